@@ -1,0 +1,1 @@
+"""pytest-smtp4d: a real SMTP server and client as pytest fixtures."""

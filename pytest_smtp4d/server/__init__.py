@@ -1,0 +1,1 @@
+"""The fake server: real SMTP on loopback, recorded, and misbehaving on command."""

@@ -1,0 +1,82 @@
+"""A reply: three digits and text, and what they mean.
+
+RFC 5321 4.2 (reply codes), RFC 3463 and RFC 2034 (enhanced status codes).
+The one thing to know: the enhanced code stays in the text, as the server wrote it, and is parsed beside it.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+__all__ = ["Reply", "Severity", "enhanced_code_of"]
+
+
+class Severity(IntEnum):
+    """The first digit of a reply code (RFC 5321 4.2.1)."""
+
+    POSITIVE = 2
+    INTERMEDIATE = 3
+    TRANSIENT = 4
+    PERMANENT = 5
+
+
+# status-code = class "." subject "." detail          RFC 3463 2
+#   class = "2" / "4" / "5";  subject, detail = 1*3DIGIT
+_ENHANCED = re.compile(r"([245])\.(\d{1,3})\.(\d{1,3})(?= |$)", re.ASCII | re.MULTILINE)
+
+
+def enhanced_code_of(code: int, text: str) -> str | None:
+    """Return the enhanced status code at the head of `text`, or None.
+
+    One whose class contradicts the reply code is no code at all (RFC 2034 4).
+    """
+    match = _ENHANCED.match(text)
+    return match[0] if match and int(match[1]) == code // 100 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """A server's reply.
+
+    Args:
+        code: the three digits, 200 to 599.
+        text: the text without codes; the lines of a multi-line reply joined by a newline.
+        enhanced_code: "5.1.1" or None; parsed from `text`.
+    """
+
+    code: int
+    text: str = ""
+    enhanced_code: str | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "enhanced_code", enhanced_code_of(self.code, self.text))
+
+    @property
+    def severity(self) -> Severity:
+        """What the first digit says."""
+        return Severity(self.code // 100)
+
+    @property
+    def is_positive(self) -> bool:
+        """True for 2yz and 3yz: the command took effect, or goes on."""
+        return self.code < 400
+
+    @property
+    def is_transient(self) -> bool:
+        """True for 4yz: the same again may work later."""
+        return self.code // 100 == Severity.TRANSIENT
+
+    @property
+    def is_permanent(self) -> bool:
+        """True for 5yz: the same again will fail again."""
+        return self.code // 100 == Severity.PERMANENT
+
+    @property
+    def lines(self) -> list[str]:
+        """The lines of the text; at least one."""
+        return self.text.split("\n")
+
+    def __str__(self) -> str:
+        return f"{self.code} {self.text}".rstrip()

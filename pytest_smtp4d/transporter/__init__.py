@@ -1,0 +1,1 @@
+"""The client: a server object in, a mail object in, a status object out."""
