@@ -1,0 +1,74 @@
+"""4D's own spelling of members: one mechanism for every object that 4D documents.
+
+`transporter.checkConnection()` is `transporter.check_connection()`, `status.statusText` is `status.status_text`.
+The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type checkers see
+neither method, so a typing slip in annotated code still shows.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_smtp4d.errors import nearest
+
+__all__ = ["FourDSpelling"]
+
+_HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
+
+
+def _snake_case(name: str) -> str:
+    """Return `statusText` as `status_text`; a name without humps comes back as it is."""
+    return _HUMP.sub("_", name).lower()
+
+
+class FourDSpelling:
+    """A mixin: reading a public member also works in 4D's camelCase; assigning to that spelling never does.
+
+    A frozen dataclass that takes it has no `slots=True`: up to CPython 3.13 the `__setattr__` written for both answers
+    an unknown name with a TypeError about `super()`.
+    """
+
+    __slots__ = ()
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name):
+            """Return the member that 4D calls `name`.
+
+            Raises:
+                AttributeError: there is none; names the nearest member, in the spelling that was used.
+            """
+            kind = type(self)
+            if hasattr(kind, name):
+                # A property of that name has just raised AttributeError: let its own words through.
+                return object.__getattribute__(self, name)
+            member = _snake_case(name)
+            if not name.startswith("_") and member != name and hasattr(kind, member):
+                return getattr(self, member)
+            message = f"{kind.__name__!r} object has no attribute {name!r}"
+            if not name.startswith("_"):
+                message += nearest(name, _public_members(kind, camel=member != name))
+            raise AttributeError(message)
+
+        def __setattr__(self, name, value):
+            """Refuse to assign to 4D's spelling of a member, which would shadow the member.
+
+            Raises:
+                AttributeError: `name` is 4D's spelling of a member.
+            """
+            member = _snake_case(name)
+            if member != name and hasattr(type(self), member):
+                raise AttributeError(f"{type(self).__name__}.{name} cannot be assigned: it is 4D's way to read {member!r}")
+            super().__setattr__(name, value)
+
+
+def _public_members(kind: type, *, camel: bool) -> list[str]:
+    """Return the public members of `kind`, in 4D's spelling where `camel`."""
+    members = [member for member in dir(kind) if not member.startswith("_")]
+    return [_camel_case(member) for member in members] if camel else members
+
+
+def _camel_case(name: str) -> str:
+    """Return `status_text` as `statusText`."""
+    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)
