@@ -39,17 +39,17 @@ class FourDSpelling:
             Raises:
                 AttributeError: there is none; names the nearest member, in the spelling that was used.
             """
-            kind = type(self)
-            if hasattr(kind, name):
+            if hasattr(type(self), name):
                 # A property of that name has just raised AttributeError: let its own words through.
                 return object.__getattribute__(self, name)
             member = _snake_case(name)
-            if not name.startswith("_") and member != name and hasattr(kind, member):
+            message = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name.startswith("_"):
+                raise AttributeError(message)
+            members = _public_members(self)
+            if member != name and member in members:
                 return getattr(self, member)
-            message = f"{kind.__name__!r} object has no attribute {name!r}"
-            if not name.startswith("_"):
-                message += nearest(name, _public_members(kind, camel=member != name))
-            raise AttributeError(message)
+            raise AttributeError(message + nearest(name, members if member == name else map(_camel_case, members)))
 
         def __setattr__(self, name, value):
             """Refuse to assign to 4D's spelling of a member, which would shadow the member.
@@ -58,15 +58,14 @@ class FourDSpelling:
                 AttributeError: `name` is 4D's spelling of a member.
             """
             member = _snake_case(name)
-            if member != name and hasattr(type(self), member):
+            if member != name and member in _public_members(self):
                 raise AttributeError(f"{type(self).__name__}.{name} cannot be assigned: it is 4D's way to read {member!r}")
             super().__setattr__(name, value)
 
 
-def _public_members(kind: type, *, camel: bool) -> list[str]:
-    """Return the public members of `kind`, in 4D's spelling where `camel`."""
-    members = [member for member in dir(kind) if not member.startswith("_")]
-    return [_camel_case(member) for member in members] if camel else members
+def _public_members(thing: object) -> list[str]:
+    """Return the names of the public members of `thing`, its class's and its own."""
+    return [member for member in dir(thing) if not member.startswith("_")]
 
 
 def _camel_case(name: str) -> str:
