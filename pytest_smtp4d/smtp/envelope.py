@@ -1,0 +1,137 @@
+"""The envelope: one reverse-path, the forward-paths, and the parameters of MAIL and RCPT.
+
+RFC 5321 2.3.1, 4.1.1.2, 4.1.1.3, 4.1.2 (syntax), RFC 6531 3.3 (UTF-8 in mailboxes), RFC 3461 4 (xtext).
+The one thing to know: a mailbox here is text without brackets, and "" is the null reverse-path.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
+
+__all__ = ["Envelope", "Path", "is_mailbox", "parse_path", "xtext_decode", "xtext_encode"]
+
+# Mailbox       = Local-part "@" ( Domain / address-literal )                            RFC 5321 4.1.2
+# Local-part    = Dot-string / Quoted-string
+# Dot-string    = Atom *( "." Atom )
+# Quoted-string = DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE
+# Domain        = sub-domain *( "." sub-domain );  sub-domain = Let-dig [ Ldh-str ]
+# and UTF8-non-ascii in atext, qtextSMTP and sub-domain                                  RFC 6531 3.3
+_ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
+_DOT_STRING = rf"{_ATOM}(?:\.{_ATOM})*"
+_QUOTED_STRING = r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"'
+_LET_DIG = r"[A-Za-z0-9\x80-\U0010ffff]"
+_SUB_DOMAIN = rf"{_LET_DIG}(?:[A-Za-z0-9\x80-\U0010ffff-]*{_LET_DIG})?"
+_DOMAIN = rf"{_SUB_DOMAIN}(?:\.{_SUB_DOMAIN})*"
+_LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"
+_MAILBOX = rf"(?:{_DOT_STRING}|{_QUOTED_STRING})@(?:{_DOMAIN}|{_LITERAL})"
+
+# Path = "<" [ A-d-l ":" ] Mailbox ">";  A-d-l = "@" Domain *( "," "@" Domain ), to be ignored
+# QUIRK: one blank after the colon is taken (RFC 5321 3.3 says it must not be sent; widely used libraries do).
+_PATH = re.compile(
+    rf"(?P<keyword>FROM|TO): ?<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|postmaster)|)>(?: +(?P<rest>.*))?",
+    re.IGNORECASE,
+)
+_MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|postmaster", re.IGNORECASE)
+
+# esmtp-param = esmtp-keyword [ "=" esmtp-value ];  esmtp-value = 1*( %d33-60 / %d62-126 )
+# QUIRK: "=" inside a value is taken, for base64 in AUTH= and the like.
+_PARAMETER = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]*(?:=[\x21-\x7e\x80-\U0010ffff]+)?")
+
+_XTEXT_PLAIN = frozenset(range(0x21, 0x7F)) - {0x2B, 0x3D}
+_XTEXT_HEX = re.compile(r"\+([0-9A-F]{2})")
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """Who a message is from and for, apart from what its header says.
+
+    Args:
+        mail_from: the reverse-path's mailbox; "" for the null reverse-path.
+        rcpt_to: the forward-paths' mailboxes; at least one.
+
+    Raises:
+        LocalProtocolError: no recipient, or a mailbox that RFC 5321 4.1.2 does not allow.
+    """
+
+    mail_from: str
+    rcpt_to: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not self.rcpt_to:
+            raise LocalProtocolError("an envelope needs at least one recipient")
+        if self.mail_from and not is_mailbox(self.mail_from):
+            raise LocalProtocolError(f"{self.mail_from!r} is no mailbox to send from (RFC 5321 4.1.2)")
+        for mailbox in self.rcpt_to:
+            if not is_mailbox(mailbox):
+                raise LocalProtocolError(f"{mailbox!r} is no mailbox to send to (RFC 5321 4.1.2)")
+
+    @property
+    def is_ascii(self) -> bool:
+        """True when no mailbox needs SMTPUTF8 (RFC 6531)."""
+        return self.mail_from.isascii() and all(mailbox.isascii() for mailbox in self.rcpt_to)
+
+
+@dataclass(frozen=True, slots=True)
+class Path:
+    """What stands behind MAIL or RCPT.
+
+    Args:
+        mailbox: without brackets and source route; "" for `<>`.
+        parameters: "KEYWORD" or "KEYWORD=value", as received.
+    """
+
+    mailbox: str
+    parameters: tuple[str, ...] = ()
+
+    @property
+    def is_ascii(self) -> bool:
+        """True when the mailbox needs no SMTPUTF8 (RFC 6531)."""
+        return self.mailbox.isascii()
+
+
+def is_mailbox(text: str) -> bool:
+    """Return True when `text` is a Mailbox of RFC 5321 4.1.2 (with RFC 6531), or the lone "postmaster"."""
+    return _MAILBOX_ALONE.fullmatch(text) is not None
+
+
+def parse_path(argument: str, keyword: str) -> Path:
+    """Read the argument of MAIL (`keyword` "FROM") or RCPT ("TO").
+
+    Raises:
+        RemoteProtocolError: with a sentence for a 501 reply.
+    """
+    match = _PATH.fullmatch(argument)
+    if match is None or match["keyword"].upper() != keyword:
+        raise RemoteProtocolError(f"Syntax: {keyword}:<mailbox> [parameters]")
+    mailbox = match["mailbox"] or ""
+    if not mailbox and keyword == "TO":
+        raise RemoteProtocolError("The null path is for MAIL FROM only")
+    rest = match["rest"]
+    if not rest:
+        return Path(mailbox)
+    parameters = tuple(rest.split())
+    for parameter in parameters:
+        if _PARAMETER.fullmatch(parameter) is None:
+            raise RemoteProtocolError(f"Malformed parameter {parameter}")
+    return Path(mailbox, parameters)
+
+
+def xtext_encode(text: str) -> str:
+    """Return `text` as xtext (RFC 3461 4): all but printable ASCII, and "+" and "=", as +HH."""
+    return "".join(chr(octet) if octet in _XTEXT_PLAIN else f"+{octet:02X}" for octet in text.encode())
+
+
+def xtext_decode(text: str) -> str:
+    """Return what an xtext stands for (RFC 3461 4).
+
+    Raises:
+        RemoteProtocolError: it is no xtext.
+    """
+    plain = _XTEXT_HEX.sub("", text)
+    if any(ord(character) not in _XTEXT_PLAIN for character in plain):
+        raise RemoteProtocolError(f"{text} is no xtext (RFC 3461 4)")
+    octets = _XTEXT_HEX.sub(lambda match: chr(int(match[1], 16)), text).encode("latin-1")
+    return octets.decode("utf-8", "replace")

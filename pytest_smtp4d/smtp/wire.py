@@ -1,0 +1,167 @@
+"""Octets to replies and back, line ends, and the transparency of content.
+
+RFC 5321 2.3.8 (lines end in CRLF), 4.2 (reply syntax), 4.5.2 (transparency), 4.5.3.1.5 (reply lines).
+The one thing to know: nothing here reads or writes; octets come in at one end and values out at the other.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from pytest_smtp4d.errors import RemoteProtocolError
+from pytest_smtp4d.smtp.reply import Reply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+__all__ = [
+    "CRLF",
+    "END_OF_CONTENT",
+    "MAX_REPLY",
+    "MAX_REPLY_LINE",
+    "ReplyReader",
+    "add_transparency",
+    "canonicalise",
+    "encode_reply",
+    "remove_transparency",
+]
+
+CRLF = b"\r\n"
+END_OF_CONTENT = b".\r\n"
+
+MAX_REPLY_LINE = 12288
+"""Octets of one reply line that we read; the RFC says 512, challenges of RFC 4954 go up to this."""
+
+MAX_REPLY = 65536
+"""Octets of one reply, all its lines together, that we read before we call it endless."""
+
+# Reply-line = *( Reply-code "-" [ textstring ] CRLF ) Reply-code [ SP textstring ] CRLF        RFC 5321 4.2
+# Reply-code = %x32-35 %x30-35 %x30-39
+# QUIRK: the second digit is read up to 9 (some servers answer 5yz codes of their own making).
+_REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
+
+
+def encode_reply(reply: Reply) -> bytes:
+    """Return the octets of a reply, one line for each line of its text (RFC 5321 4.2.1).
+
+    Text outside ASCII goes out as UTF-8 (RFC 6531 3.7.4.1).
+    """
+    *before, last = reply.text.split("\n")
+    lines = [f"{reply.code}-{line}\r\n" for line in before]
+    lines.append(f"{reply.code} {last}\r\n")
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+class ReplyReader:
+    """Turns what a server sends, split anywhere, into replies.
+
+    `feed` octets, then take replies with `next` until it returns None. Memory is bounded by `MAX_REPLY`
+    plus what one `feed` brings.
+    """
+
+    def __init__(self) -> None:
+        self._buffer = bytearray()
+        self._searched = 0
+        self._code = 0
+        self._lines: list[str] = []
+        self._size = 0
+
+    def feed(self, octets: bytes) -> None:
+        """Take octets as they arrived."""
+        self._buffer += octets
+
+    @property
+    def is_empty(self) -> bool:
+        """True when no octet waits here, not even half a reply."""
+        return not self._buffer and not self._lines
+
+    def rest(self) -> bytes:
+        """Return the octets not yet taken as replies, without taking them."""
+        return bytes(self._buffer)
+
+    def next(self) -> Reply | None:
+        """Return the next reply, or None until more octets are fed.
+
+        Raises:
+            RemoteProtocolError: no code, a code that changes within a reply, NUL, or a line or reply
+                without end.
+        """
+        while (line := self._next_line()) is not None:
+            reply = self._add(line)
+            if reply is not None:
+                return reply
+        return None
+
+    def _next_line(self) -> bytes | None:
+        end = self._buffer.find(b"\n", self._searched)
+        if end < 0:
+            self._searched = len(self._buffer)
+            if self._searched > MAX_REPLY_LINE:
+                raise RemoteProtocolError(
+                    f"the server sent {self._searched} octets without a line end; it began {self._shown(self._buffer)}"
+                )
+            return None
+        line = bytes(self._buffer[:end])
+        del self._buffer[: end + 1]
+        self._searched = 0
+        # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it and all clients read it.
+        return line[:-1] if line.endswith(b"\r") else line
+
+    def _add(self, line: bytes) -> Reply | None:
+        self._size += len(line)
+        if len(line) > MAX_REPLY_LINE or self._size > MAX_REPLY:
+            raise RemoteProtocolError(f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})")
+        match = _REPLY_LINE.fullmatch(line)
+        if match is None:
+            raise RemoteProtocolError(f"the server sent {self._shown(line)} where a reply of three digits was due")
+        code = int(match[1])
+        if self._lines and code != self._code:
+            raise RemoteProtocolError(f"the server began a reply with {self._code} and went on with {code}")
+        text = match[3] or b""
+        if b"\x00" in text:
+            raise RemoteProtocolError(f"the server sent a NUL in its reply {self._shown(line)}")
+        self._code = code
+        self._lines.append(_decode(text))
+        if match[2] == b"-":
+            return None
+        reply = Reply(code, "\n".join(self._lines))
+        self._lines, self._size = [], 0
+        return reply
+
+    @staticmethod
+    def _shown(octets: Iterable[int]) -> str:
+        head = bytes(octets)
+        return repr(head[:60])[1:] + ("…" if len(head) > 60 else "")
+
+
+def _decode(text: bytes) -> str:
+    try:
+        return text.decode("utf-8")
+    except UnicodeDecodeError:
+        return text.decode("latin-1")
+
+
+def canonicalise(content: bytes) -> bytes:
+    """Return the content with every line end as CRLF: a lone CR or LF counts as one (RFC 5321 2.3.8)."""
+    return content.replace(CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", CRLF)
+
+
+def add_transparency(content: bytes) -> bytes:
+    """Return canonical content as it goes on the wire after 354: dots doubled, the final dot line added.
+
+    Content that does not end in CRLF gets one, for the final dot must stand on a line of its own
+    (RFC 5321 4.1.1.4, 4.5.2).
+    """
+    stuffed = content.replace(b"\r\n.", b"\r\n..")
+    if stuffed.startswith(b"."):
+        stuffed = b"." + stuffed
+    if stuffed and not stuffed.endswith(CRLF):
+        stuffed += CRLF
+    return stuffed + END_OF_CONTENT
+
+
+def remove_transparency(content: bytes) -> bytes:
+    """Return received content, without its final dot line, as it was before dots were doubled (RFC 5321 4.5.2)."""
+    plain = content.replace(b"\r\n.", CRLF)
+    return plain[1:] if plain.startswith(b".") else plain
