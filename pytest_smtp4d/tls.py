@@ -6,6 +6,7 @@ The one thing to know: it never touches a socket; whoever owns the octets passes
 
 from __future__ import annotations
 
+import contextlib
 import ssl
 
 __all__ = ["TLSPipe"]
@@ -22,7 +23,9 @@ class TLSPipe:
         server_hostname: the name to ask for and to verify (client side only).
     """
 
-    def __init__(self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None = None) -> None:
+    def __init__(
+        self, context: ssl.SSLContext, *, server_side: bool, server_hostname: str | None = None
+    ) -> None:
         self._incoming = ssl.MemoryBIO()
         self._outgoing = ssl.MemoryBIO()
         self._tls = context.wrap_bio(
@@ -33,7 +36,7 @@ class TLSPipe:
 
     @property
     def ssl_object(self) -> ssl.SSLObject:
-        """The standard library's view of the session, for a server's SNI callback and for peers' certificates."""
+        """The standard library's view of the session, for SNI callbacks and peers' certificates."""
         return self._tls
 
     @property
@@ -96,8 +99,6 @@ class TLSPipe:
     def close(self) -> None:
         """Say goodbye (close_notify); the octets are then in `pending`."""
         if self.handshake_done:
-            try:
+            # The peer's own close_notify is not here yet, or never will be: ours is written all the same.
+            with contextlib.suppress(ssl.SSLError):
                 self._tls.unwrap()
-            except ssl.SSLError:
-                # The peer's own close_notify is not here yet, or never will be: ours is written all the same.
-                pass

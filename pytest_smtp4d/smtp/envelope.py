@@ -31,7 +31,9 @@ _MAILBOX = rf"(?:{_DOT_STRING}|{_QUOTED_STRING})@(?:{_DOMAIN}|{_LITERAL})"
 # Path = "<" [ A-d-l ":" ] Mailbox ">";  A-d-l = "@" Domain *( "," "@" Domain ), to be ignored
 # QUIRK: one blank after the colon is taken (RFC 5321 3.3 says it must not be sent; widely used libraries do).
 _PATH = re.compile(
-    rf"(?P<keyword>FROM|TO): ?<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|postmaster)|)>(?: +(?P<rest>.*))?",
+    rf"(?P<keyword>FROM|TO): ?"
+    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|postmaster)|)>"
+    r"(?: +(?P<rest>.*))?",
     re.IGNORECASE,
 )
 _MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|postmaster", re.IGNORECASE)

@@ -99,22 +99,26 @@ class ReplyReader:
             self._searched = len(self._buffer)
             if self._searched > MAX_REPLY_LINE:
                 raise RemoteProtocolError(
-                    f"the server sent {self._searched} octets without a line end; it began {self._shown(self._buffer)}"
+                    f"the server sent {self._searched} octets without a line end, first {self._shown(self._buffer)}"
                 )
             return None
         line = bytes(self._buffer[:end])
         del self._buffer[: end + 1]
         self._searched = 0
-        # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it and all clients read it.
+        # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it, all clients read it.
         return line[:-1] if line.endswith(b"\r") else line
 
     def _add(self, line: bytes) -> Reply | None:
         self._size += len(line)
         if len(line) > MAX_REPLY_LINE or self._size > MAX_REPLY:
-            raise RemoteProtocolError(f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})")
+            raise RemoteProtocolError(
+                f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})"
+            )
         match = _REPLY_LINE.fullmatch(line)
         if match is None:
-            raise RemoteProtocolError(f"the server sent {self._shown(line)} where a reply of three digits was due")
+            raise RemoteProtocolError(
+                f"the server sent {self._shown(line)} where a reply of three digits was due"
+            )
         code = int(match[1])
         if self._lines and code != self._code:
             raise RemoteProtocolError(f"the server began a reply with {self._code} and went on with {code}")
@@ -162,6 +166,6 @@ def add_transparency(content: bytes) -> bytes:
 
 
 def remove_transparency(content: bytes) -> bytes:
-    """Return received content, without its final dot line, as it was before dots were doubled (RFC 5321 4.5.2)."""
+    """Return received content (without its final dot line) with the doubled dots undone (RFC 5321 4.5.2)."""
     plain = content.replace(b"\r\n.", CRLF)
     return plain[1:] if plain.startswith(b".") else plain
