@@ -1,8 +1,9 @@
 """4D's own spelling of members: one mechanism for every object that 4D documents.
 
-`transporter.checkConnection()` is `transporter.check_connection()`, `status.statusText` is `status.status_text`.
-The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type checkers see
-neither method, so a typing slip in annotated code still shows.
+`transporter.checkConnection()` is `transporter.check_connection()`; `status.statusText` is
+`status.status_text`.
+The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type checkers
+see neither method, so a typing slip in annotated code still shows.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ def _snake_case(name: str) -> str:
 class FourDSpelling:
     """A mixin: reading a public member also works in 4D's camelCase; assigning to that spelling never does.
 
-    A frozen dataclass that takes it has no `slots=True`: up to CPython 3.13 the `__setattr__` written for both answers
-    an unknown name with a TypeError about `super()`.
+    A frozen dataclass that takes it has no `slots=True`: up to CPython 3.13 the `__setattr__` written for both
+    answers an unknown name with a TypeError about `super()`.
     """
 
     __slots__ = ()
@@ -49,7 +50,8 @@ class FourDSpelling:
             members = _public_members(self)
             if member != name and member in members:
                 return getattr(self, member)
-            raise AttributeError(message + nearest(name, members if member == name else map(_camel_case, members)))
+            spelled = members if member == name else [_camel_case(known) for known in members]
+            raise AttributeError(message + nearest(name, spelled))
 
         def __setattr__(self, name, value):
             """Refuse to assign to 4D's spelling of a member, which would shadow the member.
@@ -59,7 +61,7 @@ class FourDSpelling:
             """
             member = _snake_case(name)
             if member != name and member in _public_members(self):
-                raise AttributeError(f"{type(self).__name__}.{name} cannot be assigned: it is 4D's way to read {member!r}")
+                raise AttributeError(f"{type(self).__name__}.{name} is 4D's way to read {member!r}: not assignable")
             super().__setattr__(name, value)
 
 
