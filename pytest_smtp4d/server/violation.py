@@ -1,0 +1,338 @@
+"""What a client did against the RFCs: the closed list, and the judge who follows one session.
+
+RFC 5321 (2.3.8, 4.1.1.11, 4.1.4, 4.5.3.1), RFC 2920 3.1, RFC 3207 4.2, RFC 6152 3, RFC 4954 4.
+The one thing to know: a client is judged by what it had been *told*: the replies that it received, not what the server
+did behind them; and a command that was sent before the reply to the one before is judged as of when it was sent.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_smtp4d.smtp.reply import Reply
+
+__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName"]
+
+ViolationName = Literal[
+    "bare-lf",
+    "line-too-long",
+    "out-of-order",
+    "pipelining-not-offered",
+    "parameter-not-offered",
+    "8bit-not-offered",
+    "no-ehlo-after-starttls",
+    "cleartext-credentials",
+    "body-parameter-missing",
+    "no-quit",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Violation:
+    """Something a client did that an RFC forbids.
+
+    Args:
+        name: of the closed list, `VIOLATIONS`.
+        line: the transcript line that shows it, or words for what is missing.
+        rfc: the section that says so, "RFC 5321 4.1.4".
+        fatal: whether it fails a test under `strict`.
+    """
+
+    name: ViolationName
+    line: str
+    rfc: str
+    fatal: bool
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.rfc}): {self.line}"
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One row of the closed list: the RFC section, whether it is fatal, and a sentence for a person."""
+
+    rfc: str
+    fatal: bool
+    meaning: str
+
+
+VIOLATIONS: dict[ViolationName, Rule] = {
+    "bare-lf": Rule(
+        "RFC 5321 2.3.8", True, "a line ended with LF alone; lines end with CRLF and with nothing else"
+    ),
+    "line-too-long": Rule(
+        "RFC 5321 4.5.3.1",
+        True,
+        "a command line or a line of content was longer than the limit (1000 octets)",
+    ),
+    "out-of-order": Rule("RFC 5321 4.1.4", True, "a command came where the dialogue does not allow it"),
+    "pipelining-not-offered": Rule(
+        "RFC 2920 3.1",
+        True,
+        "a command was sent before the reply to the one before, and PIPELINING was not on offer",
+    ),
+    "parameter-not-offered": Rule(
+        "RFC 5321 4.1.1.11", True, "a parameter of MAIL or RCPT belongs to an extension that was not on offer"
+    ),
+    "8bit-not-offered": Rule(
+        "RFC 6152 3", True, "content held octets above 127, and 8BITMIME was not on offer"
+    ),
+    "no-ehlo-after-starttls": Rule(
+        "RFC 3207 4.2", True, "the client went on after the TLS handshake without a new EHLO"
+    ),
+    "cleartext-credentials": Rule(
+        "RFC 4954 4", True, "a password or token was sent without TLS although TLS was on offer"
+    ),
+    "body-parameter-missing": Rule(
+        "RFC 6152 3", False, "content held octets above 127, and MAIL had no BODY=8BITMIME"
+    ),
+    "no-quit": Rule("RFC 5321 4.1.1.10", False, "the client closed the connection without QUIT"),
+}
+"""The closed list, in the order of the documentation."""
+
+FATAL = frozenset(name for name, rule in VIOLATIONS.items() if rule.fatal)
+NEVER_FATAL = frozenset(VIOLATIONS) - FATAL
+
+
+def _violation(name: ViolationName, line: str, rfc: str | None = None) -> Violation:
+    rule = VIOLATIONS[name]
+    return Violation(name, line, rfc or rule.rfc, rule.fatal)
+
+
+def _shown(line: bytes) -> str:
+    """Return a line for a person: escaped, cut where it is long."""
+    text = line.removesuffix(b"\r\n").decode("utf-8", "backslashreplace")
+    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+_BARE_LF = re.compile(rb"(?<!\r)\n")
+_EIGHT_BIT = re.compile(rb"[\x80-\xff]")
+MAXIMUM_LINE = 1000
+"""Octets of a line of content with its CRLF (RFC 5321 4.5.3.1.6)."""
+
+# Octets of a command line with its CRLF, RFC 5321 4.5.3.1.4. Extensions add to MAIL and RCPT: SIZE 26 (RFC 1870), BODY
+# 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH= 500 (RFC 4954), DSN 107 and 500 (RFC 3461); AUTH has 12288 (RFC 4954 4).
+COMMAND_LIMITS = {"AUTH": 12288, "MAIL": 512 + 26 + 17 + 10 + 500 + 107, "RCPT": 512 + 500}
+MAXIMUM_COMMAND = 512
+
+
+def _bare_lf(content: bytes) -> int:
+    """Return where the first LF without CR is, or -1."""
+    if content.count(b"\n") == content.count(b"\r\n"):
+        return -1
+    match = _BARE_LF.search(content)
+    assert match is not None
+    return match.start()
+
+
+def _long_line(content: bytes) -> int:
+    """Return where the first line of over 1000 octets starts, or -1; hops from LF to LF, up to 1000 octets a hop."""
+    start = 0
+    while len(content) - start > MAXIMUM_LINE:
+        end = content.rfind(b"\n", start, start + MAXIMUM_LINE)
+        if end < 0:
+            return start
+        start = end + 1
+    return -1
+
+
+def _eight_bit(content: bytes) -> int:
+    """Return where the first octet above 127 is, or -1."""
+    if content.isascii():
+        return -1
+    match = _EIGHT_BIT.search(content)
+    assert match is not None
+    return match.start()
+
+
+# Which extension allows a parameter of MAIL or RCPT (RFC 5321 4.1.1.11).
+PARAMETERS = {
+    "SIZE": "SIZE",
+    "BODY": "8BITMIME",
+    "SMTPUTF8": "SMTPUTF8",
+    "AUTH": "AUTH",
+    "RET": "DSN",
+    "ENVID": "DSN",
+    "NOTIFY": "DSN",
+    "ORCPT": "DSN",
+    "BY": "DELIVERBY",
+    "MT-PRIORITY": "MT-PRIORITY",
+    "REQUIRETLS": "REQUIRETLS",
+    "HOLDFOR": "FUTURERELEASE",
+    "HOLDUNTIL": "FUTURERELEASE",
+    "RRVS": "RRVS",
+}
+
+_NEEDS_GREETING = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS"})
+_PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
+
+
+class Judge:
+    """Follows one session and says what the client did wrong.
+
+    The server calls `command` when a line has arrived, `replied` when its reply has been sent, `content` at the end of
+    data, `tls_started` after a handshake, and `closed` at the end.
+    """
+
+    __slots__ = (
+        "_greeted",
+        "_logged_in",
+        "_mail",
+        "_mail_tried",
+        "_offered",
+        "_rcpt",
+        "_rcpt_tried",
+        "_tls",
+        "_upgraded",
+    )
+
+    def __init__(self, *, tls: bool = False) -> None:
+        self._tls = tls
+        self._upgraded = False
+        self._forget()
+
+    def _forget(self) -> None:
+        """Before EHLO, and again after STARTTLS (RFC 3207 4.2): nothing is known of the server."""
+        self._offered: frozenset[str] = frozenset()
+        self._greeted = False
+        self._logged_in = False
+        self._end_transaction()
+
+    def _end_transaction(self) -> None:
+        self._mail = self._mail_tried = self._rcpt = self._rcpt_tried = False
+
+    def tls_started(self) -> None:
+        """A STARTTLS handshake is complete."""
+        self._tls = self._upgraded = True
+        self._forget()
+
+    def command(self, verb: str, argument: str, line: bytes, *, pipelined: bool) -> tuple[Violation, ...]:
+        """Judge a command line.
+
+        Args:
+            verb: upper case.
+            argument: the rest of the line.
+            line: the octets as received, with their line end.
+            pipelined: it was in the buffer before the reply to the command before had been sent.
+        """
+        found: list[Violation] = []
+        if line[-2:] != b"\r\n":
+            found.append(_violation("bare-lf", _shown(line)))
+        if len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND):
+            found.append(_violation("line-too-long", _shown(line), "RFC 5321 4.5.3.1.4"))
+        if pipelined and "PIPELINING" not in self._offered and verb != "QUIT":
+            found.append(_violation("pipelining-not-offered", _shown(line)))
+        if verb in _NEEDS_GREETING:
+            found.extend(self._order(verb, line, pipelined))
+        return tuple(found)
+
+    def _order(self, verb: str, line: bytes, pipelined: bool) -> Iterable[Violation]:
+        if not self._greeted:
+            if self._upgraded:
+                yield _violation("no-ehlo-after-starttls", _shown(line))
+            else:
+                yield _violation("out-of-order", _shown(line))
+        elif self._misplaced(verb, pipelined):
+            yield _violation("out-of-order", _shown(line))
+
+    def _misplaced(self, verb: str, pipelined: bool) -> bool:
+        # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind refused
+        # RCPTs (RFC 2920 3.1).
+        if verb == "RCPT":
+            return not (self._mail or (pipelined and self._mail_tried))
+        if verb in ("DATA", "BDAT"):
+            return not (self._rcpt or (pipelined and self._rcpt_tried))
+        if verb == "MAIL":
+            return self._mail
+        if verb == "AUTH":
+            return self._logged_in or self._mail
+        return self._tls  # STARTTLS under TLS
+
+    def parameters(self, verb: str, parameters: Iterable[str], line: bytes) -> tuple[Violation, ...]:
+        """Judge the parameters of MAIL or RCPT (as received, "SIZE=120")."""
+        found: list[Violation] = []
+        for parameter in parameters:
+            keyword, _, value = parameter.partition("=")
+            keyword = keyword.upper()
+            extension = PARAMETERS.get(keyword, keyword)
+            if keyword == "BODY" and value.upper() == "BINARYMIME":
+                extension = "BINARYMIME"
+            if extension not in self._offered:
+                found.append(_violation("parameter-not-offered", _shown(line)))
+        return tuple(found)
+
+    def credentials(self, mechanism: str, line: bytes) -> tuple[Violation, ...]:
+        """Judge a client that sends a response with this mechanism (AUTH with an initial response, or an answer)."""
+        if self._tls or "STARTTLS" not in self._offered or mechanism.upper() not in _PASSWORD_MECHANISMS:
+            return ()
+        return (_violation("cleartext-credentials", f"AUTH {mechanism.upper()}"),)
+
+    def replied(self, verb: str, reply: Reply, offered: Iterable[str] = ()) -> None:
+        """Follow a reply that was sent.
+
+        Args:
+            verb: of the command; "CONTENT" for the reply to the end of data.
+            reply: what the client was told.
+            offered: for EHLO, the keywords of the reply, upper case.
+        """
+        positive = reply.code < 400
+        if verb == "RCPT":
+            self._rcpt_tried = True
+            self._rcpt = self._rcpt or positive
+        elif verb == "MAIL":
+            self._mail_tried = True
+            self._mail = self._mail or positive
+        elif verb == "CONTENT":
+            self._end_transaction()
+        elif verb in ("EHLO", "HELO"):
+            if positive:
+                self._offered = frozenset(offered)
+                self._greeted = True
+                self._end_transaction()
+        elif verb == "RSET" and positive:
+            self._end_transaction()
+        elif verb == "AUTH" and reply.code == 235:
+            self._logged_in = True
+
+    def content(
+        self, content: bytes, parameters: Iterable[str] = (), *, binary: bool = False
+    ) -> tuple[Violation, ...]:
+        """Judge message content.
+
+        Args:
+            content: the octets.
+            parameters: of MAIL, as received.
+            binary: it came by BDAT with BODY=BINARYMIME: lines are free (RFC 3030 3).
+        """
+        found: list[Violation] = []
+        if not binary:
+            if (at := _bare_lf(content)) >= 0:
+                found.append(_violation("bare-lf", _line_at(content, at)))
+            if (at := _long_line(content)) >= 0:
+                found.append(_violation("line-too-long", _line_at(content, at), "RFC 5321 4.5.3.1.6"))
+        if (at := _eight_bit(content)) >= 0:
+            declared = {parameter.upper() for parameter in parameters}
+            if "8BITMIME" not in self._offered:
+                found.append(_violation("8bit-not-offered", _line_at(content, at)))
+            elif not declared & {"BODY=8BITMIME", "BODY=BINARYMIME"}:
+                found.append(_violation("body-parameter-missing", _line_at(content, at)))
+        return tuple(found)
+
+    def closed(self, *, quit_sent: bool) -> tuple[Violation, ...]:
+        """Judge how the client left; call it only where the client, not the server or a fault, ended the session."""
+        if quit_sent or not self._greeted:
+            return ()
+        return (_violation("no-quit", "(connection closed)"),)
+
+
+def _line_at(content: bytes, at: int) -> str:
+    """Return the line of content around an offset, escaped and cut."""
+    start = content.rfind(b"\n", 0, at) + 1
+    end = content.find(b"\n", at) + 1 or len(content)
+    return _shown(content[start : min(end, start + 200)])
