@@ -1,7 +1,421 @@
 """pytest's door into the package: hooks and fixtures, and nothing else.
 
-The one thing to know: everything of ours is imported inside the functions that need it, so a run that
-sends no mail pays nothing for this plugin being installed.
+A run that sends no mail pays nothing for this plugin being installed: everything of ours is imported inside
+the functions that need it, and whether any server ran is read off `sys.modules`.
+
+The one thing to know: a test is judged and explained by a `Watch` (see `server.watch`), what every server of
+the process did from the test's setup to its teardown, whoever started it.
 """
 
 from __future__ import annotations
+
+import os
+import sys
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Any, Protocol
+
+import pytest
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Iterator, Mapping
+    from pathlib import Path
+
+    from pytest_smtp4d.server.certificates import CertificateAuthority
+    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.watch import Watch
+    from pytest_smtp4d.transporter.transporter import SMTPTransporter
+
+SERVER_FIXTURES = frozenset(
+    {"make_smtp_server", "make_transporter", "smtp_server", "smtp_server_factory", "transporter"}
+)
+"""A test that requests one of these uses a server: it gets the time-out."""
+
+MARKERS = {
+    "smtp_server(**settings)": "settings of this test's smtp_server; markers merge, the closest wins.",
+    "smtp_fault(stage, match=None, *, times=None, after=0, **actions)": "a fault on smtp_server: see on().",
+    "smtp_sweep(stages=None, kinds=None, occurrence=1)": "run undisturbed, then with a fault at every stage.",
+}
+
+_WATCH = "pytest_smtp4d.server.watch"
+_watch = pytest.StashKey["Watch | None"]()
+_outcome = pytest.StashKey[str]()
+_undo = pytest.StashKey[ExitStack]()
+_swept = pytest.StashKey["SweptFault"]()
+_TRANSCRIPT = "SMTP transcript"
+
+
+class MakeServer(Protocol):
+    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
+
+    def __call__(self, **settings: Any) -> SMTPServer:
+        """Start a server."""
+        ...
+
+
+class MakeTransporter(Protocol):
+    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out."""
+
+    def __call__(self, server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+        """Make a transporter; nothing is opened."""
+        ...
+
+
+# Options and markers
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Declare the group `smtp4d`."""
+    group = parser.getgroup("smtp4d", "SMTP server and transporter")
+    group.addoption(
+        "--smtp4d-transcript",
+        choices=("failed", "all", "off"),
+        default="failed",
+        help="show the SMTP transcript of failed tests (default), of all tests, or never",
+    )
+    parser.addini(
+        "smtp4d_strict",
+        "fail a test whose fault was never hit or whose client violated SMTP (default: true)",
+        type="bool",
+        default=True,
+    )
+    parser.addini(
+        "smtp4d_timeout",
+        "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
+        default="60",
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Register the markers; refuse an ini value that is no number of seconds."""
+    for signature, meaning in MARKERS.items():
+        config.addinivalue_line("markers", f"{signature}: {meaning}")
+    _server_timeout(config)
+
+
+def _server_timeout(config: pytest.Config) -> float:
+    value = config.getini("smtp4d_timeout")
+    try:
+        seconds = float(value)
+    except ValueError:
+        seconds = -1.0
+    if not 0 <= seconds < float("inf"):
+        raise pytest.UsageError(f"smtp4d_timeout is {value!r}: give a number of seconds, or 0 for no limit")
+    return seconds
+
+
+# Collection
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Check the markers of a test, make them act, and lay out a sweep."""
+    marks = list(metafunc.definition.iter_markers())
+    names = {mark.name for mark in marks} & {"smtp_server", "smtp_fault", "smtp_sweep"}
+    if not names:
+        return
+    from pytest_smtp4d.errors import SettingsError
+
+    try:
+        _check_markers(marks)
+        cells = _sweep_cells(marks)
+        if "smtp_sweep" in names and "smtp_server" not in metafunc.fixturenames:
+            raise SettingsError("smtp_sweep: the test does not use the fixture smtp_server: request it")
+    except SettingsError as error:
+        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
+    if not {"smtp_server", "make_transporter"} & set(metafunc.fixturenames):
+        return  # a marker on a module or class whose other tests use the server
+    metafunc.fixturenames.insert(0, "_smtp_markers")
+    if cells:
+        ids = ["undisturbed" if cell is None else "-".join(cell) for cell in cells]
+        metafunc.parametrize("_smtp_markers", cells, ids=ids, indirect=True)
+
+
+def _check_markers(marks: list[pytest.Mark]) -> None:
+    """Raise SettingsError for a marker that could not act."""
+    from pytest_smtp4d.server.fault import Rules
+    from pytest_smtp4d.server.settings import ServerSettings
+
+    ServerSettings.from_mapping(_marked_settings(marks))
+    for mark in marks:
+        if mark.name == "smtp_fault":
+            Rules().declare(*mark.args, **mark.kwargs)
+
+
+def _marked_settings(marks: list[pytest.Mark]) -> dict[str, Any]:
+    """Merge the `smtp_server` markers, which pytest lists closest first."""
+    from pytest_smtp4d.errors import SettingsError
+
+    settings: dict[str, Any] = {}
+    for mark in marks:
+        if mark.name != "smtp_server":
+            continue
+        if mark.args:
+            raise SettingsError(f"smtp_server: settings are given by name, not {mark.args[0]!r}")
+        settings = {**mark.kwargs, **settings}
+    return settings
+
+
+def _sweep_cells(marks: list[pytest.Mark]) -> list[tuple[str, str] | None]:
+    """Return None (undisturbed) and every (stage, kind) of the closest sweep marker; nothing without one."""
+    mark = next((mark for mark in marks if mark.name == "smtp_sweep"), None)
+    if mark is None:
+        return []
+    from pytest_smtp4d.server.sweep import sweep_grid
+
+    return [None, *sweep_grid(*mark.args, **mark.kwargs)]
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Give each test that uses a server a time-out, unless the user set one anywhere."""
+    seconds = _server_timeout(config)
+    if not seconds or not config.pluginmanager.hasplugin("timeout"):
+        return
+    if config.getoption("timeout") is not None or config.getini("timeout") or "PYTEST_TIMEOUT" in os.environ:
+        return
+    for item in items:
+        if SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
+            continue
+        mark = item.get_closest_marker("timeout")
+        if mark is None:
+            item.add_marker(pytest.mark.timeout(seconds))
+        elif not mark.args and "timeout" not in mark.kwargs:  # it sets the method only
+            item.add_marker(pytest.mark.timeout(seconds, **mark.kwargs), append=False)
+
+
+# One test
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Begin to watch. Where no server ever ran there is nothing to import for it."""
+    watching = sys.modules.get(_WATCH)
+    item.stash[_watch] = watching.begin() if watching else None
+    item.stash[_outcome] = "not run"
+
+
+def _watch_of(item: pytest.Item) -> Watch | None:
+    """Return what the servers did during this test, or None when there were none."""
+    watch = item.stash.get(_watch, None)
+    if watch is None and (watching := sys.modules.get(_WATCH)):
+        watch = watching.current  # its first, which began with the import: during this test
+    return watch if watch is not None and watch.servers else None
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
+    """Skip a sweep's item that passed without its stage being reached."""
+    result = yield
+    fault = item.stash.get(_swept, None)
+    if fault is not None and not fault.hits:
+        pytest.skip(f"the client never reached {fault.stage}")
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
+    """Fail a test that passed, after its fixtures are torn down, when the strict verdict is against it."""
+    with item.stash.get(_undo, ExitStack()):
+        result = yield
+        if item.stash.get(_outcome, None) == "passed" and (watch := _watch_of(item)):
+            problems = watch.problems()
+            if problems:
+                pytest.fail("\n".join(problems), pytrace=False)
+    return result
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
+    report = yield
+    if call.when == "call":
+        item.stash[_outcome] = report.outcome
+    watch = _watch_of(item)
+    if watch is None:
+        return report
+    if not report.passed and call.when != "teardown" and (problems := watch.problems()):
+        report.sections.append(("SMTP verdict", "\n".join(problems)))
+    wanted = item.config.getoption("smtp4d_transcript")
+    if (report.failed and wanted != "off") or (wanted == "all" and call.when == "teardown"):
+        report.sections.append((_TRANSCRIPT, watch.transcript()))
+    return report
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+    """Show the transcripts of tests that passed, when asked for all."""
+    if config.getoption("smtp4d_transcript") != "all":
+        return
+    shown = [
+        (report.head_line or report.nodeid, text)
+        for report in terminalreporter.stats.get("", [])
+        if report.when == "teardown"
+        for title, text in report.sections
+        if title == _TRANSCRIPT
+    ]
+    if shown:
+        terminalreporter.section("SMTP transcripts")
+    for test, text in shown:
+        terminalreporter.section(test, "_")
+        terminalreporter.line(text)
+
+
+# pytest-timeout
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
+    """Show the transcript before pytest-timeout's thread ends the process (its signal just fails the test)."""
+    import threading
+
+    in_main = threading.current_thread() is threading.main_thread()
+    if settings.method == "signal" and in_main:
+        return None
+    import pytest_timeout
+
+    def expire() -> None:
+        if settings.disable_debugger_detection or not pytest_timeout.is_debugging():
+            _show_transcript_now(item)
+        pytest_timeout.timeout_timer(item, settings)
+
+    timer = threading.Timer(settings.timeout, expire)
+    timer.name = f"{__name__} {item.nodeid}"
+
+    def cancel() -> None:
+        timer.cancel()
+        timer.join()
+
+    item.cancel_timeout = cancel  # type: ignore[attr-defined] # where pytest-timeout looks for it
+    timer.start()
+    return True
+
+
+def _show_transcript_now(item: pytest.Item) -> None:
+    """Write the transcript so far to the terminal, past pytest's capturing: the process is about to end."""
+    watch = _watch_of(item)
+    if watch is None or item.config.getoption("smtp4d_transcript") == "off":
+        return
+    capture = item.config.pluginmanager.getplugin("capturemanager")
+    if capture:
+        capture.suspend_global_capture(item)
+    stream = sys.__stderr__ or sys.stderr
+    stream.write(f"\n{f' {_TRANSCRIPT} ':+^80}\n{watch.transcript()}\n")
+    stream.flush()
+
+
+# Servers
+
+
+@pytest.fixture(scope="session")
+def smtp_server_settings() -> Mapping[str, Any]:
+    """The suite's own defaults for every server: override this fixture to return a dict of settings."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def smtp_ca() -> CertificateAuthority:
+    """The authority that signs the servers' certificates (made by trustme when first needed)."""
+    from pytest_smtp4d.server.certificates import authority
+
+    return authority()
+
+
+def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeServer:
+    """Return a factory of running servers, all of which `stack` stops."""
+
+    def make(**settings: Any) -> SMTPServer:
+        from pytest_smtp4d.server.runner import SMTPServer
+
+        server = SMTPServer(**{"strict": config.getini("smtp4d_strict"), **defaults, **settings})
+        stack.enter_context(server)
+        return server
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def smtp_server_factory(
+    pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
+) -> Iterator[MakeServer]:
+    """A factory of servers that live until the session ends: for a server fixture of any scope."""
+    with ExitStack() as stack:
+        yield _server_maker(pytestconfig, smtp_server_settings, stack)
+
+
+@pytest.fixture
+def make_smtp_server(
+    pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
+) -> Iterator[MakeServer]:
+    """A factory of servers that are stopped when the test ends."""
+    with ExitStack() as stack:
+        yield _server_maker(pytestconfig, smtp_server_settings, stack)
+
+
+@pytest.fixture
+def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeServer) -> SMTPServer:
+    """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
+    return make_smtp_server(**_marked_settings(list(request.node.iter_markers())))
+
+
+@pytest.fixture
+def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> None:
+    """Make the markers act on the fixture named smtp_server, whoever defined it and whatever its scope.
+
+    What is changed is put back after the verdict, which is the last to need it.
+    """
+    marks = list(request.node.iter_markers())
+    undo = request.node.stash.setdefault(_undo, ExitStack())
+    before = smtp_server.settings
+    settings = _marked_settings(marks)
+    changes = {name: value for name, value in settings.items() if getattr(before, name) != value}
+    if changes:
+        smtp_server.configure(**changes)
+        undo.callback(smtp_server.configure, **{name: getattr(before, name) for name in changes})
+    for mark in marks:
+        if mark.name == "smtp_fault":
+            undo.callback(smtp_server.forget, smtp_server.declare(*mark.args, **mark.kwargs))
+
+
+# Clients
+
+
+@pytest.fixture
+def make_transporter(request: pytest.FixtureRequest) -> Iterator[MakeTransporter]:
+    """A factory of transporters that trust the server and are closed when the test ends."""
+    with ExitStack() as stack:
+
+        def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+            from pytest_smtp4d.transporter.transporter import SMTPTransporter
+
+            if server is None:
+                server = request.getfixturevalue("smtp_server")
+            defaults = {"connection_time_out": 2, "send_time_out": 5, **server.client_options()}
+            transporter = SMTPTransporter(**{**defaults, **options})
+            stack.callback(transporter.close)
+            return transporter
+
+        yield make
+
+
+@pytest.fixture
+def transporter(smtp_server: SMTPServer, make_transporter: MakeTransporter) -> SMTPTransporter:
+    """A complete SMTP client, made for `smtp_server`."""
+    return make_transporter(smtp_server)
+
+
+@pytest.fixture
+def smtp_trust(
+    smtp_ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
+) -> Path:
+    """Make default TLS contexts trust `smtp_ca` beside the system's roots, here and in child processes."""
+    import ssl
+    from pathlib import Path
+
+    bundle = tmp_path_factory.mktemp("smtp_trust") / "roots-and-smtp-ca.pem"
+    roots = ssl.get_default_verify_paths().cafile
+    bundle.write_bytes(
+        (Path(roots).read_bytes() if roots else b"") + b"\n" + Path(smtp_ca.ca_file).read_bytes()
+    )
+    monkeypatch.setenv("SSL_CERT_FILE", str(bundle))
+    monkeypatch.setenv("NODE_EXTRA_CA_CERTS", smtp_ca.ca_file)
+    return bundle

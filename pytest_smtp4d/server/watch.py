@@ -1,0 +1,129 @@
+"""What every server of the process did from one moment to another, and the strict verdict on it.
+
+A test is judged and explained by what happened while it ran, on servers of any scope and whoever started
+them, so the record here outlives `stop()`, `reset()` and `clear()`.
+
+The one thing to know: servers report to `current`, the latest watch; one that was replaced stays as it was.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from pytest_smtp4d.server.fault import Fault
+    from pytest_smtp4d.server.record import Session
+    from pytest_smtp4d.server.runner import SMTPServer
+
+__all__ = ["Watch", "begin", "current", "verdict"]
+
+SHOWN_SESSIONS = 20
+"""How many sessions of a server a transcript shows: the last ones."""
+
+
+class Watch:
+    """What the servers of this process do while it is the current one."""
+
+    def __init__(self) -> None:
+        self._sessions: dict[SMTPServer, dict[Session, int]] = {}
+        self._faults: dict[SMTPServer, list[Fault]] = {}
+        self._errors: dict[SMTPServer, list[str]] = {}
+
+    @property
+    def servers(self) -> tuple[SMTPServer, ...]:
+        """The servers that started, were configured or were spoken to, in that order."""
+        return tuple(self._sessions)
+
+    def used(self, server: SMTPServer) -> None:
+        """Record that the test works with a server: it started, or was reset or configured."""
+        self._sessions.setdefault(server, {})
+
+    def spoke(self, server: SMTPServer, session: Session) -> None:
+        """Record that a session opened or is about to be heard; earlier violations are not judged again."""
+        sessions = self._sessions.setdefault(server, {})
+        if session not in sessions:
+            sessions[session] = len(session.violations)
+
+    def declared(self, server: SMTPServer, fault: Fault) -> None:
+        """Record that a fault was declared, to be hit before the verdict."""
+        self.used(server)
+        self._faults.setdefault(server, []).append(fault)
+
+    def failed(self, server: SMTPServer, error: str) -> None:
+        """Record that a callback of the test raised, in words."""
+        self.used(server)
+        self._errors.setdefault(server, []).append(error)
+
+    def problems(self) -> list[str]:
+        """Return the strict verdict in words: one text per problem of a server whose `strict` is on."""
+        return [problem for server in self.servers for problem in self.problems_of(server)]
+
+    def problems_of(self, server: SMTPServer) -> list[str]:
+        """Return the verdict on one server; empty where its `strict` is off."""
+        settings = server.settings
+        if not settings.strict:
+            return []
+        sessions = self._sessions.get(server, {})
+        return verdict(
+            tuple(sessions.items()),
+            tuple(self._faults.get(server, ())),
+            tuple(self._errors.get(server, ())),
+            ignored=settings.ignore_violations,
+        )
+
+    def transcript(self) -> str:
+        """Return the dialogues of all sessions as text, server by server."""
+        return "\n\n".join(text for server in self.servers for text in self._transcripts(server))
+
+    def _transcripts(self, server: SMTPServer) -> Iterator[str]:
+        sessions = list(self._sessions[server])
+        if not sessions:
+            yield f"{server.url}: no client connected"
+        if len(sessions) > SHOWN_SESSIONS:
+            yield f"{server.url}: {len(sessions) - SHOWN_SESSIONS} earlier sessions left out"
+        for session in sessions[-SHOWN_SESSIONS:]:
+            peer = f"{session.peer[0]}:{session.peer[1]}"
+            dialogue = str(session.transcript)
+            yield "\n".join(
+                filter(None, (f"{server.url} with {peer}", dialogue, f"({session.ended or 'still open'})"))
+            )
+
+
+def verdict(
+    sessions: Iterable[tuple[Session, int]],
+    faults: Iterable[Fault],
+    errors: Iterable[str],
+    *,
+    ignored: Iterable[str] = (),
+) -> list[str]:
+    """Return what a strict test fails for, in words.
+
+    Args:
+        sessions: each with the number of its violations that were judged before.
+        faults: those declared; one never hit is a problem unless it is optional.
+        errors: what callbacks raised.
+        ignored: names of violations to forgive.
+    """
+    forgiven = set(ignored)
+    problems = [f"fault never hit: {fault}" for fault in faults if fault.is_unhit]
+    problems += [f"callback raised: {error}" for error in errors]
+    problems += [
+        f"client violated SMTP: {violation}"
+        for session, judged in sessions
+        for violation in session.violations[judged:]
+        if violation.fatal and violation.name not in forgiven
+    ]
+    return problems
+
+
+current = Watch()
+"""Where servers report what they do."""
+
+
+def begin() -> Watch:
+    """Make a new watch the current one and return it."""
+    global current  # noqa: PLW0603 # the one state of the process that a test is judged by
+    current = Watch()
+    return current
