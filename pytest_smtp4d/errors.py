@@ -8,6 +8,7 @@ The tree::
     ├── MailError              (ValueError)   a mail object that cannot become a message
     ├── LocalProtocolError     (ValueError)   we were about to say something SMTP does not allow
     ├── RemoteProtocolError                   the peer said something SMTP does not allow
+    ├── Problem                               why something failed without a reply; becomes a status
     └── SMTPStatusError                       `Status.raise_for_status` on a failed status
 
 The one thing to know: a message says what happened, with which value, and what to do next.
@@ -16,7 +17,8 @@ The one thing to know: a message says what happened, with which value, and what 
 from __future__ import annotations
 
 import difflib
-from typing import TYPE_CHECKING
+from enum import Enum
+from typing import TYPE_CHECKING, TypedDict
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -24,8 +26,11 @@ if TYPE_CHECKING:
     from pytest_smtp4d.transporter.status import Status
 
 __all__ = [
+    "Cause",
+    "ErrorRecord",
     "LocalProtocolError",
     "MailError",
+    "Problem",
     "RemoteProtocolError",
     "SMTP4DError",
     "SMTPStatusError",
@@ -52,11 +57,111 @@ class MailError(SMTP4DError, ValueError):
 
 
 class LocalProtocolError(SMTP4DError, ValueError):
-    """Our own side was about to violate SMTP: CR, LF or NUL in a command, a line over the limit (RFC 5321 4.5.3.1)."""
+    """We were about to violate SMTP: CR, LF or NUL in a command, a line over the limit (RFC 5321 4.5.3.1)."""
 
 
 class RemoteProtocolError(SMTP4DError):
     """The peer violated SMTP: a malformed reply, a path that is none, a reply without end (RFC 5321 4.2)."""
+
+
+class ErrorRecord(TypedDict):
+    """One entry of 4D's error stack (4D: `Last errors`)."""
+
+    errCode: int
+    message: str
+    componentSignature: str
+
+
+class Cause(Enum):
+    """Why something failed without a server's reply: our error codes, one for each cause.
+
+    4D publishes no numbers for its SMTP component, only signatures: "srvr" is its network layer, "SMTP"
+    and "MIME" are its mail interfaces. The numbers are ours.
+    """
+
+    NAME_RESOLUTION = (1101, "srvr", "check the host's spelling and this machine's DNS")
+    CONNECTION_REFUSED = (1102, "srvr", "check the port, and that the server is running")
+    UNREACHABLE = (1103, "srvr", "check the network, the routes and the firewalls between")
+    CONNECT_TIMED_OUT = (1104, "srvr", "check host, port and firewalls, or allow a longer connectionTimeOut")
+    GREETING_TIMED_OUT = (
+        1105,
+        "srvr",
+        "check that the port speaks SMTP, and TLS only where implicitTls says so",
+    )
+    CONNECTION_LOST = (1106, "srvr", "look into the server's log; it ended the session without a word")
+    SEND_TIMED_OUT = (1107, "srvr", "look at what the server is doing, or allow a longer sendTimeOut")
+    NETWORK_ERROR = (1108, "srvr", "check the network between here and the server")
+
+    CERTIFICATE_EXPIRED = (1201, "srvr", "renew the server's certificate, and check this machine's clock")
+    CERTIFICATE_NOT_YET_VALID = (1202, "srvr", "check the clocks of both machines")
+    CERTIFICATE_WRONG_HOST = (1203, "srvr", "connect by a name that the server's certificate carries")
+    CERTIFICATE_UNKNOWN_ISSUER = (1204, "srvr", "pass an sslContext that trusts the server's CA")
+    TLS_NO_COMMON_VERSION = (1205, "srvr", "let both sides speak TLS 1.2 or later")
+    TLS_CLIENT_CERTIFICATE = (
+        1206,
+        "srvr",
+        "pass an sslContext with a client certificate that the server trusts",
+    )
+    TLS_FAILED = (1207, "srvr", "check that the port speaks TLS, and what its versions and ciphers are")
+    TLS_INJECTED = (
+        1208,
+        "srvr",
+        "somebody between here and the server may be adding octets; do not trust this path",
+    )
+
+    ENCRYPTION_REQUIRED = (
+        1301,
+        "SMTP",
+        "use a server with TLS, or allow cleartext with acceptUnsecureConnection",
+    )
+    LOGIN_NOT_OFFERED = (
+        1302,
+        "SMTP",
+        "leave user and password out, or use a port where the server offers AUTH",
+    )
+    MECHANISM_NOT_OFFERED = (1303, "SMTP", "choose an authenticationMode that the server offers, or none")
+    CREDENTIALS_UNFIT = (1304, "SMTP", "check user, password and accessTokenOAuth2")
+    SERVER_NOT_AUTHENTIC = (
+        1305,
+        "SMTP",
+        "check the password; if it is right, this is not the server it was made for",
+    )
+    MESSAGE_TOO_LARGE = (1306, "SMTP", "make the message smaller; nothing was sent")
+    SMTPUTF8_NOT_OFFERED = (1307, "SMTP", "use ASCII mailboxes with this server")
+    NOT_SMTP = (1308, "SMTP", "check host and port: what answers there does not speak SMTP")
+    MALFORMED_REPLY = (1309, "SMTP", "look into the server's log; the session was closed")
+    COMMAND_UNFIT = (1310, "SMTP", "correct the value that is named")
+
+    MAIL_UNFIT = (1401, "MIME", "correct the mail object")
+    SIGNING_FAILED = (1402, "MIME", "check certificate, certificateName and certificatePassword")
+
+    def __init__(self, code: int, signature: str, advice: str) -> None:
+        self.code = code
+        self.signature = signature
+        self.advice = advice
+
+
+class Problem(SMTP4DError):  # noqa: N818 - 4D's word is error, which everything here is
+    """Something went wrong that is not a server's reply. A transporter turns it into a status with code 0.
+
+    Args:
+        cause: which row of the table of error codes.
+        what: what happened, with which value.
+        stage: where, as a stage's name such as "TLS" or "MAIL"; None before there was a connection.
+    """
+
+    def __init__(self, cause: Cause, what: str, stage: str | None = None) -> None:
+        super().__init__(f"{what}: {cause.advice}")
+        self.cause = cause
+        self.stage = stage
+
+    def as_object(self) -> ErrorRecord:
+        """Return this problem as an entry of 4D's error stack."""
+        return {
+            "errCode": self.cause.code,
+            "message": str(self),
+            "componentSignature": self.cause.signature,
+        }
 
 
 class SMTPStatusError(SMTP4DError):

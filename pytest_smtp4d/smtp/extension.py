@@ -6,11 +6,12 @@ The one thing to know: what was offered before TLS counts for nothing after it (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["Extensions"]

@@ -99,7 +99,7 @@ class ReplyReader:
             self._searched = len(self._buffer)
             if self._searched > MAX_REPLY_LINE:
                 raise RemoteProtocolError(
-                    f"the server sent {self._searched} octets without a line end, first {self._shown(self._buffer)}"
+                    f"the server sent {self._searched} octets without a line end: {self._shown(self._buffer)}"
                 )
             return None
         line = bytes(self._buffer[:end])

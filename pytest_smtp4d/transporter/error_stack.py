@@ -1,0 +1,97 @@
+"""4D's error stack: the handler that a serious problem calls, and what it can read there.
+
+4D: `ON ERR CALL`, `Last errors` (earlier `GET LAST ERROR STACK`).
+The one thing to know: a server's refusal is no error in this sense; it is in the status alone.
+"""
+
+from __future__ import annotations
+
+import sys
+import threading
+from contextvars import ContextVar
+from typing import TYPE_CHECKING, NamedTuple
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from pytest_smtp4d.errors import ErrorRecord
+
+__all__ = ["Installation", "clear_errors", "last_errors", "on_err_call", "report_errors"]
+
+
+class _Stack(NamedTuple):
+    """A stack, and the thread and task it was raised in: a task copies its parent's context, not its errors."""
+
+    owner: tuple[int, int]
+    errors: tuple[ErrorRecord, ...]
+
+
+_handler: ContextVar[Callable[[], object] | None] = ContextVar("smtp4d_error_handler", default=None)
+_stack: ContextVar[_Stack | None] = ContextVar("smtp4d_error_stack", default=None)
+
+
+class Installation:
+    """A handler's installation: leave it as a context manager, and the one before is back."""
+
+    def __init__(self, handler: Callable[[], object] | None) -> None:
+        self._before = _handler.get()
+        _handler.set(handler)
+
+    def __enter__(self) -> Installation:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        _handler.set(self._before)
+
+
+def on_err_call(handler: Callable[[], object] | None) -> Installation:
+    """Install a handler for the current context; it replaces the one before (4D: `ON ERR CALL`).
+
+    Args:
+        handler: called without arguments, once for each `send` or `check_connection` that fails without a
+            server's reply, before that returns. What it raises leaves the call. None installs none.
+
+    Returns:
+        an object that, used with `with`, restores the handler before.
+
+    Raises:
+        TypeError: the handler cannot be called.
+    """
+    if handler is not None and not callable(handler):
+        raise TypeError(f"on_err_call takes a callable or None, not {handler!r}")
+    return Installation(handler)
+
+
+def last_errors() -> list[ErrorRecord] | None:
+    """Return the error stack of this thread or task, the cause first, or None (4D: `Last errors`).
+
+    It is that of the last `send` or `check_connection` here; the next one clears it.
+    """
+    stack = _stack.get()
+    if stack is None or stack.owner != _owner():
+        return None
+    return [error.copy() for error in stack.errors]
+
+
+def clear_errors() -> None:
+    """Empty the stack of this thread or task."""
+    _stack.set(None)
+
+
+def report_errors(errors: tuple[ErrorRecord, ...]) -> None:
+    """Make these the stack, and call the handler, if there is one; what it raises comes through."""
+    _stack.set(_Stack(_owner(), errors))
+    handler = _handler.get()
+    if handler is not None:
+        handler()
+
+
+def _owner() -> tuple[int, int]:
+    asyncio = sys.modules.get("asyncio")  # without it imported, no task is running
+    task = None
+    if asyncio is not None:
+        try:
+            task = asyncio.current_task()
+        except RuntimeError:
+            task = None  # no loop runs in this thread
+    return threading.get_ident(), id(task)

@@ -1,0 +1,234 @@
+"""Server options: what a transporter is made from, checked once, when it is made.
+
+4D: the `server` parameter of `SMTP New transporter`.
+The one thing to know: documents spell a key as 4D does (`keepAlive`), keywords in snake_case (`keep_alive`);
+both end as fields of `Options`, and None means absent, as 4D's null.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import ssl
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import Enum
+from pathlib import Path
+from typing import Any, TypeVar
+
+from pytest_smtp4d.errors import TransporterOptionError, nearest
+from pytest_smtp4d.mail.charset import MailMode
+
+__all__ = ["AuthenticationMode", "Options"]
+
+_E = TypeVar("_E", bound=Enum)
+
+
+class AuthenticationMode(str, Enum):
+    """4D's authentication modes, by their values."""
+
+    CRAM_MD5 = "CRAM-MD5"
+    LOGIN = "LOGIN"
+    PLAIN = "PLAIN"
+    OAUTH2 = "OAUTH2"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """Checked server options; the fields are those of the contract's table, seconds where times are meant.
+
+    The repr shows no secret.
+    """
+
+    host: str
+    port: int = 587
+    user: str | None = None
+    password: str | None = field(default=None, repr=False)
+    access_token_oauth2: str | None = field(default=None, repr=False)
+    authentication_mode: AuthenticationMode | None = None
+    accept_unsecure_connection: bool = False
+    keep_alive: bool = True
+    connection_time_out: float = 30
+    send_time_out: float = 100
+    header_charset: MailMode = MailMode.UTF8
+    body_charset: MailMode = MailMode.UTF8
+    log_file: str | Path | None = None
+    certificate: str | Path | bytes | None = field(default=None, repr=False)
+    certificate_name: str | None = None
+    certificate_password: str = field(default="", repr=False)
+    ssl_context: ssl.SSLContext | None = None
+    implicit_tls: bool | None = None
+
+    @classmethod
+    def read(cls, server: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> Options:
+        """Check a server object and keywords; a keyword wins over a key.
+
+        Raises:
+            TransporterOptionError: names the option, the value (unless secret) and what would do.
+        """
+        if server is None:
+            server = {}
+        elif not isinstance(server, Mapping):
+            raise TransporterOptionError(f"server must be a mapping of options, not {type(server).__name__}")
+        given: dict[str, tuple[str, object]] = {}
+        for spellings, source in ((_KEYS, server), (_KEYWORDS, keywords)):
+            for name, value in source.items():
+                if name not in spellings:
+                    hint = nearest(str(name), spellings)
+                    raise TransporterOptionError(f"there is no server option {name!r}{hint}")
+                if value is not None:
+                    given[spellings[name]] = (name, value)
+        if "host" not in given:
+            raise TransporterOptionError(
+                "host is missing: name the server, as in {'host': 'smtp.example.com'}"
+            )
+        options = cls(**{member: _CHECKS[member](name, value) for member, (name, value) in given.items()})
+        options._check_together()
+        return options
+
+    def _check_together(self) -> None:
+        if self.certificate is not None and self.certificate_name is not None:
+            raise TransporterOptionError("give certificate or certificateName, not both")
+        if self.user is None and (self.password or self.access_token_oauth2 is not None):
+            secret = "accessTokenOAuth2" if self.access_token_oauth2 is not None else "password"
+            raise TransporterOptionError(f"{secret} is given without user: name the account it is for")
+        if self.authentication_mode is AuthenticationMode.OAUTH2 and self.access_token_oauth2 is None:
+            raise TransporterOptionError("authenticationMode 'OAUTH2' needs accessTokenOAuth2")
+
+    @property
+    def tls_from_the_start(self) -> bool:
+        """True for implicit TLS: as `implicit_tls` says, else on port 465 (RFC 8314 3.3)."""
+        return self.port == 465 if self.implicit_tls is None else self.implicit_tls
+
+
+def _text(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise _wrong_type(name, value, "text")
+    if any(character in value for character in "\r\n\0"):
+        raise TransporterOptionError(f"{name} must not hold CR, LF or NUL: {value!r}")
+    return value
+
+
+def _host(name: str, value: object) -> str:
+    host = _text(name, value).strip()
+    if not host or " " in host:
+        raise TransporterOptionError(f"{name} must be a host name or an IP address, not {value!r}")
+    return host
+
+
+def _optional_text(name: str, value: object) -> str | None:
+    return _text(name, value) or None
+
+
+def _secret(name: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise TransporterOptionError(f"{name} must be text, not {type(value).__name__}")
+    if any(character in value for character in "\r\n\0"):
+        raise TransporterOptionError(f"{name} must not hold CR, LF or NUL (its value is not shown)")
+    return value
+
+
+def _token(name: str, value: object) -> str | None:
+    if isinstance(value, Mapping):
+        inner = value.get("token")
+        value = inner.get("access_token") if isinstance(inner, Mapping) else None
+        if value is None:
+            raise TransporterOptionError(f"{name} as an object must hold token.access_token")
+    return _secret(name, value) or None
+
+
+def _port(name: str, value: object) -> int:
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise _wrong_type(name, value, "a whole number from 1 to 65535")
+    if not 1 <= value <= 65535:
+        raise TransporterOptionError(f"{name} must be from 1 to 65535, not {value}")
+    return value
+
+
+def _seconds(name: str, value: object) -> float:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise _wrong_type(name, value, "a number of seconds")
+    if not math.isfinite(value) or value <= 0:
+        raise TransporterOptionError(f"{name} must be a number of seconds above 0, not {value!r}")
+    return value
+
+
+def _bool(name: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise _wrong_type(name, value, "True or False")
+    return value
+
+
+def _one_of(kind: type[_E]) -> Callable[[str, object], _E]:
+    def check(name: str, value: object) -> _E:
+        try:
+            return kind(value)
+        except ValueError:
+            values = [member.value for member in kind]
+            raise TransporterOptionError(f"{name} cannot be {value!r}{nearest(str(value), values)}") from None
+
+    return check
+
+
+def _path(name: str, value: object) -> str | Path:
+    if not isinstance(value, (str, Path)):
+        raise _wrong_type(name, value, "a path")
+    if not os.fspath(value) or "\0" in os.fspath(value):
+        raise TransporterOptionError(f"{name} must be a path, not {value!r}")
+    return value
+
+
+def _certificate(name: str, value: object) -> str | Path | bytes:
+    if isinstance(value, bytes):
+        return value
+    if not isinstance(value, (str, Path)):
+        raise TransporterOptionError(
+            f"{name} must be a path or bytes (PKCS#12 or PEM), not {type(value).__name__}"
+        )
+    return _path(name, value)
+
+
+def _ssl_context(name: str, value: object) -> ssl.SSLContext:
+    if not isinstance(value, ssl.SSLContext):
+        raise _wrong_type(name, value, "an ssl.SSLContext")
+    return value
+
+
+def _wrong_type(name: str, value: object, wanted: str) -> TransporterOptionError:
+    return TransporterOptionError(f"{name} must be {wanted}, not {value!r} ({type(value).__name__})")
+
+
+_CHECKS: dict[str, Callable[[str, object], Any]] = {
+    "host": _host,
+    "port": _port,
+    "user": _optional_text,
+    "password": _secret,
+    "access_token_oauth2": _token,
+    "authentication_mode": _one_of(AuthenticationMode),
+    "accept_unsecure_connection": _bool,
+    "keep_alive": _bool,
+    "connection_time_out": _seconds,
+    "send_time_out": _seconds,
+    "header_charset": _one_of(MailMode),
+    "body_charset": _one_of(MailMode),
+    "log_file": _path,
+    "certificate": _certificate,
+    "certificate_name": _optional_text,
+    "certificate_password": _secret,
+    "ssl_context": _ssl_context,
+    "implicit_tls": _bool,
+}
+
+
+def _camel_case(member: str) -> str:
+    if member == "access_token_oauth2":
+        return "accessTokenOAuth2"
+    head, *rest = member.split("_")
+    return head + "".join(word.capitalize() for word in rest)
+
+
+_KEYS = {_camel_case(option.name): option.name for option in fields(Options)}
+_KEYWORDS = {option.name: option.name for option in fields(Options)}

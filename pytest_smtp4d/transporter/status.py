@@ -1,0 +1,122 @@
+"""What `send` and `check_connection` return.
+
+4D: status object of `.send()` and `.checkConnection()`; RFC 5321 4.2, RFC 3463 for the codes.
+The one thing to know: a server's refusal is a status, not an exception; with code 0 no reply decided.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from pytest_smtp4d.errors import SMTPStatusError
+from pytest_smtp4d.smtp.reply import Reply, enhanced_code_of
+from pytest_smtp4d.spelling import FourDSpelling
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from pytest_smtp4d.errors import ErrorRecord, Problem
+
+__all__ = ["FAILED_TO_SEND", "Status"]
+
+FAILED_TO_SEND = "Failed to send email"
+"""4D's text for every failed `send` that no server's reply decided."""
+
+_SHOWN = 240  # pytest cuts what it prints of a value in an assertion there
+
+_NOBODY: Mapping[str, Reply] = MappingProxyType({})
+
+
+@dataclass(frozen=True)
+class Status(FourDSpelling):
+    """How a `send` or a `check_connection` ended; true when it succeeded.
+
+    Args:
+        success: whether it did.
+        status: the server's reply code; 0 where the problem did not come from a reply.
+        status_text: the server's reply text, lines joined by a newline. With status 0: "Failed to send email"
+            from `send`, the last error's message from `check_connection`.
+        errors: entries of 4D's error stack, the cause first; empty where a server replied.
+        command: what the deciding reply answered, or where the trouble came: a stage's name; None before there
+            was a connection to speak of.
+        refused: recipient to reply, for each recipient that was refused.
+    """
+
+    success: bool
+    status: int
+    status_text: str
+    errors: tuple[ErrorRecord, ...] = ()
+    command: str | None = None
+    refused: Mapping[str, Reply] = field(default_factory=lambda: _NOBODY)
+
+    @classmethod
+    def from_reply(
+        cls, reply: Reply, command: str, *, success: bool, refused: Mapping[str, Reply] = _NOBODY
+    ) -> Status:
+        """Make the status that a server's reply decided."""
+        return cls(success, reply.code, reply.text, (), command, MappingProxyType(dict(refused)))
+
+    @classmethod
+    def from_problem(cls, problem: Problem, text: str | None = None) -> Status:
+        """Make the status of a problem without a reply; `text` is the problem's own message unless given."""
+        return cls(False, 0, str(problem) if text is None else text, (problem.as_object(),), problem.stage)
+
+    @property
+    def enhanced_code(self) -> str | None:
+        """The enhanced status code at the head of the text, such as "5.1.1", or None (RFC 3463)."""
+        return enhanced_code_of(self.status, self.status_text)
+
+    @property
+    def is_transient(self) -> bool:
+        """True for 4yz: the same send may succeed later. False with status 0."""
+        return self.status // 100 == 4
+
+    @property
+    def is_permanent(self) -> bool:
+        """True for 5yz: the same send will fail again. False with status 0."""
+        return self.status // 100 == 5
+
+    def as_object(self) -> dict[str, Any]:
+        """Return the plain dict that 4D documents.
+
+        Returns:
+            `success`, `status`, `statusText`; and `errors` for a failed check that no reply decided.
+        """
+        document: dict[str, Any] = {
+            "success": self.success,
+            "status": self.status,
+            "statusText": self.status_text,
+        }
+        if self.errors and self.status_text != FAILED_TO_SEND:
+            document["errors"] = [dict(error) for error in self.errors]
+        return document
+
+    def raise_for_status(self) -> Status:
+        """Return this status when it succeeded.
+
+        Raises:
+            SMTPStatusError: it did not; carries the status.
+        """
+        if self.success:
+            return self
+        where = f"{self.command}: " if self.command else ""
+        raise SMTPStatusError(self, where + self._told())
+
+    def __bool__(self) -> bool:
+        return self.success
+
+    def __repr__(self) -> str:
+        head = f"{self.command}: {self._told()!r}" if self.command else repr(self._told())
+        refused = f", refused={list(self.refused)}" if self.refused else ""
+        tail = f", success={self.success})"
+        room = _SHOWN - len("Status(") - len(tail)
+        shown = head + refused
+        return f"Status({shown if len(shown) <= room else shown[: room - 1] + '…'}{tail}"
+
+    def _told(self) -> str:
+        """Return the reply, or with status 0 the last error's message."""
+        if self.status:
+            return f"{self.status} {self.status_text}".rstrip()
+        return self.errors[-1]["message"] if self.errors else self.status_text
