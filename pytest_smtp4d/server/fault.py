@@ -1,28 +1,46 @@
 """What goes wrong, where, for whom and how often: rules, their counters, and the decision.
 
 RFC 5321 4.2 (replies), 3.8 (421), 4.3.2 (which replies belong to which command).
-The one thing to know: a command takes effect when its reply is 2yz or 3yz and not otherwise; `send`, `silence` and
-`disconnect` leave it without effect unless `accept()` comes first.
+The one thing to know: a command takes effect when its reply is 2yz or 3yz and not otherwise; `send`,
+`silence` and `disconnect` leave it without effect unless `accept()` comes first.
 
-This room decides and counts; what an action does on the wire is the server's business. Rules are added by the test's
-thread while sessions run in the server's loop, so the counters are kept under a lock, and what is asked is a snapshot.
+This room decides and counts; carrying an action out is the server's business. Rules are added by the test's
+thread while sessions run in the server's loop: what is asked is a snapshot, and counters move under a lock.
 """
 
 from __future__ import annotations
 
 import fnmatch
-import os
 import re
-import sys
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Union
+from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.smtp.reply import Reply
+from pytest_smtp4d.server.action import (
+    ACTIONS,
+    ARGUMENTS,
+    STAGE_ACTIONS,
+    STAGES,
+    Accept,
+    Action,
+    Delay,
+    Disconnect,
+    PassThrough,
+    ReplySpec,
+    ReplyWith,
+    Send,
+    Silence,
+    Trickle,
+    check_count,
+    check_octets,
+    check_positive,
+    make_reply,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
     from pytest_smtp4d.server.record import Session, Transaction
 
@@ -34,56 +52,14 @@ __all__ = [
     "Disconnect",
     "Event",
     "Fault",
+    "Match",
     "PassThrough",
     "ReplyWith",
     "Rules",
     "Send",
     "Silence",
-    "Stage",
     "Trickle",
-    "fault_from_marker",
 ]
-
-Stage = Literal[
-    "CONNECT",
-    "HELO",
-    "EHLO",
-    "STARTTLS",
-    "TLS",
-    "AUTH",
-    "MAIL",
-    "RCPT",
-    "DATA",
-    "CONTENT",
-    "BDAT",
-    "RSET",
-    "NOOP",
-    "VRFY",
-    "HELP",
-    "QUIT",
-    "UNKNOWN",
-]
-
-STAGES: tuple[str, ...] = (
-    "CONNECT",
-    "HELO",
-    "EHLO",
-    "STARTTLS",
-    "TLS",
-    "AUTH",
-    "MAIL",
-    "RCPT",
-    "DATA",
-    "CONTENT",
-    "BDAT",
-    "RSET",
-    "NOOP",
-    "VRFY",
-    "HELP",
-    "QUIT",
-    "UNKNOWN",
-)
-"""Where a fault can be put; "*" is all of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +68,8 @@ class Event:
 
     Args:
         stage: one of `STAGES`.
-        argument: MAIL, RCPT: the mailbox without brackets or parameters; AUTH: the mechanism; HELO, EHLO, VRFY, HELP,
-            NOOP: the argument; CONNECT: the peer's host; others: "".
+        argument: MAIL, RCPT: the mailbox without brackets or parameters; AUTH: the mechanism; HELO, EHLO,
+            VRFY, HELP, NOOP: the argument; CONNECT: the peer's host; others: "".
         session: the session so far.
         transaction: the open transaction, or None.
         content: the octets of the message (CONTENT, BDAT), else None.
@@ -106,225 +82,95 @@ class Event:
     content: bytes | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ReplyWith:
-    """Answer with this reply; the command takes effect when it is 2yz or 3yz."""
-
-    reply: Reply
-
-
-@dataclass(frozen=True, slots=True)
-class PassThrough:
-    """Answer as if there were no fault ("ok" in `replies`)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Delay:
-    """Wait this many seconds before going on."""
-
-    seconds: float
-
-
-@dataclass(frozen=True, slots=True)
-class Accept:
-    """Let the command take effect, whatever the client is told."""
-
-
-@dataclass(frozen=True, slots=True)
-class Disconnect:
-    """Close the connection: FIN, or RST when `abort`; with `after_octets`, when that many octets of content came."""
-
-    abort: bool = False
-    after_octets: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Silence:
-    """Answer nothing at all and keep the connection open."""
-
-
-@dataclass(frozen=True, slots=True)
-class Send:
-    """Write these octets instead of a reply."""
-
-    octets: bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Trickle:
-    """Write what follows at this many octets per second."""
-
-    octets_per_second: float
-
-
-Action = Union[ReplyWith, PassThrough, Delay, Accept, Disconnect, Silence, Send, Trickle]
-Match = Union[str, "re.Pattern[str]", "Callable[[Event], object]", None]
-ReplySpec = Union[Literal["ok"], int, "tuple[int, str]", Reply]
-
-# What each stage can do. A TLS handshake has no reply; only content has octets to count.
-ACTIONS = ("reply", "replies", "delay", "accept", "disconnect", "silence", "send", "trickle")
-"""The names of the actions, in the order of the documentation."""
-
-STAGE_ACTIONS: Mapping[str, frozenset[str]] = {
-    stage: frozenset(ACTIONS) - ({"reply", "replies"} if stage == "TLS" else frozenset())
-    | ({"after_octets"} if stage in ("CONTENT", "BDAT") else frozenset())
-    for stage in STAGES
-}
-"""Stage -> the actions it can have ("after_octets" is `disconnect(after_octets=…)`)."""
+Match = str | re.Pattern[str] | Callable[[Event], object] | None
 
 _ANSWERS = (ReplyWith, PassThrough, Send, Silence, Disconnect)
-
-
-def _check_code(code: object) -> int:
-    if isinstance(code, bool) or not isinstance(code, int):
-        raise SettingsError(f"a reply code is a number from 200 to 599, not {code!r}")
-    if not 200 <= code <= 599:
-        raise SettingsError(
-            f"reply code {code} is outside 200-599; use send(b'...') for a reply that is none"
-        )
-    return code
-
-
-def _check_text(text: object) -> str:
-    if not isinstance(text, str):
-        raise SettingsError(f"the text of a reply is a str, not {text!r}")
-    if "\r" in text or "\0" in text:
-        raise SettingsError(
-            f"the text of a reply cannot hold CR or NUL: {text!r}; newlines make a multi-line reply, "
-            "and send(b'...') writes any octets"
-        )
-    return text
-
-
-def _make_reply(spec: object) -> ReplyWith | PassThrough:
-    """Return the action for one item of `replies([...])`."""
-    if isinstance(spec, str):
-        if spec == "ok":
-            return PassThrough()
-        raise SettingsError(f"a reply is 'ok', a code, (code, text) or a Reply, not {spec!r}")
-    if isinstance(spec, Reply):
-        return ReplyWith(Reply(_check_code(spec.code), _check_text(spec.text)))
-    if isinstance(spec, tuple):
-        if len(spec) != 2:
-            raise SettingsError(f"a reply is 'ok', a code, (code, text) or a Reply, not {spec!r}")
-        return ReplyWith(Reply(_check_code(spec[0]), _check_text(spec[1])))
-    return ReplyWith(Reply(_check_code(spec), DEFAULT_TEXTS.get(_check_code(spec), "")))
-
-
-DEFAULT_TEXTS: Mapping[int, str] = {
-    220: "Ready",
-    221: "2.0.0 Bye",
-    235: "2.7.0 Authentication successful",
-    250: "2.0.0 OK",
-    251: "2.1.5 User not local; will forward",
-    252: "2.5.0 Cannot VRFY user",
-    354: "Start mail input; end with <CRLF>.<CRLF>",
-    421: "4.3.2 Service not available, closing transmission channel",
-    432: "4.7.12 A password transition is needed",
-    450: "4.2.0 Mailbox unavailable",
-    451: "4.3.0 Local error in processing",
-    452: "4.3.1 Insufficient system storage",
-    454: "4.7.0 Temporary authentication failure",
-    455: "4.5.4 Server unable to accommodate parameters",
-    500: "5.5.2 Syntax error, command unrecognized",
-    501: "5.5.4 Syntax error in parameters or arguments",
-    502: "5.5.1 Command not implemented",
-    503: "5.5.1 Bad sequence of commands",
-    504: "5.5.4 Command parameter not implemented",
-    530: "5.7.0 Authentication required",
-    534: "5.7.9 Authentication mechanism is too weak",
-    535: "5.7.8 Authentication credentials invalid",
-    538: "5.7.11 Encryption required for requested authentication mechanism",
-    550: "5.1.1 Mailbox unavailable",
-    551: "5.1.6 User not local",
-    552: "5.3.4 Message size exceeds limit",
-    553: "5.1.3 Mailbox name not allowed",
-    554: "5.0.0 Transaction failed",
-    555: "5.5.4 MAIL FROM/RCPT TO parameters not recognized or not implemented",
-}
-"""The text of a reply that is given as a code alone."""
+_REPLIES = (ReplyWith, PassThrough)
 
 
 class Fault:
     """One rule and its actions, as `on()` returns it; every action returns the fault, so they chain.
 
-    Until an action is chained, a fault does nothing. `hits` counts when an action starts.
+    Until an action is chained, a fault does nothing, and counts as never hit.
+
+    Args:
+        stage: one of `STAGES`, or "*".
+        match: a shell pattern (case ignored), a compiled pattern (searched), or a predicate of `Event`.
+        times: how often it acts, then it steps aside; None: always.
+        after: how many events that match are let through first.
+        origin: file:line of the declaration, for messages.
+
+    Raises:
+        SettingsError: an unknown stage, `times` or `after` that cannot be, a match that is none.
     """
 
     def __init__(
-        self,
-        rules: Rules,
-        stage: str,
-        match: Match = None,
-        *,
-        times: int | None = None,
-        after: int = 0,
-        origin: str = "",
+        self, stage: str, match: Match = None, *, times: int | None = None, after: int = 0, origin: str = ""
     ) -> None:
+        if stage != "*" and stage not in STAGES:
+            raise SettingsError(f"unknown stage {stage!r}{nearest(str(stage), (*STAGES, '*'))}")
+        if times is not None:
+            check_count("times", times, 1, "how often the fault acts, or None for always")
+        check_count("after", after, 0, "how many matching events are let through first")
         self.stage = stage
-        """The stage, or "*"."""
         self.match = match
         self.times = times
         self.after = after
         self.origin = origin
-        """file:line of the declaration."""
         self.hits = 0
-        """How often it acted."""
-        self.is_optional = False
+        """How often it acted; counted when an action starts."""
         self.actions: tuple[Action, ...] = ()
-        self._script: tuple[ReplyWith | PassThrough, ...] = ()
-        self._rules = rules
+        """What it does, in order; with `replies([...])` the first of them stands for all."""
+        self.is_optional = False
+        self._replies: tuple[Action, ...] = ()
         self._seen = 0
         self._stages = frozenset(STAGES) if stage == "*" else frozenset({stage})
-        self._matches = _matcher(match)
+        self._matches = _matcher(stage, match)
+        self._lock = threading.Lock()
 
-    # -- actions --------------------------------------------------------------------------------------------------
+    # Actions: what each can follow is checked where it is declared.
 
     def reply(self, code: int, text: str | None = None) -> Fault:
         """Answer with this reply.
 
         Args:
-            code: 200 to 599.
+            code: 200 to 599; 421 closes after the reply.
             text: newlines make a multi-line reply; None: the usual words for the code.
 
         Raises:
-            SettingsError: code or text that no reply can have, or no place for it in the chain.
+            SettingsError: a code or text that no reply can have, or no place for it in the chain.
         """
-        if text is None:
-            text = DEFAULT_TEXTS.get(_check_code(code), "")
-        action = ReplyWith(Reply(_check_code(code), _check_text(text)))
-        self._check_answer("reply")
-        return self._chain(action)
+        self._check("reply")
+        return self._chain(make_reply(code if text is None else (code, text)))
 
     def replies(self, replies: Sequence[ReplySpec]) -> Fault:
         """Answer with these replies over successive hits, then step aside.
 
         Args:
-            replies: each a code, (code, text), a `Reply`, or "ok" to pass through.
+            replies: each a code, (code, text), a `Reply`, or "ok" to answer as if there were no fault.
+
+        Raises:
+            SettingsError: an empty list, an item that is no reply, fewer items than `times`.
         """
-        if isinstance(replies, (str, bytes, Reply)) or not hasattr(replies, "__iter__"):
-            raise SettingsError(f"replies() takes a list, not {replies!r}")
-        script = tuple(_make_reply(item) for item in replies)
-        if not script:
-            raise SettingsError("replies([]) says nothing; give it at least one reply")
-        if self.times is not None and self.times > len(script):
+        self._check("replies")
+        if not isinstance(replies, (list, tuple)) or not replies:
+            raise SettingsError(f"replies() takes a list of at least one reply, not {replies!r}")
+        if self.times is not None and self.times > len(replies):
             raise SettingsError(
-                f"times={self.times}, but replies() has {len(script)}; leave times out or add replies"
+                f"times={self.times}, but replies() has {len(replies)}: leave times out or add replies"
             )
-        self._check_answer("replies")
-        self._script = script
-        return self._chain(script[0])
+        self._replies = tuple(make_reply(item) for item in replies)
+        return self._chain(self._replies[0])
 
     def delay(self, seconds: float) -> Fault:
-        """Wait, then go on with the next action, or answer as usual."""
-        _check_positive("delay", seconds, "seconds")
-        self._check_open("delay")
-        return self._chain(Delay(seconds))
+        """Wait this many seconds, then go on with the next action, or answer as usual."""
+        self._check("delay")
+        return self._chain(Delay(check_positive("delay", seconds, "seconds")))
 
     def accept(self) -> Fault:
-        """Let the command take effect although its own reply is not sent (or says otherwise)."""
-        self._check_open("accept")
-        if any(isinstance(action, (*_ANSWERS, Accept)) for action in self.actions):
+        """Let the command take effect although its own reply is not sent, or says otherwise."""
+        self._check("accept")
+        if self._has(Accept, *_ANSWERS):
             raise SettingsError("accept() comes once, and before reply, send, silence and disconnect")
         return self._chain(Accept())
 
@@ -334,122 +180,110 @@ class Fault:
         Args:
             abort: RST instead of FIN.
             after_octets: in mid-content, when this many octets of it have arrived (CONTENT and BDAT only).
+
+        Raises:
+            SettingsError: `after_octets` where there is no content, or no place for it in the chain.
         """
-        self._check_open("disconnect")
+        self._check("disconnect")
+        if not isinstance(abort, bool):
+            raise SettingsError(f"disconnect(abort=…) is True or False, not {abort!r}")
         if after_octets is not None:
             self._check_after_octets(after_octets)
-        elif any(isinstance(action, Trickle) for action in self.actions) and not self._has(
-            ReplyWith, PassThrough, Send
-        ):
-            raise SettingsError(
-                "trickle() before disconnect() has nothing to write; chain reply() or send() between"
-            )
-        return self._chain(Disconnect(bool(abort), after_octets))
+        elif self._has(Trickle) and not self._has(*_REPLIES, Send) and self.stage != "TLS":
+            raise SettingsError("trickle() then disconnect() writes nothing: chain reply() or send() between")
+        return self._chain(Disconnect(abort, after_octets))
 
     def silence(self) -> Fault:
         """Answer nothing at all; the connection stays open."""
-        self._check_open("silence")
-        if self._has(ReplyWith, PassThrough, Send, Trickle):
-            raise SettingsError("silence() answers nothing, so it cannot follow reply(), send() or trickle()")
+        self._check("silence")
+        if self._has(*_REPLIES, Send, Trickle):
+            raise SettingsError("silence() answers nothing, so it cannot follow reply, send or trickle")
+        if self.stage == "QUIT" and self._has(Accept):
+            raise SettingsError("QUIT takes effect by closing, so accept() contradicts silence()")
         return self._chain(Silence())
 
     def send(self, octets: bytes) -> Fault:
-        """Write these octets, as they are, instead of a reply (after `reply()`: beside it)."""
-        if not isinstance(octets, (bytes, bytearray)):
-            raise SettingsError(f"send() takes bytes, not {octets!r}")
-        if not octets:
-            raise SettingsError("send(b'') writes nothing; silence() is the action that answers nothing")
-        self._check_open("send")
-        return self._chain(Send(bytes(octets)))
+        """Write these octets, as they are, instead of a reply (after `reply()`: behind it)."""
+        self._check("send")
+        return self._chain(Send(check_octets(octets)))
 
     def trickle(self, octets_per_second: float) -> Fault:
-        """Write the answer at this speed."""
-        _check_positive("trickle", octets_per_second, "octets per second")
-        self._check_open("trickle")
+        """Write the answer, whichever it is, at this speed."""
+        self._check("trickle")
         if self._has(Trickle):
-            raise SettingsError("trickle() comes once")
-        # The speed holds for the whole answer, wherever in the chain it was named.
-        action = Trickle(octets_per_second)
-        first = next((i for i, a in enumerate(self.actions) if isinstance(a, _ANSWERS)), len(self.actions))
-        return self._chain(action, at=first)
+            raise SettingsError("trickle() comes once: it is the speed of the whole answer")
+        action = Trickle(check_positive("trickle", octets_per_second, "octets per second"))
+        # It holds for the whole answer, so it goes before it, wherever in the chain it was named.
+        answers = [index for index, other in enumerate(self.actions) if isinstance(other, _ANSWERS)]
+        return self._chain(action, before=answers[0] if answers else None)
 
     def optional(self) -> Fault:
         """Do not fail the test when this fault is never hit."""
         self.is_optional = True
         return self
 
-    # -- grammar of a chain ---------------------------------------------------------------------------------------
-
     def _has(self, *kinds: type[Any]) -> bool:
         return any(isinstance(action, kinds) for action in self.actions)
 
-    def _check_open(self, name: str) -> None:
-        if self.stage != "*" and name not in STAGE_ACTIONS[self.stage]:
-            raise SettingsError(
-                f"{self.stage} cannot {name}: it has no reply; it can "
-                f"{', '.join(action for action in ACTIONS if action in STAGE_ACTIONS[self.stage])}"
-            )
-        if self._has(Disconnect):
-            raise SettingsError(f"{name}() after disconnect() would never happen")
-        if self._has(Silence):
-            raise SettingsError(f"{name}() after silence() would never happen; delay() waits and goes on")
-
-    def _check_answer(self, name: str) -> None:
-        self._check_open(name)
-        if self._has(ReplyWith, PassThrough):
-            raise SettingsError(
-                f"{name}() after a reply: one command has one reply; replies([...]) answers in turn, "
-                "send(b'...') writes any octets"
-            )
-        if self._has(Send):
-            raise SettingsError(f"{name}() after send(): put all the octets into send()")
+    def _check(self, name: str) -> None:
+        able = frozenset(ACTIONS) if self.stage == "*" else STAGE_ACTIONS[self.stage]
+        if name not in able:
+            known = ", ".join(action for action in ACTIONS if action in able)
+            raise SettingsError(f"{self.stage} cannot {name}: it has no reply; it can {known}")
+        if self._has(Disconnect, Silence):
+            ended = "disconnect" if self._has(Disconnect) else "silence"
+            raise SettingsError(f"{name}() after {ended}() would never happen; {ended}() comes last")
+        if name in ("reply", "replies"):
+            if self._has(*_REPLIES):
+                raise SettingsError(
+                    f"{name}() after a reply: one command has one reply; replies([...]) answers in turn, "
+                    "send(b'...') writes any octets"
+                )
+            if self._has(Send):
+                raise SettingsError(f"{name}() after send(): put all the octets into send()")
 
     def _check_after_octets(self, after_octets: object) -> None:
-        if self.stage not in ("CONTENT", "BDAT"):
+        if self.stage == "*" or "after_octets" not in STAGE_ACTIONS[self.stage]:
             raise SettingsError(
-                f"after_octets counts content: only CONTENT and BDAT have it, not {self.stage!r}"
+                f"after_octets counts content: CONTENT and BDAT have it, {self.stage!r} has not"
             )
-        if isinstance(after_octets, bool) or not isinstance(after_octets, int) or after_octets < 0:
-            raise SettingsError(f"after_octets is a number of octets, 0 or more, not {after_octets!r}")
+        check_count("after_octets", after_octets, 0, "how many octets of content arrive before the close")
         if any(not isinstance(action, Delay) for action in self.actions):
-            raise SettingsError(
-                "disconnect(after_octets=…) cuts in mid-content: only delay() can come before it"
-            )
+            raise SettingsError("disconnect(after_octets=…) acts in mid-content: only delay() can precede it")
 
-    def _chain(self, action: Action, at: int | None = None) -> Fault:
-        position = len(self.actions) if at is None else at
+    def _chain(self, action: Action, before: int | None = None) -> Fault:
+        position = len(self.actions) if before is None else before
         self.actions = (*self.actions[:position], action, *self.actions[position:])
-        if self.stage == "*" and isinstance(action, (ReplyWith, PassThrough)):
+        if self.stage == "*" and isinstance(action, _REPLIES):
             self._stages = frozenset(stage for stage in STAGES if "reply" in STAGE_ACTIONS[stage])
         return self
 
-    # -- the decision ---------------------------------------------------------------------------------------------
+    # The decision.
 
     @property
     def after_octets(self) -> int | None:
-        """The octets of content after which it cuts in, or None."""
+        """The octets of content after which it acts; None: it acts where a reply is due."""
         last = self.actions[-1] if self.actions else None
         return last.after_octets if isinstance(last, Disconnect) else None
-
-    @property
-    def limit(self) -> int | None:
-        """How often it can act at most; None: always."""
-        if self._script:
-            return min(len(self._script), self.times or len(self._script))
-        return self.times
-
-    @property
-    def is_used_up(self) -> bool:
-        """Whether it has acted as often as it can."""
-        limit = self.limit
-        return limit is not None and self.hits >= limit
 
     @property
     def has_predicate(self) -> bool:
         """Whether asking it runs the user's code."""
         return callable(self.match)
 
-    def _answers_to(self, event: Event, after_octets: int | None) -> bool:
+    @property
+    def is_used_up(self) -> bool:
+        """Whether it has acted as often as it can."""
+        limit = self.times if self.times is not None else len(self._replies)
+        return limit > 0 and self.hits >= limit
+
+    @property
+    def is_unhit(self) -> bool:
+        """Whether it should have acted and never did."""
+        return not self.hits and not self.is_optional
+
+    def concerns(self, event: Event, after_octets: int | None = None) -> bool:
+        """Return whether it would act on the event; runs the user's predicate, and raises what that raises."""
         return (
             event.stage in self._stages
             and bool(self.actions)
@@ -458,62 +292,98 @@ class Fault:
             and (self._matches is None or bool(self._matches(event)))
         )
 
-    def _claim(self) -> tuple[Action, ...] | None:
-        """Count an event that matches; return what to do, or None where it is skipped. Under the rules' lock."""
-        if self.is_used_up:
-            return None
-        self._seen += 1
-        if self._seen <= self.after:
-            return None
-        self.hits += 1
-        if not self._script:
+    def claim(self) -> tuple[Action, ...] | None:
+        """Count an event that it concerns; return the actions of this hit, None where it lets it through."""
+        with self._lock:
+            self._seen += 1
+            if self._seen <= self.after or self.is_used_up:
+                return None
+            said = self._replies[self.hits] if self._replies else None
+            self.hits += 1
+        if said is None:
             return self.actions
-        said = self._script[self.hits - 1]
-        return tuple(
-            said if isinstance(action, (ReplyWith, PassThrough)) else action for action in self.actions
-        )
+        return tuple(said if isinstance(action, _REPLIES) else action for action in self.actions)
 
     def __str__(self) -> str:
         match = "" if self.match is None else f", {_shown_match(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
-        return f"on({self.stage!r}{match}{times}{after})"
+        chain = (
+            "".join(f".{_shown_action(action)}" for action in self.actions) or " (no action is chained to it)"
+        )
+        if self._replies:
+            chain = chain.replace(
+                _shown_action(self._replies[0]), f"replies([{len(self._replies)} replies])", 1
+            )
+        origin = f" at {self.origin}" if self.origin else ""
+        inert = "" if chain else ", which has no action"
+        return f"on({self.stage!r}{match}{times}{after}){chain}{origin}{inert}"
+
+    def _shown(self, action: Action) -> str:
+        if self._replies and isinstance(action, _REPLIES):
+            return f"replies([{', '.join(map(_shown_reply, self._replies))}])"
+        return _shown_action(action)
 
     def __repr__(self) -> str:
-        return f"<Fault {self} hits={self.hits}>"
+        return f"<Fault {self}, {self.hits} hits>"
 
 
-def _shown_match(match: Match) -> str:
-    if isinstance(match, re.Pattern):
-        return f"re.compile({match.pattern!r})"
-    if callable(match):
-        return str(getattr(match, "__qualname__", repr(match)))
-    return repr(match)
-
-
-def _check_positive(name: str, value: object, unit: str) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise SettingsError(f"{name}() takes {unit}, a number above 0, not {value!r}")
-
-
-def _matcher(match: Match) -> Callable[[Event], object] | None:
-    """Return the test of an event; a shell pattern ignores case, a compiled one searches and decides for itself."""
+def _matcher(stage: str, match: object) -> Callable[[Event], object] | None:
+    """Return the test of an event."""
     if match is None:
         return None
-    if isinstance(match, str):
-        literal = match.casefold()
-        pattern = re.compile(fnmatch.translate(literal))
-        # The literal comes first: "postmaster@[127.0.0.1]" would be a set of characters.
-        return lambda event: event.argument.casefold() == literal or pattern.match(event.argument.casefold())
-    if isinstance(match, re.Pattern):
-        if not isinstance(match.pattern, str):
-            raise SettingsError(f"match is a pattern of text, not of bytes: {match!r}")
-        return lambda event: match.search(event.argument)
     if callable(match):
         return match
-    raise SettingsError(
-        f"match is a shell pattern, a compiled pattern or a predicate of Event, not {match!r}"
-    )
+    if isinstance(match, str):
+        literal = match.casefold()
+        search = re.compile(fnmatch.translate(literal)).match
+
+        def matches(event: Event) -> bool:
+            # As it stands first: "postmaster@[127.0.0.1]" would be a set of characters.
+            argument = event.argument.casefold()
+            return argument == literal or search(argument) is not None
+
+    elif isinstance(match, re.Pattern) and isinstance(match.pattern, str):
+
+        def matches(event: Event) -> bool:
+            return match.search(event.argument) is not None
+
+    else:
+        raise SettingsError(
+            f"match is a shell pattern, a compiled pattern of text or a predicate of Event, not {match!r}"
+        )
+    if not ARGUMENTS.get(stage, "*") and not matches(Event(stage)):
+        raise SettingsError(
+            f"{stage} has no argument, so {_shown_match(match)} would never match; "
+            "a predicate of Event sees the session, the transaction and the content"
+        )
+    return matches
+
+
+def _shown_match(match: object) -> str:
+    if isinstance(match, re.Pattern):
+        return f"re.compile({match.pattern!r})"
+    return str(getattr(match, "__qualname__", repr(match))) if callable(match) else repr(match)
+
+
+def _shown_reply(action: Action) -> str:
+    return f"{action.reply.code}" if isinstance(action, ReplyWith) else "'ok'"
+
+
+def _shown_action(action: Action) -> str:
+    if isinstance(action, ReplyWith):
+        return f"reply({action.reply.code}, {action.reply.text!r})"
+    if isinstance(action, Delay):
+        return f"delay({action.seconds})"
+    if isinstance(action, Trickle):
+        return f"trickle({action.octets_per_second})"
+    if isinstance(action, Send):
+        return f"send({action.octets[:40]!r}{'…' if len(action.octets) > 40 else ''})"
+    if isinstance(action, Disconnect):
+        abort = "abort=True" if action.abort else ""
+        octets = "" if action.after_octets is None else f"after_octets={action.after_octets}"
+        return f"disconnect({', '.join(filter(None, (abort, octets)))})"
+    return f"{type(action).__name__.lower()}()"
 
 
 class Rules:
@@ -540,34 +410,53 @@ class Rules:
             match: a shell pattern (case ignored), a compiled pattern (searched), or a predicate of `Event`.
             times: how often it acts, then it steps aside; None: always.
             after: how many events that match are let through first.
-            origin: file:line of the declaration; None: the caller's outside this package.
+            origin: file:line of the declaration; None: where this package was called.
 
         Raises:
-            SettingsError: an unknown stage, `times` or `after` that cannot be, a match that is none.
+            SettingsError: see `Fault`.
         """
-        if stage != "*" and stage not in STAGES:
-            raise SettingsError(f"unknown stage {stage!r}{nearest(str(stage), (*STAGES, '*'))}")
-        if times is not None and (isinstance(times, bool) or not isinstance(times, int) or times < 1):
-            raise SettingsError(
-                f"times is how often the fault acts, 1 or more, or None for always, not {times!r}"
-            )
-        if isinstance(after, bool) or not isinstance(after, int) or after < 0:
-            raise SettingsError(
-                f"after is how many matching events are let through first, 0 or more, not {after!r}"
-            )
-        fault = Fault(
-            self, stage, match, times=times, after=after, origin=_caller() if origin is None else origin
-        )
-        with self._lock:
-            self._set((*self._faults, fault))
+        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
+        self._append(fault)
         return fault
 
-    def _set(self, faults: tuple[Fault, ...]) -> None:
-        self._faults = faults
-        stages = {stage for fault in faults for stage in (STAGES if fault.stage == "*" else (fault.stage,))}
-        self._by_stage = {
-            stage: tuple(fault for fault in faults if fault.stage in (stage, "*")) for stage in stages
-        }
+    def declare(
+        self,
+        stage: str,
+        match: Match = None,
+        *,
+        times: int | None = None,
+        after: int = 0,
+        optional: bool = False,
+        origin: str | None = None,
+        **actions: object,
+    ) -> Fault:
+        """Add a rule with its actions, as `@pytest.mark.smtp_fault` spells it.
+
+        Args:
+            stage: as in `add`; so are `match`, `times`, `after` and `origin`.
+            match: as in `add`.
+            times: as in `add`.
+            after: as in `add`.
+            optional: do not fail the test when it is never hit.
+            origin: as in `add`.
+            actions: `reply=(550, "…")`, `replies=[…]`, `delay=0.2`, `accept=True`, `disconnect=True` or its
+                arguments `{"abort": True}`, `silence=True`, `send=b"…"`, `trickle=5`; carried out in the
+                order delay, accept, trickle, reply, replies, send, silence, disconnect.
+
+        Raises:
+            SettingsError: an unknown or missing action, or what `add` and the action raise.
+        """
+        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
+        _chain_all(fault, actions)
+        fault.is_optional = bool(optional)
+        self._append(fault)
+        return fault
+
+    def _append(self, fault: Fault) -> None:
+        with self._lock:
+            self._faults = (*self._faults, fault)
+            for stage in STAGES if fault.stage == "*" else (fault.stage,):
+                self._by_stage[stage] = (*self._by_stage.get(stage, ()), fault)
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -575,24 +464,17 @@ class Rules:
         return self._faults
 
     def may_match(self, stage: str) -> bool:
-        """Return whether any rule is about this stage; one look-up, for the fast path."""
+        """Return whether any rule is about this stage: one look-up, the fast path."""
         return stage in self._by_stage
 
     def has_predicate(self, stage: str) -> bool:
-        """Return whether `decide` for this stage may run the user's code (then not in the loop's thread)."""
+        """Return whether `decide` may run the user's code for this stage (then not in the loop)."""
         return any(fault.has_predicate for fault in self._by_stage.get(stage, ()))
 
     def thresholds(self, stage: str) -> tuple[int, ...]:
-        """Return the octets of content at which a rule of this stage wants to cut in, ascending."""
-        return tuple(
-            sorted(
-                {
-                    fault.after_octets
-                    for fault in self._by_stage.get(stage, ())
-                    if fault.after_octets is not None and not fault.is_used_up
-                }
-            )
-        )
+        """Return the octets of content at which a rule of this stage wants to act, ascending."""
+        faults = self._by_stage.get(stage, ())
+        return tuple(sorted({fault.after_octets for fault in faults if fault.after_octets is not None}))
 
     def decide(
         self, event: Event, after_octets: int | None = None
@@ -601,53 +483,81 @@ class Rules:
 
         Args:
             event: what happened.
-            after_octets: in mid-content, the threshold just reached (one of `thresholds`); None: at the end.
+            after_octets: in mid-content, the threshold just reached (one of `thresholds`); None: a reply is due.
 
         Returns:
-            The fault and its actions in order of execution, or None.
+            The fault and its actions, in the order to carry them out; None where none matches.
 
         Raises:
             Exception: whatever a predicate raises.
         """
         for fault in self._by_stage.get(event.stage, ()):
-            if fault._answers_to(event, after_octets):  # the predicate runs without the lock
-                with self._lock:
-                    actions = fault._claim()
-                if actions is not None:
-                    return fault, actions
+            # Asked without a lock, for a predicate may take long; claimed under one, for another session may
+            # be faster.
+            if fault.concerns(event, after_octets) and (actions := fault.claim()) is not None:
+                return fault, actions
         return None
 
     def unhit(self) -> list[Fault]:
         """Return the faults that never acted and are not optional, in order."""
-        return [fault for fault in self._faults if not fault.hits and not fault.is_optional]
+        return [fault for fault in self._faults if fault.is_unhit]
 
     def clear(self) -> None:
         """Forget all of them."""
         with self._lock:
-            self._set(())
+            self._faults = ()
+            self._by_stage = {}
+
+
+def _chain_all(fault: Fault, actions: Mapping[str, object]) -> None:
+    """Chain actions given as keywords, in the one order in which they make sense."""
+    for name in actions:
+        if name not in ACTIONS:
+            known = (*ACTIONS, "times", "after", "optional")
+            raise SettingsError(f"unknown option {name!r} of a fault{nearest(name, known)}")
+    for name in ("delay", "accept", "trickle", "reply", "replies", "send", "silence", "disconnect"):
+        if name in actions:
+            _chain_one(fault, name, actions[name])
+    if not fault.actions:
+        raise SettingsError(
+            f"the fault on {fault.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
+        )
+
+
+def _chain_one(fault: Fault, name: str, value: Any) -> None:
+    if name == "reply":
+        action = make_reply(value)
+        if not isinstance(action, ReplyWith):
+            raise SettingsError("reply is a code, (code, text) or a Reply; replies=['ok', …] passes through")
+        fault.reply(action.reply.code, action.reply.text)
+    elif name == "disconnect" and isinstance(value, dict):
+        unknown = [key for key in value if key not in ("abort", "after_octets")]
+        if unknown:
+            hint = nearest(str(unknown[0]), ("abort", "after_octets"))
+            raise SettingsError(f"unknown argument {unknown[0]!r} of disconnect{hint}")
+        fault.disconnect(**value)
+    elif name in ("accept", "silence", "disconnect"):
+        if not isinstance(value, bool):
+            raise SettingsError(f"{name} is True or False, not {value!r}")
+        if value:
+            getattr(fault, name)()
+    else:
+        getattr(fault, name)(value)
 
 
 def _caller() -> str:
     """Return file:line of the nearest frame outside this package."""
-    inside = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
-    frame = sys._getframe(1)
-    while frame.f_back is not None and os.path.abspath(frame.f_code.co_filename).startswith(inside):
+    import inspect
+
+    frame = inspect.currentframe()
+    while frame and frame.f_back and str(frame.f_globals.get("__name__")).startswith("pytest_smtp4d."):
         frame = frame.f_back
-    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}"
+    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else ""
 
 
 def _short(path: str) -> str:
     """Return the path relative to the current folder where it is below it, else its name."""
-    here = os.getcwd() + os.sep
-    return path[len(here) :] if path.startswith(here) else os.path.basename(path)
+    from pathlib import Path
 
-
-def fault_from_marker(
-    rules: Rules,
-    arguments: Iterable[object],
-    options: Mapping[str, object],
-    *,
-    origin: str = "@pytest.mark.smtp_fault",
-) -> Fault:
-    """Add the fault that `@pytest.mark.smtp_fault(stage, match, reply=(550, "…"), …)` declares."""
-    raise NotImplementedError
+    file = Path(path)
+    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else file.name
