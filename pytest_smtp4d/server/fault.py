@@ -283,7 +283,7 @@ class Fault:
         return not self.hits and not self.is_optional
 
     def concerns(self, event: Event, after_octets: int | None = None) -> bool:
-        """Return whether it would act on the event; runs the user's predicate, and raises what that raises."""
+        """Return whether it would act on the event; runs the predicate, and raises what that raises."""
         return (
             event.stage in self._stages
             and bool(self.actions)
@@ -308,13 +308,7 @@ class Fault:
         match = "" if self.match is None else f", {_shown_match(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
-        chain = (
-            "".join(f".{_shown_action(action)}" for action in self.actions) or " (no action is chained to it)"
-        )
-        if self._replies:
-            chain = chain.replace(
-                _shown_action(self._replies[0]), f"replies([{len(self._replies)} replies])", 1
-            )
+        chain = "".join(f".{self._shown(action)}" for action in self.actions)
         origin = f" at {self.origin}" if self.origin else ""
         inert = "" if chain else ", which has no action"
         return f"on({self.stage!r}{match}{times}{after}){chain}{origin}{inert}"
@@ -483,7 +477,7 @@ class Rules:
 
         Args:
             event: what happened.
-            after_octets: in mid-content, the threshold just reached (one of `thresholds`); None: a reply is due.
+            after_octets: in mid-content, the threshold just reached (of `thresholds`); None: a reply is due.
 
         Returns:
             The fault and its actions, in the order to carry them out; None where none matches.

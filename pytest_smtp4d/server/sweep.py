@@ -47,7 +47,7 @@ DEFAULT_STAGES: tuple[str, ...] = (
 GARBAGE = b"\xffgarbage \x00\xfe\r\n"
 """What is sent where a reply or a handshake is due: neither of them, in any character set."""
 
-# Stage -> the replies that refuse it, for now and for good, as RFC 5321 4.3.2, RFC 3207 4 and RFC 4954 6 list them.
+# Stage -> the replies that refuse it, for now and for good: RFC 5321 4.3.2, RFC 3207 4, RFC 4954 6.
 _REFUSALS: Mapping[str, tuple[tuple[int, str], tuple[int, str]]] = {
     "CONNECT": ((421, "4.3.2 Try again later"), (554, "5.3.2 No mail service here")),
     "HELO": ((421, "4.3.2 Try again later"), (550, "5.7.1 Not welcome")),
@@ -131,7 +131,7 @@ def apply(rules: Rules, stage: str, kind: str, occurrence: int = 1) -> Fault:
         occurrence: the n-th time that the stage is reached is disturbed, 1 or more.
 
     Returns:
-        The fault; its `hits` say whether the stage was reached. It is optional: an unreached stage is no failure.
+        The fault; its `hits` say whether the stage was reached. It is optional.
 
     Raises:
         SettingsError: an unknown stage or kind, one that the stage cannot have, an occurrence below 1.
