@@ -77,7 +77,7 @@ class ServerSettings:
         auth_without_tls: AUTH is offered in clear text; None: only where TLS is not on offer.
         size_limit: octets of a message (RFC 1870); None: no limit.
         recipient_limit: recipients of a transaction, the next gets 452 4.5.3; None: no limit.
-        extensions: keywords that EHLO offers, of `EXTENSIONS` (AUTH and STARTTLS follow from `auth`, `tls`).
+        extensions: what EHLO offers, of `EXTENSIONS` (AUTH and STARTTLS follow from `auth` and `tls`).
         esmtp: False: EHLO gets 502.
         greylist: seconds after the first try for which RCPT gets 451 4.7.1; None: never.
         strict: a fault never hit, a callback that raised or a fatal violation fails the test.
