@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from pytest_smtp4d.server.certificates import CertificateAuthority
+    from pytest_smtp4d.server.fault import Fault
     from pytest_smtp4d.server.runner import SMTPServer
     from pytest_smtp4d.server.watch import Watch
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
@@ -31,20 +32,20 @@ SERVER_FIXTURES = frozenset(
 """A test that requests one of these uses a server: it gets the time-out."""
 
 MARKERS = {
-    "smtp_server(**settings)": "settings of this test's smtp_server; markers merge, the closest wins.",
-    "smtp_fault(stage, match=None, *, times=None, after=0, **actions)": "a fault on smtp_server: see on().",
-    "smtp_sweep(stages=None, kinds=None, occurrence=1)": "run undisturbed, then with a fault at every stage.",
+    "smtp_server": "(**settings): settings of this test's smtp_server; markers merge, the closest wins.",
+    "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
+    "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run undisturbed, then with a fault at each stage.",
 }
 
 _WATCH = "pytest_smtp4d.server.watch"
-_watch = pytest.StashKey["Watch | None"]()
-_outcome = pytest.StashKey[str]()
-_undo = pytest.StashKey[ExitStack]()
-_swept = pytest.StashKey["SweptFault"]()
+_watch: pytest.StashKey[Watch | None] = pytest.StashKey()
+_outcome: pytest.StashKey[str] = pytest.StashKey()
+_undo: pytest.StashKey[ExitStack] = pytest.StashKey()
+_swept: pytest.StashKey[Fault] = pytest.StashKey()
 _TRANSCRIPT = "SMTP transcript"
 
 
-class MakeServer(Protocol):
+class MakeSMTPServer(Protocol):
     """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
 
     def __call__(self, **settings: Any) -> SMTPServer:
@@ -87,8 +88,8 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; refuse an ini value that is no number of seconds."""
-    for signature, meaning in MARKERS.items():
-        config.addinivalue_line("markers", f"{signature}: {meaning}")
+    for name, meaning in MARKERS.items():
+        config.addinivalue_line("markers", name + meaning)
     _server_timeout(config)
 
 
@@ -108,60 +109,24 @@ def _server_timeout(config: pytest.Config) -> float:
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Check the markers of a test, make them act, and lay out a sweep."""
-    marks = list(metafunc.definition.iter_markers())
-    names = {mark.name for mark in marks} & {"smtp_server", "smtp_fault", "smtp_sweep"}
-    if not names:
+    marks = [mark for mark in metafunc.definition.iter_markers() if mark.name in MARKERS]
+    if not marks:
         return
     from pytest_smtp4d.errors import SettingsError
+    from pytest_smtp4d.server.marker import check, sweep_of
 
     try:
-        _check_markers(marks)
-        cells = _sweep_cells(marks)
-        if "smtp_sweep" in names and "smtp_server" not in metafunc.fixturenames:
+        check(marks)
+        sweep = sweep_of(marks)
+        if sweep and "smtp_server" not in metafunc.fixturenames:
             raise SettingsError("smtp_sweep: the test does not use the fixture smtp_server: request it")
     except SettingsError as error:
         raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
-    if not {"smtp_server", "make_transporter"} & set(metafunc.fixturenames):
+    if {"smtp_server", "make_transporter"}.isdisjoint(metafunc.fixturenames):
         return  # a marker on a module or class whose other tests use the server
     metafunc.fixturenames.insert(0, "_smtp_markers")
-    if cells:
-        ids = ["undisturbed" if cell is None else "-".join(cell) for cell in cells]
-        metafunc.parametrize("_smtp_markers", cells, ids=ids, indirect=True)
-
-
-def _check_markers(marks: list[pytest.Mark]) -> None:
-    """Raise SettingsError for a marker that could not act."""
-    from pytest_smtp4d.server.fault import Rules
-    from pytest_smtp4d.server.settings import ServerSettings
-
-    ServerSettings.from_mapping(_marked_settings(marks))
-    for mark in marks:
-        if mark.name == "smtp_fault":
-            Rules().declare(*mark.args, **mark.kwargs)
-
-
-def _marked_settings(marks: list[pytest.Mark]) -> dict[str, Any]:
-    """Merge the `smtp_server` markers, which pytest lists closest first."""
-    from pytest_smtp4d.errors import SettingsError
-
-    settings: dict[str, Any] = {}
-    for mark in marks:
-        if mark.name != "smtp_server":
-            continue
-        if mark.args:
-            raise SettingsError(f"smtp_server: settings are given by name, not {mark.args[0]!r}")
-        settings = {**mark.kwargs, **settings}
-    return settings
-
-
-def _sweep_cells(marks: list[pytest.Mark]) -> list[tuple[str, str] | None]:
-    """Return None (undisturbed) and every (stage, kind) of the closest sweep marker; nothing without one."""
-    mark = next((mark for mark in marks if mark.name == "smtp_sweep"), None)
-    if mark is None:
-        return []
-    from pytest_smtp4d.server.sweep import sweep_grid
-
-    return [None, *sweep_grid(*mark.args, **mark.kwargs)]
+    if sweep:
+        metafunc.parametrize("_smtp_markers", sweep.points, ids=sweep.ids, indirect=True)
 
 
 @pytest.hookimpl(trylast=True)
@@ -265,7 +230,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Show the transcript before pytest-timeout's thread ends the process (its signal just fails the test)."""
+    """Show the transcript before pytest-timeout's thread ends the process (its signal fails the test)."""
     import threading
 
     in_main = threading.current_thread() is threading.main_thread()
@@ -320,7 +285,7 @@ def smtp_ca() -> CertificateAuthority:
     return authority()
 
 
-def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeServer:
+def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
     """Return a factory of running servers, all of which `stack` stops."""
 
     def make(**settings: Any) -> SMTPServer:
@@ -336,7 +301,7 @@ def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: Exi
 @pytest.fixture(scope="session")
 def smtp_server_factory(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
-) -> Iterator[MakeServer]:
+) -> Iterator[MakeSMTPServer]:
     """A factory of servers that live until the session ends: for a server fixture of any scope."""
     with ExitStack() as stack:
         yield _server_maker(pytestconfig, smtp_server_settings, stack)
@@ -345,16 +310,18 @@ def smtp_server_factory(
 @pytest.fixture
 def make_smtp_server(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
-) -> Iterator[MakeServer]:
+) -> Iterator[MakeSMTPServer]:
     """A factory of servers that are stopped when the test ends."""
     with ExitStack() as stack:
         yield _server_maker(pytestconfig, smtp_server_settings, stack)
 
 
 @pytest.fixture
-def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeServer) -> SMTPServer:
+def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeSMTPServer) -> SMTPServer:
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
-    return make_smtp_server(**_marked_settings(list(request.node.iter_markers())))
+    from pytest_smtp4d.server.marker import settings_of
+
+    return make_smtp_server(**settings_of(request.node.iter_markers()))
 
 
 @pytest.fixture
@@ -363,17 +330,26 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
 
     What is changed is put back after the verdict, which is the last to need it.
     """
+    from pytest_smtp4d.server import watch
+    from pytest_smtp4d.server.marker import declare_faults, settings_of, sweep_of
+
     marks = list(request.node.iter_markers())
     undo = request.node.stash.setdefault(_undo, ExitStack())
     before = smtp_server.settings
-    settings = _marked_settings(marks)
-    changes = {name: value for name, value in settings.items() if getattr(before, name) != value}
-    if changes:
-        smtp_server.configure(**changes)
-        undo.callback(smtp_server.configure, **{name: getattr(before, name) for name in changes})
-    for mark in marks:
-        if mark.name == "smtp_fault":
-            undo.callback(smtp_server.forget, smtp_server.declare(*mark.args, **mark.kwargs))
+    settings = settings_of(marks)
+    if before != before.replace(**settings):
+        smtp_server.configure(**settings)
+        undo.callback(smtp_server.configure, **{name: getattr(before, name) for name in settings})
+    path, line, _ = request.node.location
+    for fault in declare_faults(marks, smtp_server.rules, f"{path}:{(line or 0) + 1}"):
+        watch.current.declared(smtp_server, fault)
+        undo.callback(smtp_server.rules.remove, fault)
+    point = getattr(request, "param", None)
+    if point and (sweep := sweep_of(marks)):
+        fault = request.node.stash[_swept] = sweep.disturb(smtp_server.rules, point)
+        smtp_server.active_fault = point
+        undo.callback(smtp_server.rules.remove, fault)
+        undo.callback(setattr, smtp_server, "active_fault", None)
 
 
 # Clients
