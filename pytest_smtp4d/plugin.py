@@ -34,7 +34,7 @@ SERVER_FIXTURES = frozenset(
 MARKERS = {
     "smtp_server": "(**settings): settings of this test's smtp_server; markers merge, the closest wins.",
     "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
-    "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run undisturbed, then with a fault at each stage.",
+    "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run plainly, then with a fault at each stage.",
 }
 
 _WATCH = "pytest_smtp4d.server.watch"
