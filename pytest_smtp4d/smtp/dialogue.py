@@ -234,7 +234,9 @@ def _verify(mechanism: sasl.ClientMechanism) -> None:
 # -- one transaction -----------------------------------------------------------------------------------
 
 
-def transaction(envelope: Envelope, content: bytes, extensions: Extensions) -> Dialogue[Outcome]:
+def transaction(
+    envelope: Envelope, content: bytes, extensions: Extensions, *, utf8: bool = False
+) -> Dialogue[Outcome]:
     """Send one message to all its recipients, or to nobody.
 
     MAIL and RCPTs go in one group where PIPELINING is offered, DATA with them only when there is a single
@@ -244,12 +246,13 @@ def transaction(envelope: Envelope, content: bytes, extensions: Extensions) -> D
         envelope: from whom, for whom.
         content: canonical octets (CRLF line ends), before transparency.
         extensions: what the server offers.
+        utf8: whether the envelope or the header need SMTPUTF8 (RFC 6531).
 
     Raises:
         Problem: the message is too large for the server, or needs what it does not offer; nothing was sent.
         RemoteProtocolError: a reply that means nothing here.
     """
-    lines = [command.mail(envelope.mail_from, _parameters(envelope, content, extensions))]
+    lines = [command.mail(envelope.mail_from, _parameters(content, extensions, utf8=utf8))]
     lines += [command.rcpt(mailbox) for mailbox in envelope.rcpt_to]
     stages = ("MAIL", *("RCPT" for _ in envelope.rcpt_to))
     pipelining = "PIPELINING" in extensions
@@ -269,7 +272,7 @@ def transaction(envelope: Envelope, content: bytes, extensions: Extensions) -> D
     return (yield from _submit(content, extensions, data_reply))
 
 
-def _parameters(envelope: Envelope, content: bytes, extensions: Extensions) -> tuple[str, ...]:
+def _parameters(content: bytes, extensions: Extensions, *, utf8: bool) -> tuple[str, ...]:
     parameters = []
     limit = extensions.size
     if limit is not None and len(content) > limit:
@@ -280,15 +283,13 @@ def _parameters(envelope: Envelope, content: bytes, extensions: Extensions) -> t
         )
     if "SIZE" in extensions:
         parameters.append(f"SIZE={len(content)}")
-    eightbit = not content.isascii()
-    if eightbit and "8BITMIME" in extensions:
+    if not content.isascii() and "8BITMIME" in extensions:
         parameters.append("BODY=8BITMIME")
-    if not envelope.is_ascii:
-        if "SMTPUTF8" not in extensions:
-            mailbox = next(m for m in (envelope.mail_from, *envelope.rcpt_to) if not m.isascii())
-            raise Problem(
-                Cause.SMTPUTF8_NOT_OFFERED, f"{mailbox!r} needs SMTPUTF8, which is not offered", "MAIL"
-            )
+    if utf8 and "SMTPUTF8" not in extensions:
+        raise Problem(
+            Cause.SMTPUTF8_NOT_OFFERED, "a mailbox with a non-ASCII local part needs SMTPUTF8", "MAIL"
+        )
+    if utf8:
         parameters.append("SMTPUTF8")
     return tuple(parameters)
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Envelope", "Path", "is_mailbox", "parse_path", "xtext_decode", "xtext_encode"]
+__all__ = ["Envelope", "Path", "is_domain", "is_mailbox", "parse_path", "xtext_decode", "xtext_encode"]
 
 # Mailbox       = Local-part "@" ( Domain / address-literal )                            RFC 5321 4.1.2
 # Local-part    = Dot-string / Quoted-string
@@ -36,6 +36,7 @@ _PATH = re.compile(
     r"(?: +(?P<rest>.*))?",
     re.IGNORECASE,
 )
+_DOMAIN_ALONE = re.compile(_DOMAIN)
 _MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|postmaster", re.IGNORECASE)
 
 # esmtp-param = esmtp-keyword [ "=" esmtp-value ];  esmtp-value = 1*( %d33-60 / %d62-126 )
@@ -92,6 +93,11 @@ class Path:
     def is_ascii(self) -> bool:
         """True when the mailbox needs no SMTPUTF8 (RFC 6531)."""
         return self.mailbox.isascii()
+
+
+def is_domain(text: str) -> bool:
+    """Return True when `text` is a Domain of RFC 5321 4.1.2 (no address literal)."""
+    return _DOMAIN_ALONE.fullmatch(text) is not None
 
 
 def is_mailbox(text: str) -> bool:

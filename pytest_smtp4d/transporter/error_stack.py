@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from contextvars import ContextVar
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -20,9 +21,9 @@ __all__ = ["Installation", "clear_errors", "last_errors", "on_err_call", "report
 
 
 class _Stack(NamedTuple):
-    """A stack, and the thread and task it was raised in: a task copies its parent's context, not its errors."""
+    """A stack, and the thread or task it was raised in: a new task copies the context, but not the errors."""
 
-    owner: tuple[int, int]
+    owner: object
     errors: tuple[ErrorRecord, ...]
 
 
@@ -37,7 +38,7 @@ class Installation:
         self._before = _handler.get()
         _handler.set(handler)
 
-    def __enter__(self) -> Installation:
+    def __enter__(self) -> Installation:  # noqa: PYI034 - typing.Self came with 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -86,7 +87,7 @@ def report_errors(errors: tuple[ErrorRecord, ...]) -> None:
         handler()
 
 
-def _owner() -> tuple[int, int]:
+def _owner() -> object:
     asyncio = sys.modules.get("asyncio")  # without it imported, no task is running
     task = None
     if asyncio is not None:
@@ -94,4 +95,4 @@ def _owner() -> tuple[int, int]:
             task = asyncio.current_task()
         except RuntimeError:
             task = None  # no loop runs in this thread
-    return threading.get_ident(), id(task)
+    return threading.get_ident() if task is None else weakref.ref(task)

@@ -39,8 +39,8 @@ class Status(FourDSpelling):
         status_text: the server's reply text, lines joined by a newline. With status 0: "Failed to send email"
             from `send`, the last error's message from `check_connection`.
         errors: entries of 4D's error stack, the cause first; empty where a server replied.
-        command: what the deciding reply answered, or where the trouble came: a stage's name; None before there
-            was a connection to speak of.
+        command: what the deciding reply answered, or where the trouble came: a stage's name; None where the
+            mail or the options were the trouble.
         refused: recipient to reply, for each recipient that was refused.
     """
 

@@ -1,0 +1,183 @@
+"""4D's log files: the extended one of a transporter, and the regular one of the whole program.
+
+4D: `server.logFile`, `SET DATABASE PARAMETER(SMTP Log; n)`.
+The one thing to know: a line has five columns, tab-separated (sequence number, date-time, process id, thread
+id, text), secrets are masked before they get here, and a log that cannot be written never fails a send.
+"""
+
+from __future__ import annotations
+
+import itertools
+import logging
+import os
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pytest_smtp4d.smtp.reply import Reply
+
+__all__ = ["ExtendedLog", "Log", "RegularLog", "SessionLog", "logs_for", "smtp_log"]
+
+LOGS_FOLDER = "Logs"
+REGULAR_LIMIT = 10_000_000
+"""Octets after which the regular log goes on in a file with the next number."""
+
+_sequence = itertools.count(1)  # one for all logs of the process, as in 4D
+_writing = threading.Lock()
+
+
+class Log(Protocol):
+    """Where the lines of a session go."""
+
+    shows_content: bool
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Append lines; each gets the first four columns."""
+
+
+def _columns(line: str) -> str:
+    # 4D's columns show local time, and no zone.
+    now = datetime.now().isoformat(timespec="milliseconds")  # noqa: DTZ005
+    return f"{next(_sequence)}\t{now}\t{os.getpid()}\t{threading.get_native_id()}\t{line}\n"
+
+
+class _File:
+    """A file that lines are appended to; the first failure is told, once, and no failure is raised."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._failed = False
+
+    def append(self, lines: Iterable[str]) -> int:
+        """Append lines in one write and return the size of the file afterwards, in octets."""
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            with (
+                _writing,
+                self.path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file,
+            ):
+                file.write("".join(map(_columns, lines)))
+                return file.tell()
+        except OSError as error:
+            if not self._failed:
+                self._failed = True
+                logging.getLogger("pytest_smtp4d").warning(
+                    "the SMTP log %s cannot be written (%s); mail is sent all the same", self.path, error
+                )
+            return 0
+
+
+class ExtendedLog:
+    """The log of one transporter: everything, with the full MIME of all mail, without limit.
+
+    Args:
+        path: absolute, or relative to the folder `Logs` in the current one; made when needed.
+    """
+
+    shows_content = True
+
+    def __init__(self, path: str | Path) -> None:
+        self._file = _File(Path(LOGS_FOLDER, path).absolute())  # an absolute path stands for itself
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Append lines."""
+        self._file.append(lines)
+
+
+class RegularLog:
+    """The log of all transporters: of a mail only its header, in files of 10 MB, numbered upwards.
+
+    Args:
+        number: that of the first file, 1 or more.
+    """
+
+    shows_content = False
+
+    def __init__(self, number: int) -> None:
+        self._number = number
+        self._file = self._open()
+
+    def _open(self) -> _File:
+        return _File(Path(LOGS_FOLDER, f"4DSMTPLog_{self._number}.txt").absolute())
+
+    @property
+    def path(self) -> Path:
+        """The file that is being written."""
+        return self._file.path
+
+    def write(self, lines: Iterable[str]) -> None:
+        """Append lines, and go on in the next file when this one is full; a file of that name is replaced."""
+        if self._file.append(lines) >= REGULAR_LIMIT:
+            self._number += 1
+            self._file = self._open()
+            self._file.path.unlink(missing_ok=True)
+
+
+_regular: RegularLog | None = None
+
+
+def smtp_log(number: int) -> Path | None:
+    """Switch the regular log of this process on or off (4D: selector `SMTP Log`).
+
+    Args:
+        number: 0 for off; 1 or more for on, and the number of the first file, `Logs/4DSMTPLog_<number>.txt`.
+
+    Returns:
+        the file that is written first, or None when switched off.
+
+    Raises:
+        ValueError: a negative number, or something else than a whole one.
+    """
+    global _regular  # noqa: PLW0603 - a switch of the process, as in 4D
+    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+        raise ValueError(f"smtp_log takes 0 (off) or the number of the first file, not {number!r}")
+    _regular = RegularLog(number) if number else None
+    return _regular.path if _regular is not None else None
+
+
+def logs_for(log_file: str | Path | None) -> tuple[Log, ...]:
+    """Return the logs that a session writes: the transporter's own, and the regular one while it is on."""
+    logs: list[Log] = []
+    if log_file is not None:
+        logs.append(ExtendedLog(log_file))
+    if _regular is not None:
+        logs.append(_regular)
+    return tuple(logs)
+
+
+class SessionLog:
+    """What a channel tells of one session; does nothing where no log is on."""
+
+    def __init__(self, logs: tuple[Log, ...]) -> None:
+        self._logs = logs
+
+    def __bool__(self) -> bool:
+        return bool(self._logs)
+
+    def event(self, text: str) -> None:
+        """Write that a session began or ended, or that TLS is on."""
+        for log in self._logs:
+            log.write([text])
+
+    def sent(self, octets: bytes, shown: str | None, *, is_content: bool) -> None:
+        """Write what the client sent; `shown` stands for octets that hold a secret."""
+        if not self._logs or not (octets or shown):
+            return
+        header = octets.partition(b"\r\n\r\n")[0] if is_content else octets
+        for log in self._logs:
+            told = octets if log.shows_content else header
+            log.write([shown] if shown is not None else _lines("C > ", told))
+
+    def received(self, reply: Reply) -> None:
+        """Write what the server answered."""
+        for log in self._logs:
+            log.write(f"S < {reply.code} {line}" for line in reply.lines)
+
+
+def _lines(prefix: str, octets: bytes) -> list[str]:
+    text = octets.decode("utf-8", "surrogateescape")
+    return [prefix + line for line in text.removesuffix("\r\n").split("\r\n")]
