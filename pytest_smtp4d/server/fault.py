@@ -452,6 +452,16 @@ class Rules:
             for stage in STAGES if fault.stage == "*" else (fault.stage,):
                 self._by_stage[stage] = (*self._by_stage.get(stage, ()), fault)
 
+    def remove(self, fault: Fault) -> None:
+        """Forget one fault; nothing happens where it is not among them."""
+        with self._lock:
+            self._faults = tuple(other for other in self._faults if other is not fault)
+            remaining = {
+                stage: tuple(other for other in faults if other is not fault)
+                for stage, faults in self._by_stage.items()
+            }
+            self._by_stage = {stage: faults for stage, faults in remaining.items() if faults}
+
     @property
     def faults(self) -> tuple[Fault, ...]:
         """All of them, in order."""

@@ -1,23 +1,25 @@
-"""What a server saw and heard: Session > Transaction > ReceivedMessage, and the Transcript beside them.
+"""What a server saw and heard: Session > Transaction > ReceivedMessage.
 
-RFC 5321 3.3 (transactions), 4.1 (commands); RFC 4954 4 (what a login carries).
-The one thing to know: this is the only place that redacts. A secret is masked before it is stored, so no log, report,
-repr or failure text can leak it.
-
-Recording happens in the server's loop while tests read from their own threads: everything that grows is an
-append-only list, and every read is a copy.
+RFC 5321 3.3 (transactions), 4.1 (commands).
+The one thing to know: the server's loop records while tests read from their own threads, so everything that
+grows is only ever appended to, and every read is a copy. Secrets are masked before they get here: see
+`transcript`.
 """
 
 from __future__ import annotations
 
+import contextlib
 import re
 from dataclasses import dataclass, replace
 from functools import cached_property
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
+
+from pytest_smtp4d.server.transcript import MASK, VERBS, Transcript, TranscriptLine, redact
+from pytest_smtp4d.server.view import codes, html_links, html_text, text_links
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -26,44 +28,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = [
-    "MASK",
-    "Command",
-    "ReceivedMessage",
-    "Session",
-    "Tls",
-    "Transaction",
-    "Transcript",
-    "TranscriptLine",
-    "redact",
-]
-
-MASK = "********"
-"""What stands where a secret stood."""
-
-VERBS = frozenset(
-    "HELO EHLO STARTTLS AUTH MAIL RCPT DATA BDAT RSET NOOP VRFY EXPN HELP QUIT ETRN TURN SEND SOML SAML".split()
-)
-"""The verbs that SMTP knows; after a login began, an unknown verb may be a stray answer to a challenge."""
-
-# "AUTH" SP mechanism [SP initial-response]            RFC 4954 4
-#   sasl-mech = 1*20(UPPER-ALPHA / DIGIT / "-" / "_")  RFC 4422 3.1, any case on the wire; a lone token in mixed
-#   case may be a password whose mechanism was forgotten, and is masked like one.
-_AUTH = re.compile(
-    r"(\s*AUTH\s+)((?:[A-Z0-9_-]{1,20}|[a-z0-9_-]{1,20})(?=\s*$)|[A-Za-z0-9_-]{1,20}(?=\s+\S))?(.*)",
-    re.IGNORECASE | re.DOTALL,
-)
-
-
-def redact(line: str) -> str:
-    """Return a command line as it may be stored: of AUTH the verb and the mechanism, then a mask (RFC 4954 4)."""
-    match = _AUTH.fullmatch(line)
-    if match is None:
-        return line
-    verb, mechanism, rest = match.groups()
-    if not rest.strip():
-        return line
-    return f"{verb}{mechanism} {MASK}" if mechanism else f"{verb}{MASK}"
+__all__ = ["Command", "ReceivedMessage", "Session", "Tls", "Transaction", "Transcript", "TranscriptLine"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +38,7 @@ class Command:
     Args:
         verb: upper case, "MAIL".
         argument: the rest of the line as received; of AUTH the mechanism and a mask.
-        reply: what the server answered; None where it did not (or has not yet).
+        reply: what the server answered; None where it did not, or has not yet.
     """
 
     verb: str
@@ -96,149 +61,16 @@ class Tls:
     server_name: str | None = None
 
 
-Direction = Literal["C", "S"]
-
-
-@dataclass(frozen=True, slots=True)
-class TranscriptLine:
-    """One line of the dialogue, or the content of one message.
-
-    Args:
-        direction: "C" (from the client) or "S" (from the server).
-        octets: the line without its CRLF; a secret is a mask already.
-        stage: the stage it belongs to, "RCPT".
-        tls: True where it went through TLS.
-        at: seconds since the session began.
-        is_content: True for message content, which `str()` elides.
-    """
-
-    direction: Direction
-    octets: bytes
-    stage: str
-    tls: bool
-    at: float
-    is_content: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.direction}: {_printable(self.octets)}"
-
-
-def _printable(octets: bytes) -> str:
-    """Return octets as text: UTF-8 where it is that, anything unprintable escaped."""
-    text = octets.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
-
-
-_Entry = tuple[Direction, bytes, str, bool, float, bool]
-
-
-class Transcript:
-    """The dialogue of one session, both directions, in order; live while the session runs."""
-
-    __slots__ = ("_entries", "_login_began")
-
-    def __init__(self) -> None:
-        self._entries: list[_Entry] = []
-        self._login_began = False
-
-    def append(
-        self,
-        direction: Direction,
-        octets: bytes,
-        *,
-        stage: str,
-        tls: bool,
-        at: float,
-        secret: bool = False,
-        is_content: bool = False,
-    ) -> None:
-        """Record octets (called by the server only).
-
-        Args:
-            direction: "C" or "S".
-            octets: one line or several, with or without the last CRLF; or, with `is_content`, message content,
-                of which only the reference is kept.
-            stage: the stage this belongs to.
-            tls: whether it went through TLS.
-            at: seconds since the session began.
-            secret: the line is an answer to a challenge: a mask is stored instead.
-            is_content: message content (elided by `str()` after the message header).
-        """
-        if direction == "C" and not is_content:
-            if secret or (self._login_began and stage == "UNKNOWN"):
-                octets = MASK.encode()
-            elif octets[:8].lstrip()[:4].upper() == b"AUTH":
-                self._login_began = True
-                octets = redact(octets.decode("latin-1")).encode("latin-1")
-        self._entries.append((direction, octets, stage, tls, at, is_content))
-
-    @property
-    def lines(self) -> tuple[TranscriptLine, ...]:
-        """The lines so far; a multi-line reply is several, the content of a message is one."""
-        return tuple(self._split())
-
-    def _split(self) -> Iterator[TranscriptLine]:
-        for direction, octets, stage, tls, at, is_content in tuple(self._entries):
-            if is_content:
-                yield TranscriptLine(direction, octets, stage, tls, at, is_content)
-                continue
-            for line in octets.removesuffix(b"\r\n").split(b"\r\n"):
-                yield TranscriptLine(direction, line, stage, tls, at)
-
-    def render(self, content: bool = False) -> str:
-        """Return the dialogue as text, one `C: …` or `S: …` a line.
-
-        Args:
-            content: show message content whole; otherwise it ends after the message header with a line that says
-                how many lines and octets were left out.
-        """
-        shown: list[str] = []
-        for line in self._split():
-            if line.is_content:
-                shown.extend(_content_lines(line.octets, whole=content))
-            else:
-                shown.append(str(line))
-        return "\n".join(shown)
-
-    def __str__(self) -> str:
-        return self.render()
-
-    def __len__(self) -> int:
-        return len(self._entries)
-
-    def __repr__(self) -> str:
-        return f"<Transcript of {len(self._entries)} entries>"
-
-
-def _content_lines(content: bytes, *, whole: bool) -> Iterator[str]:
-    header, blank, body = content, b"", b""
-    if not whole:
-        header, blank, body = content.partition(b"\r\n\r\n")
-    for line in header.removesuffix(b"\r\n").split(b"\r\n"):
-        yield f"C: {_printable(line)}"
-    if blank:
-        yield "C: "
-    if body:
-        count = body.count(b"\n") + (not body.endswith(b"\n"))
-        lines = "1 line" if count == 1 else f"{count} lines"
-        yield f"C: [{lines}, {len(body)} octets of content left out]"
-
-
 class ReceivedMessage:
-    """A message that the server accepted: the envelope, the octets, and views parsed on first use.
+    """A message that the server accepted: the envelope, the octets, and views that are parsed on first use.
 
     Args:
         mail_from: the reverse-path's mailbox; "" for the null sender.
         rcpt_to: the accepted recipients, in the order they were given.
-        mail_options: parameters of MAIL as received, `("SIZE=120", "BODY=8BITMIME")`.
-        rcpt_options: recipient -> parameters of its RCPT.
+        mail_options: the parameters of MAIL as received, ``("SIZE=120", "BODY=8BITMIME")``.
+        rcpt_options: recipient -> the parameters of its RCPT.
         content: the octets; transparency undone, nothing else touched.
-        received_at: when it was complete (aware).
+        received_at: when it was complete (an aware datetime).
         session: where it came in.
     """
 
@@ -272,24 +104,128 @@ class ReceivedMessage:
     @cached_property
     def mime(self) -> EmailMessage:
         """The message as the standard library parses it, by `email.policy.default`."""
-        import email
-        import email.policy
+        from email import message_from_bytes, policy
 
-        return email.message_from_bytes(self.content, policy=email.policy.default)
+        return message_from_bytes(self.content, policy=policy.default)
+
+    @cached_property
+    def subject(self) -> str:
+        """The subject, decoded; "" where there is none."""
+        return self.email.get("subject") or ""
+
+    @cached_property
+    def from_(self) -> list[str]:
+        """The addr-specs of From (RFC 5322 3.6.2)."""
+        return _addr_specs(self.email.get("from"))
+
+    @cached_property
+    def to(self) -> list[str]:
+        """The addr-specs of To."""
+        return _addr_specs(self.email.get("to"))
+
+    @cached_property
+    def cc(self) -> list[str]:
+        """The addr-specs of Cc."""
+        return _addr_specs(self.email.get("cc"))
+
+    @cached_property
+    def bcc(self) -> list[str]:
+        """The envelope's recipients that neither To nor Cc names: those who got it unseen."""
+        named = {_compared(addr_spec) for addr_spec in (*self.to, *self.cc)}
+        return [recipient for recipient in self.rcpt_to if _compared(recipient) not in named]
+
+    @cached_property
+    def text_body(self) -> str | None:
+        """The text of the first text/plain part that is no attachment; None where there is none."""
+        return _body_text(self.email, "text/plain")
+
+    @cached_property
+    def html_body(self) -> str | None:
+        """The text of the first text/html part that is no attachment; None where there is none."""
+        return _body_text(self.email, "text/html")
+
+    @cached_property
+    def attachments(self) -> list[MailAttachment]:
+        """Every part that is not the body, inline pictures included."""
+        return list(self.email.get("attachments") or [])
+
+    def links(self, pattern: str | re.Pattern[str] | None = None) -> list[str]:
+        """Return the http and https targets of the HTML body's links, or without HTML the URLs of the text.
+
+        Args:
+            pattern: only those in which it is found; None: all.
+
+        Returns:
+            Each once, in order, with entities decoded.
+        """
+        if self.html_body is not None:
+            found = html_links(self.html_body)
+        else:
+            found = text_links(self.text_body or "")
+        return [link for link in found if pattern is None or re.search(pattern, link)]
+
+    def codes(self, pattern: str | re.Pattern[str] = r"\b\d{4,8}\b") -> list[str]:
+        """Return what a pattern finds in the text that a reader sees: of the HTML body, or without it the
+        text.
+
+        Args:
+            pattern: where it has a group, the first is returned.
+
+        Returns:
+            Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
+        """
+        visible = html_text(self.html_body) if self.html_body is not None else self.text_body or ""
+        return codes(visible, pattern)
+
+    def header(self, name: str) -> list[str]:
+        """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored."""
+        fields = self.email.get("headers") or []
+        return [field["value"] for field in fields if field["name"].lower() == name.lower()]
 
     def __repr__(self) -> str:
-        return f"<ReceivedMessage from {self.mail_from!r} to {', '.join(self.rcpt_to)}, {len(self.content)} octets>"
+        recipients = ", ".join(self.rcpt_to[:3])
+        more = f" and {len(self.rcpt_to) - 3} more" if len(self.rcpt_to) > 3 else ""
+        route = f"from {self.mail_from or '<>'} to {recipients}{more}"
+        return f"<ReceivedMessage {route}, {len(self.content)} octets>"
+
+
+def _addr_specs(addresses: object) -> list[str]:
+    """Return the addr-specs of an address property as `mail_convert_from_mime` gives it."""
+    if not isinstance(addresses, list):
+        return []
+    return [address["email"] for address in addresses if address.get("email")]
+
+
+def _compared(addr_spec: str) -> str:
+    """Return a mailbox in a form in which two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
+    local_part, at, domain = addr_spec.rpartition("@")
+    with contextlib.suppress(UnicodeError):
+        domain = domain.encode("idna").decode("ascii")
+    return f"{local_part}{at}{domain.lower()}"
+
+
+def _body_text(email: Email, media_type: str) -> str | None:
+    """Return the text of the first part of that type that is no attachment, depth first."""
+    values = email.get("bodyValues") or {}
+    parts = [email["bodyStructure"]] if "bodyStructure" in email else []
+    while parts:
+        part = parts.pop(0)
+        part_id = part.get("partId")
+        if part.get("type") == media_type and part.get("disposition") != "attachment" and part_id in values:
+            return values[part_id].get("value", "")
+        parts = [*(part.get("subParts") or []), *parts]
+    return None
 
 
 class Transaction:
-    """One MAIL and what followed until the end of data, RSET or the end of the session (RFC 5321 3.3).
+    """One MAIL and what followed, until the end of data, RSET or the end of the session (RFC 5321 3.3).
 
     Args:
         mail_from: the reverse-path's mailbox; "" for the null sender.
         rcpt_to: the accepted recipients.
         refused: recipient -> the reply that refused it.
-        reply: the reply that decided the transaction: to MAIL or DATA where that was refused, else to the content;
-            None while it is open, and where it was abandoned (RSET, QUIT, disconnect).
+        reply: the reply that decided it: to MAIL or DATA where that was refused, else to the content; None
+            while it is open, and where it was abandoned (RSET, QUIT, disconnect).
         message: what was stored; None where nothing was.
         mail_options: the parameters of MAIL as received.
     """
@@ -308,11 +244,11 @@ class Transaction:
     ) -> None:
         self.mail_from = mail_from
         self.mail_options = tuple(mail_options)
+        self.reply = reply
+        self.message = message
         self._rcpt_to = list(rcpt_to)
         self._rcpt_options: dict[str, tuple[str, ...]] = {}
         self._refused = dict(refused or {})
-        self.reply = reply
-        self.message = message
 
     @property
     def rcpt_to(self) -> tuple[str, ...]:
@@ -339,8 +275,9 @@ class Transaction:
         self._refused[mailbox] = reply
 
     def __repr__(self) -> str:
+        recipients = ", ".join(self._rcpt_to) or "nobody"
         return (
-            f"<Transaction from {self.mail_from!r} to {', '.join(self._rcpt_to) or 'nobody'}, "
+            f"<Transaction from {self.mail_from or '<>'} to {recipients}, "
             f"{len(self._refused)} refused, reply {self.reply}>"
         )
 
@@ -379,12 +316,12 @@ class Session:
         self.user: str | None = None
         """Who logged in; None before."""
         self.mechanism: str | None = None
-        """The mechanism that the login used."""
+        """The mechanism of the login."""
         self.transcript = Transcript()
         self.ended: str | None = None
-        """Why the session ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
+        """Why it ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
         self.broken = False
-        """True after a fault that broke the protocol: what the client does from there on is never a fatal violation."""
+        """True after a fault that broke the protocol: from there on no violation is fatal."""
         self._commands: list[tuple[str, str]] = []
         self._replies: dict[int, Reply] = {}
         self._transactions: list[Transaction] = []
@@ -395,10 +332,8 @@ class Session:
     def commands(self) -> tuple[Command, ...]:
         """The commands so far, each with its reply."""
         replies = dict(self._replies)
-        return tuple(
-            Command(verb, argument, replies.get(index))
-            for index, (verb, argument) in enumerate(tuple(self._commands))
-        )
+        commands = tuple(self._commands)
+        return tuple(Command(*command, replies.get(index)) for index, command in enumerate(commands))
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
@@ -411,7 +346,7 @@ class Session:
         return tuple(self._violations)
 
     def record_command(self, verb: str, argument: str) -> int:
-        """Record a command (called by the server only) and return its index for `record_reply`."""
+        """Record a command (called by the server only); return its index for `record_reply`."""
         if verb == "AUTH":
             self._login_began = True
             argument = redact(f"AUTH {argument}")[5:]
@@ -425,13 +360,13 @@ class Session:
         self._replies[index] = reply
 
     def begin(self, transaction: Transaction) -> None:
-        """Record that a MAIL began (or tried to begin) a transaction (called by the server only)."""
+        """Record that a MAIL began a transaction, or tried to (called by the server only)."""
         self._transactions.append(transaction)
 
     def violate(self, violation: Violation) -> None:
-        """Record a violation (called by the server only); not fatal where a fault broke the protocol before."""
+        """Record a violation (called by the server only); after `broken` it is never fatal."""
         line = redact(violation.line)
-        if line != violation.line or (self.broken and violation.fatal):
+        if line != violation.line or (violation.fatal and self.broken):
             violation = replace(violation, line=line, fatal=violation.fatal and not self.broken)
         self._violations.append(violation)
 
@@ -441,8 +376,7 @@ class Session:
             self.ended = reason
 
     def __repr__(self) -> str:
-        state = "live" if self.ended is None else f"ended: {self.ended}"
         return (
             f"<Session of {self.peer[0]}:{self.peer[1]}, {len(self._commands)} commands, "
-            f"{len(self._transactions)} transactions, {state}>"
+            f"{len(self._transactions)} transactions, {self.ended or 'live'}>"
         )

@@ -1,8 +1,9 @@
 """What a client did against the RFCs: the closed list, and the judge who follows one session.
 
 RFC 5321 (2.3.8, 4.1.1.11, 4.1.4, 4.5.3.1), RFC 2920 3.1, RFC 3207 4.2, RFC 6152 3, RFC 4954 4.
-The one thing to know: a client is judged by what it had been *told*: the replies that it received, not what the server
-did behind them; and a command that was sent before the reply to the one before is judged as of when it was sent.
+The one thing to know: a client is judged by what it had been *told*: the replies that it received, not what
+the server did behind them; and a command that was sent before the reply to the one before is judged as of
+when it was sent.
 """
 
 from __future__ import annotations
@@ -116,8 +117,9 @@ _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 MAXIMUM_LINE = 1000
 """Octets of a line of content with its CRLF (RFC 5321 4.5.3.1.6)."""
 
-# Octets of a command line with its CRLF, RFC 5321 4.5.3.1.4. Extensions add to MAIL and RCPT: SIZE 26 (RFC 1870), BODY
-# 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH= 500 (RFC 4954), DSN 107 and 500 (RFC 3461); AUTH has 12288 (RFC 4954 4).
+# Octets of a command line with its CRLF, RFC 5321 4.5.3.1.4. Extensions add to MAIL and RCPT: SIZE 26 (RFC
+# 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH= 500 (RFC 4954), DSN 107 and 500 (RFC 3461); AUTH
+# has 12288 (RFC 4954 4).
 COMMAND_LIMITS = {"AUTH": 12288, "MAIL": 512 + 26 + 17 + 10 + 500 + 107, "RCPT": 512 + 500}
 MAXIMUM_COMMAND = 512
 
@@ -132,7 +134,7 @@ def _bare_lf(content: bytes) -> int:
 
 
 def _long_line(content: bytes) -> int:
-    """Return where the first line of over 1000 octets starts, or -1; hops from LF to LF, up to 1000 octets a hop."""
+    """Return where the first line of over 1000 octets starts, or -1; hops from LF to LF."""
     start = 0
     while len(content) - start > MAXIMUM_LINE:
         end = content.rfind(b"\n", start, start + MAXIMUM_LINE)
@@ -176,8 +178,8 @@ _PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 class Judge:
     """Follows one session and says what the client did wrong.
 
-    The server calls `command` when a line has arrived, `replied` when its reply has been sent, `content` at the end of
-    data, `tls_started` after a handshake, and `closed` at the end.
+    The server calls `command` when a line has arrived, `replied` when its reply has been sent, `content` at
+    the end of data, `tls_started` after a handshake, and `closed` at the end.
     """
 
     __slots__ = (
@@ -242,8 +244,8 @@ class Judge:
             yield _violation("out-of-order", _shown(line))
 
     def _misplaced(self, verb: str, pipelined: bool) -> bool:
-        # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind refused
-        # RCPTs (RFC 2920 3.1).
+        # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind
+        # refused RCPTs (RFC 2920 3.1).
         if verb == "RCPT":
             return not (self._mail or (pipelined and self._mail_tried))
         if verb in ("DATA", "BDAT"):
@@ -268,7 +270,7 @@ class Judge:
         return tuple(found)
 
     def credentials(self, mechanism: str, line: bytes) -> tuple[Violation, ...]:
-        """Judge a client that sends a response with this mechanism (AUTH with an initial response, or an answer)."""
+        """Judge a response to this mechanism, in AUTH itself or as the answer to a challenge."""
         if self._tls or "STARTTLS" not in self._offered or mechanism.upper() not in _PASSWORD_MECHANISMS:
             return ()
         return (_violation("cleartext-credentials", f"AUTH {mechanism.upper()}"),)
@@ -325,7 +327,7 @@ class Judge:
         return tuple(found)
 
     def closed(self, *, quit_sent: bool) -> tuple[Violation, ...]:
-        """Judge how the client left; call it only where the client, not the server or a fault, ended the session."""
+        """Judge how the client left; call it only where the client ended the session."""
         if quit_sent or not self._greeted:
             return ()
         return (_violation("no-quit", "(connection closed)"),)
