@@ -183,10 +183,10 @@ def client_mechanism(name: str, secrets: Secrets, nonce: str) -> ClientMechanism
         RemoteProtocolError: the server's part of the exchange is wrong (SCRAM).
     """
     if name in _OAUTH2:
-        _refuse(secrets.token or "", "\x01", "access token", name)
+        _refuse(_given(secrets.token, "access token", name), "\x01", "access token", name)
         _refuse(secrets.user, "\x01", "user", name)
         return _client_xoauth2(secrets) if name == "XOAUTH2" else _client_oauthbearer(secrets)
-    password = secrets.password or ""
+    password = _given(secrets.password, "password", name)
     _refuse(secrets.user, "\0", "user", name)
     _refuse(password, "\0", "password", name)
     if name == "PLAIN":
@@ -196,6 +196,12 @@ def client_mechanism(name: str, secrets: Secrets, nonce: str) -> ClientMechanism
     if name == "CRAM-MD5":
         return _client_cram_md5(secrets.user, password)
     return _client_scram(_HASHES[name], secrets.user, password, nonce)
+
+
+def _given(secret: str | None, what: str, name: str) -> str:
+    if secret is None:
+        raise LocalProtocolError(f"{name} needs the {what}, and none was given")
+    return secret
 
 
 def _refuse(text: str, forbidden: str, what: str, name: str) -> None:

@@ -1,0 +1,101 @@
+"""Envelopes, paths and their parameters (RFC 5321 4.1.2, RFC 6531, RFC 3461)."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
+from pytest_smtp4d.smtp.envelope import Envelope, is_mailbox, parse_path, xtext_decode, xtext_encode
+
+
+@pytest.mark.parametrize(
+    ("argument", "mailbox", "parameters"),
+    [
+        ("FROM:<a@example.com>", "a@example.com", ()),
+        ("from:<A@Example.COM>", "A@Example.COM", ()),
+        ("FROM:<>", "", ()),
+        ("FROM: <a@example.com>", "a@example.com", ()),
+        ("FROM:<a@example.com> SIZE=10  BODY=8BITMIME", "a@example.com", ("SIZE=10", "BODY=8BITMIME")),
+        ("FROM:<@relay.example,@other.example:a@example.com>", "a@example.com", ()),
+        ('FROM:<"a > b\\"@"@example.com>', '"a > b\\"@"@example.com', ()),
+        ("FROM:<a@[127.0.0.1]>", "a@[127.0.0.1]", ()),
+        ("FROM:<a@[IPv6:::1]>", "a@[IPv6:::1]", ()),
+        ("FROM:<grüße@bücher.example> SMTPUTF8", "grüße@bücher.example", ("SMTPUTF8",)),
+        ("FROM:<a@example.com> AUTH=<> ENVID=a+2Bb", "a@example.com", ("AUTH=<>", "ENVID=a+2Bb")),
+        ("FROM:<a+b=c/d@localhost>", "a+b=c/d@localhost", ()),
+    ],
+)
+def test_paths_are_read(argument: str, mailbox: str, parameters: tuple[str, ...]) -> None:
+    """What MAIL may carry: brackets and source routes go, case and parameters stay as sent."""
+    path = parse_path(argument, "FROM")
+    assert (path.mailbox, path.parameters) == (mailbox, parameters)
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        "",
+        "FROM:",
+        "TO:<a@example.com>",
+        "FROM:a@example.com",
+        "FROM:<a@example.com",
+        "FROM:<a b@example.com>",
+        "FROM:<a@b@example.com>",
+        "FROM:<a..b@example.com>",
+        "FROM:<.a@example.com>",
+        "FROM:<a>",
+        "FROM:<a@>",
+        "FROM:<a@-example.com>",
+        "FROM:<a@example..com>",
+        "FROM:<a@example.com>SIZE=1",
+        "FROM:<a@example.com> =1",
+        "FROM:<a@example.com> SIZE=",
+        "FROM:<a@example.com> A\x7f",
+    ],
+)
+def test_what_is_no_path_is_refused(argument: str) -> None:
+    """Each is a sentence for a 501."""
+    with pytest.raises(RemoteProtocolError):
+        parse_path(argument, "FROM")
+
+
+def test_recipients_are_never_null() -> None:
+    """The null path is for MAIL; the lone postmaster is for RCPT (RFC 5321 4.1.1.3)."""
+    assert parse_path("TO:<Postmaster>", "TO").mailbox == "Postmaster"
+    with pytest.raises(RemoteProtocolError, match="null path"):
+        parse_path("TO:<>", "TO")
+
+
+@pytest.mark.parametrize(
+    ("mail_from", "rcpt_to"),
+    [("a@example.com", ()), ("a b", ("c@example.com",)), ("", ("c",)), ("", ("a@x>\r\nRCPT TO:<b@x",))],
+)
+def test_an_envelope_holds_mailboxes_only(mail_from: str, rcpt_to: tuple[str, ...]) -> None:
+    """Nobody to send to, or something that is no mailbox, never becomes a command."""
+    with pytest.raises(LocalProtocolError):
+        Envelope(mail_from, rcpt_to)
+
+
+def test_an_envelope_says_whether_it_is_ascii() -> None:
+    """SMTPUTF8 is needed when it is not."""
+    assert Envelope("", ("a@example.com",)).is_ascii
+    assert not Envelope("ü@example.com", ("a@example.com",)).is_ascii
+    assert is_mailbox("ü@example.com")
+
+
+@given(st.text(st.characters(codec="utf-8")))
+def test_xtext_round_trip(text: str) -> None:
+    """RFC 3461 4: printable ASCII but + and = as it is, all else as +HH."""
+    encoded = xtext_encode(text)
+    assert encoded.isascii()
+    assert "=" not in encoded
+    assert xtext_decode(encoded) == text
+
+
+@pytest.mark.parametrize("bad", ["a b", "+2", "+zz", "a=b", "ü"])
+def test_what_is_no_xtext_is_refused(bad: str) -> None:
+    """Blanks, "=", a "+" without two hex digits."""
+    with pytest.raises(RemoteProtocolError):
+        xtext_decode(bad)
