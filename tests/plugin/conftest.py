@@ -1,0 +1,42 @@
+"""A pytest inside pytest, with this plugin and none of the suite's others."""
+
+from __future__ import annotations
+
+import textwrap
+from typing import Protocol
+
+import pytest
+
+# An inner run in this process begins watches of its own: import it here, so that each outer test has one.
+import pytest_smtp4d.server.watch  # noqa: F401
+
+MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
+
+
+class Run(Protocol):
+    """What `run` is."""
+
+    def __call__(self, source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
+        """Run pytest on a test file and return what it said."""
+        ...
+
+
+@pytest.fixture
+def run(pytester: pytest.Pytester) -> Run:
+    """Run pytest on the source of a test file, warnings being errors; `MAIL` is a mail in it."""
+
+    def run(source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
+        pytester.makepyfile(test_it=f"import pytest\n\nMAIL = {MAIL!r}\n{textwrap.dedent(source)}")
+        quiet = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error")
+        start = pytester.runpytest_subprocess if subprocess else pytester.runpytest
+        return start(*quiet, *arguments)
+
+    return run
+
+
+def section(result: pytest.RunResult, title: str) -> list[str]:
+    """Return the lines of the first section with that title, without blank ones."""
+    lines = result.outlines
+    start = next(i for i, line in enumerate(lines) if line.strip("-=_ ") == title)
+    end = next(i for i, line in enumerate(lines[start + 1 :], start + 1) if line[:3] in ("---", "===", "___"))
+    return [line for line in lines[start + 1 : end] if line.strip()]

@@ -1,0 +1,93 @@
+from __future__ import annotations
+
+import pytest
+
+from pytest_smtp4d import SMTPServer
+from tests.plugin.conftest import Run
+
+
+@pytest.mark.smtp_server(tls="none", recipient_limit=2)
+def test_it_sets_this_tests_server(smtp_server: SMTPServer) -> None:
+    """Settings of the marker are the server's."""
+    assert (smtp_server.settings.tls, smtp_server.settings.recipient_limit) == ("none", 2)
+
+
+@pytest.mark.parametrize(
+    ("marker", "words"),
+    [
+        ("smtp_server(tsl='none')", "there is no setting 'tsl' (did you mean 'tls'?)"),
+        ("smtp_server(tls='start')", "tls cannot be 'start' (did you mean 'starttls'?)"),
+        ("smtp_server('none')", "smtp_server: settings are given by name, not 'none'"),
+        ("smtp_server(host='192.0.2.1')", "host '192.0.2.1' can be reached from other machines*"),
+        ("smtp_fault('RCTP', reply=550)", "unknown stage 'RCTP' (did you mean 'RCPT'?)"),
+        ("smtp_sweep(stages=['RCTP'])", "unknown stage 'RCTP' of a sweep (did you mean 'RCPT'?)"),
+    ],
+)
+@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
+def test_a_wrong_marker_is_a_collection_error(
+    run: Run, marker: str, words: str, workers: tuple[str, ...]
+) -> None:
+    """It names the test, the value and the way out, before anything runs, under xdist too."""
+    result = run(
+        f"""
+        @pytest.mark.{marker}
+        def test_marked(smtp_server):
+            pass
+
+        def test_other():
+            pass
+        """,
+        *workers,
+    )
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    pattern = words.replace("[", "[[]").replace("?", "[?]")
+    result.stdout.fnmatch_lines([f"*test_it.py::test_marked: {pattern}"])
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_on_a_module_it_does_not_disturb_tests_that_send_nothing(run: Run) -> None:
+    """A marker on a module acts on the tests that use a server."""
+    result = run(
+        """
+        pytestmark = [pytest.mark.smtp_server(tls="none"), pytest.mark.smtp_fault("MAIL", reply=550)]
+
+        def test_no_mail():
+            import sys
+
+        def test_mail(smtp_server, transporter):
+            assert transporter.send(MAIL).status == 550
+        """
+    )
+    result.assert_outcomes(passed=2)
+
+
+def test_it_acts_on_a_method_of_unittest_style_classes(run: Run) -> None:
+    """In a TestCase, where pytest collects without parametrisation, the marker still sets the server."""
+    result = run(
+        """
+        import unittest
+
+        class TestMail(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def take(self, smtp_server):
+                self.server = smtp_server
+
+            @pytest.mark.smtp_server(tls="none")
+            def test_marked(self):
+                assert self.server.settings.tls == "none"
+        """
+    )
+    result.assert_outcomes(passed=1)
+
+
+def test_the_markers_are_registered(run: Run) -> None:
+    """`pytest --markers` explains them, and --strict-markers knows them."""
+    result = run("def test_it(): pass", "--markers")
+    result.stdout.fnmatch_lines(
+        [
+            "@pytest.mark.smtp_server(?*settings): settings of this test's smtp_server; *",
+            "@pytest.mark.smtp_fault(stage, match=None, ?*actions): a fault on smtp_server, *",
+            "@pytest.mark.smtp_sweep(stages=None, kinds=None, occurrence=1): run *",
+        ]
+    )

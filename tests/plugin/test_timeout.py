@@ -1,0 +1,139 @@
+from __future__ import annotations
+
+import pytest
+
+from tests.plugin.conftest import Run
+
+SHOW = """
+def seconds(item):
+    mark = item.get_closest_marker("timeout")
+    return mark and (*mark.args, *sorted(mark.kwargs.items()))
+"""
+
+USES = """
+def test_mail(smtp_server, request):
+    assert seconds(request.node) == {expected}
+"""
+
+
+def test_a_test_that_uses_a_server_gets_sixty_seconds(run: Run) -> None:
+    """Through pytest-timeout, and only where a server is used."""
+    result = run(
+        SHOW
+        + """
+def test_no_mail(request):
+    assert seconds(request.node) is None
+
+@pytest.mark.parametrize("name", ["make_smtp_server", "transporter", "smtp_server_factory"])
+def test_each_fixture(request, name):
+    assert seconds(request.node) is None
+
+@pytest.fixture
+def app(smtp_server):
+    pass
+
+def test_indirectly(app, request):
+    assert seconds(request.node) == (60.0,)
+"""
+        + USES.format(expected="(60.0,)")
+    )
+    result.assert_outcomes(passed=6)
+
+
+def test_the_ini_changes_it(run: Run, pytester: pytest.Pytester) -> None:
+    """smtp4d_timeout is in seconds."""
+    pytester.makeini("[pytest]\nsmtp4d_timeout = 7.5\n")
+    run(SHOW + USES.format(expected="(7.5,)")).assert_outcomes(passed=1)
+
+
+def test_zero_is_no_limit(run: Run, pytester: pytest.Pytester) -> None:
+    """smtp4d_timeout = 0 leaves tests alone."""
+    pytester.makeini("[pytest]\nsmtp4d_timeout = 0\n")
+    run(SHOW + USES.format(expected="None")).assert_outcomes(passed=1)
+
+
+@pytest.mark.parametrize("value", ["soon", "-1", "nan", "inf"])
+def test_a_wrong_value_is_a_usage_error(run: Run, pytester: pytest.Pytester, value: str) -> None:
+    """It names the value and the way out."""
+    pytester.makeini(f"[pytest]\nsmtp4d_timeout = {value}\n")
+    result = run("")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    words = f"smtp4d_timeout is '{value}': give a number of seconds, or 0 for no limit"
+    result.stderr.fnmatch_lines([f"ERROR: {words}"])
+
+
+def test_the_users_own_setting_wins(
+    run: Run, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An option, an ini, a variable or a marker of pytest-timeout sets another: ours stays away."""
+    unmarked = SHOW + USES.format(expected="None")
+    run(unmarked, "--timeout=30").assert_outcomes(passed=1)
+    with monkeypatch.context() as context:
+        context.setenv("PYTEST_TIMEOUT", "30")
+        run(unmarked).assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\ntimeout = 30\n")
+    run(unmarked).assert_outcomes(passed=1)
+    pytester.makeini("[pytest]\n")
+    run(SHOW + "@pytest.mark.timeout(30)" + USES.format(expected="(30,)")).assert_outcomes(passed=1)
+
+
+def test_a_marker_that_sets_the_method_only_keeps_it(run: Run) -> None:
+    """Our seconds go with the user's method."""
+    marked = "@pytest.mark.timeout(method='thread')" + USES.format(expected="(60.0, ('method', 'thread'))")
+    run(SHOW + marked).assert_outcomes(passed=1)
+
+
+def test_without_pytest_timeout_there_is_none(run: Run) -> None:
+    """Where that plugin is switched off, the run goes on without it."""
+    run(SHOW + USES.format(expected="None"), "-p", "no:timeout").assert_outcomes(passed=1)
+
+
+HANGS = """
+import socket
+
+@pytest.mark.timeout(1, method="{method}")
+@pytest.mark.smtp_server(tls="none", strict=False)
+def test_hangs(smtp_server):
+    smtp_server.on("NOOP").silence()
+    connection = socket.create_connection(smtp_server.address)
+    connection.sendall(b"EHLO hanging.example.com\\r\\nNOOP\\r\\n")
+    while connection.recv(1000):
+        pass
+"""
+
+
+def test_the_signal_shows_the_transcript_in_the_failure(run: Run) -> None:
+    """By pytest-timeout's signal the test fails like any other, its dialogue in the section."""
+    result = run(HANGS.format(method="signal"), subprocess=True)
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+    )
+
+
+@pytest.mark.parametrize("capture", ["fd", "no"])
+def test_the_thread_shows_the_transcript_before_the_end(run: Run, capture: str) -> None:
+    """By its thread the process ends: the dialogue so far is written before."""
+    result = run(HANGS.format(method="thread"), f"--capture={capture}", subprocess=True)
+    assert result.ret == 1
+    result.stderr.fnmatch_lines(
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+    )
+    assert "Stack of" in result.stdout.str() + result.stderr.str()
+
+
+def test_a_thread_that_does_not_fire_leaves_nothing(run: Run) -> None:
+    """The timer is cancelled and joined when the test ends."""
+    result = run(
+        """
+        import threading
+
+        @pytest.mark.timeout(30, method="thread")
+        def test_it(smtp_server, transporter):
+            assert transporter.send(MAIL)
+
+        def test_no_timer_is_left():
+            assert not [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]
+        """
+    )
+    result.assert_outcomes(passed=2)
