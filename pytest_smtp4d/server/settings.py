@@ -95,8 +95,8 @@ class ServerSettings:
     certificate: str = "trusted"
     client_certificate: Literal["none", "optional", "required"] = "none"
     tls_versions: tuple[str, ...] | None = None
-    users: Mapping[str, str] | Literal["*"] = field(default_factory=dict, repr=False)
-    tokens: Mapping[str, str] = field(default_factory=dict, repr=False)
+    users: Mapping[str, str] | Literal["*"] = field(default_factory=dict, repr=False, hash=False)
+    tokens: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
     auth: tuple[str, ...] = None  # type: ignore[assignment] # derived in __post_init__, as are the next two
     require_auth: bool = None  # type: ignore[assignment]
     auth_without_tls: bool = None  # type: ignore[assignment]

@@ -1,0 +1,98 @@
+"""Message content as it arrives: its end found across the edges of chunks, transparency undone on the way.
+
+RFC 5321 4.1.1.4 and 4.5.2 (DATA), RFC 3030 2 (BDAT), RFC 1870 6 (size).
+The one thing to know: only CRLF.CRLF ends content (and a lone dot line at its very beginning), so nothing can
+be smuggled with bare CR or LF; and what passes the size limit is counted, not kept.
+"""
+
+from __future__ import annotations
+
+import io
+
+__all__ = ["ChunkReader", "DotReader"]
+
+_END = b"\r\n.\r\n"
+
+
+class _Store:
+    """Octets kept up to a limit, without a copy at the end.
+
+    Args:
+        limit: octets; None: no limit.
+    """
+
+    def __init__(self, limit: int | None) -> None:
+        self._limit = limit
+        self._octets = io.BytesIO()
+        self.size = 0
+        """Octets so far, kept or not."""
+
+    @property
+    def is_too_big(self) -> bool:
+        """More octets came than the limit allows; none of them is kept any more."""
+        return self._limit is not None and self.size > self._limit
+
+    @property
+    def content(self) -> bytes:
+        """The octets so far; empty when there were too many."""
+        return self._octets.getvalue()
+
+    def _keep(self, octets: bytes) -> None:
+        self.size += len(octets)
+        if not self.is_too_big:
+            self._octets.write(octets)
+        elif self._octets.tell():
+            self._octets = io.BytesIO()
+
+
+class DotReader(_Store):
+    """Content after DATA, up to the line with nothing but a dot."""
+
+    def __init__(self, limit: int | None = None) -> None:
+        super().__init__(limit)
+        # Content begins at the beginning of a line: as if a CRLF stood before it, which is not kept.
+        self._held = b"\r\n"
+        self._unkept = 2
+
+    def feed(self, octets: bytes) -> bytes | None:
+        """Take octets as they arrived.
+
+        Returns:
+            None while content goes on; else the octets behind its end.
+        """
+        octets = self._held + octets
+        end = octets.find(_END)
+        if end >= 0:
+            self._keep_plain(octets[: end + 2])
+            return octets[end + 5 :]
+        # A tail that may be the beginning of the end, or a dot's line end, waits for what follows.
+        held = next((length for length in (4, 3, 2, 1) if octets.endswith(_END[:length])), 0)
+        self._held = octets[len(octets) - held :]
+        self._keep_plain(octets[: len(octets) - held])
+        return None
+
+    def _keep_plain(self, octets: bytes) -> None:
+        if octets:
+            self._keep(octets.replace(b"\r\n.", b"\r\n")[self._unkept :])
+            self._unkept = 0
+
+
+class ChunkReader(_Store):
+    """The octets of one BDAT chunk.
+
+    Args:
+        length: octets that the command announced.
+        limit: octets that are kept at most; None: no limit.
+    """
+
+    def __init__(self, length: int, limit: int | None = None) -> None:
+        super().__init__(limit)
+        self.left = length
+        """Octets that have not come yet."""
+
+    def feed(self, octets: bytes) -> bytes | None:
+        """Take octets as they arrived; return those behind the chunk, None while it goes on."""
+        chunk, rest = octets[: self.left], octets[self.left :]
+        self.left -= len(chunk)
+        self._keep(chunk)
+        return None if self.left else rest

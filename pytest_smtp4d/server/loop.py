@@ -1,0 +1,117 @@
+"""The one background event loop of the process, in its own thread, for all servers.
+
+The one thing to know: it starts with the first server and ends with the process (or by `stop`); a fork leaves
+it to the parent, and the child starts its own.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import atexit
+import concurrent.futures
+import os
+import threading
+from typing import TYPE_CHECKING, TypeVar
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Coroutine
+
+__all__ = ["LoopThread", "current", "stop"]
+
+_T = TypeVar("_T")
+
+
+class _Loop(asyncio.SelectorEventLoop):
+    """A loop that a forked child neither closes nor complains about: it is the parent's."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._process = os.getpid()
+
+    def __del__(self) -> None:
+        if os.getpid() == self._process:
+            super().__del__()
+
+
+class LoopThread:
+    """A running event loop and its thread."""
+
+    def __init__(self) -> None:
+        self.loop: asyncio.AbstractEventLoop = _Loop()
+        self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
+        self._thread.start()
+
+    def _run(self) -> None:
+        try:
+            self.loop.run_forever()
+        finally:
+            self.loop.close()
+
+    @property
+    def is_alive(self) -> bool:
+        """Whether the thread runs."""
+        return self._thread.is_alive()
+
+    def run(self, coroutine: Coroutine[object, object, _T], timeout: float | None = None) -> _T:
+        """Run a coroutine in the loop and wait for what it returns.
+
+        Args:
+            coroutine: what to run.
+            timeout: seconds to wait at most.
+
+        Raises:
+            TimeoutError: it took longer; it is cancelled.
+        """
+        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        try:
+            return future.result(timeout)
+        except concurrent.futures.TimeoutError:
+            future.cancel()
+            raise TimeoutError(f"the server's loop did not answer within {timeout} s") from None
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Call a function in the loop soon; do not wait for it."""
+        self.loop.call_soon_threadsafe(function, *arguments)
+
+    def stop(self) -> None:
+        """End the loop and its thread."""
+        if self._thread.is_alive():
+            self.loop.call_soon_threadsafe(self.loop.stop)
+            self._thread.join()
+
+
+_lock = threading.Lock()
+_current: LoopThread | None = None
+
+
+def current() -> LoopThread:
+    """Return the loop of this process, started if need be."""
+    global _current  # noqa: PLW0603 - one per process is what it is for
+    with _lock:
+        if _current is None or not _current.is_alive:
+            _current = LoopThread()
+        return _current
+
+
+def stop() -> None:
+    """End the loop of this process, if there is one; the next server starts another."""
+    global _current
+    with _lock:
+        loop_thread, _current = _current, None
+    if loop_thread is not None:
+        loop_thread.stop()
+
+
+def _forget_in_child() -> None:
+    global _current, _lock  # noqa: PLW0603 - the parent's thread does not exist here and may hold the lock
+    _lock = threading.Lock()
+    if _current is not None:
+        _parents.append(_current)  # kept, so that nothing of it is closed here
+    _current = None
+
+
+_parents: list[LoopThread] = []
+
+atexit.register(stop)
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_forget_in_child)

@@ -1,0 +1,443 @@
+"""The fake server: its life, and what a test does with it.
+
+The one thing to know: it listens as soon as `start` returns, on a socket of its own; its connections live in
+the one background loop of the process, and `stop` returns within a second, whatever clients do.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import socket
+import threading
+import weakref
+from typing import TYPE_CHECKING, Any
+
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.server import loop, watch
+from pytest_smtp4d.server.settings import ServerSettings
+from pytest_smtp4d.server.state import ServerState
+from pytest_smtp4d.server.transaction import ServerProtocol
+
+if TYPE_CHECKING:
+    import asyncio
+    import ssl
+    from collections.abc import Iterator
+    from types import TracebackType
+
+    from pytest_smtp4d.server.fault import Fault, Match
+    from pytest_smtp4d.server.inbox import Inbox
+    from pytest_smtp4d.server.record import Session, Transaction
+    from pytest_smtp4d.smtp.reply import Reply
+
+__all__ = ["SMTPServer"]
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+STOP_LIMIT = 1.0
+"""Seconds that `stop` waits for the loop at most."""
+
+
+class SMTPServer:
+    """A real SMTP server on loopback that records everything and misbehaves on command.
+
+    It starts with `start`, `with` or `async with`, and may be started again, on the same port.
+
+    Args:
+        settings: as `ServerSettings`.
+
+    Raises:
+        SettingsError: a setting that does not exist or cannot be.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        self._initial = ServerSettings.from_mapping(settings)
+        self._state = ServerState(self, self._initial)
+        self._listener: _Listener | None = None
+        self._port = self._initial.port
+        self._lock = threading.RLock()
+        self.active_fault: tuple[str, str] | None = None
+        """The (stage, kind) of the sweep's item that runs, or None."""
+
+    # -- life -----------------------------------------------------------------------------------------------
+
+    def start(self) -> SMTPServer:
+        """Listen. A server that was stopped comes back on its port.
+
+        Raises:
+            OSError: the port is taken, or the host has no such address.
+        """
+        with self._lock:
+            if self._listener is None:
+                self._listener = _Listener(self._state, self.host, self._port)
+                self._port = self._listener.port
+                _running.add(self)
+        watch.current.used(self)
+        return self
+
+    def stop(self) -> None:
+        """Stop listening and end every session at once; nothing is left. Stopping twice is no error."""
+        with self._lock:
+            listener, self._listener = self._listener, None
+            _running.discard(self)
+        if listener is not None:
+            listener.close("server stopped")
+
+    @contextlib.contextmanager
+    def down(self) -> Iterator[None]:
+        """Be down: open connections are cut, new ones refused; afterwards the server is back on the same port."""
+        with self._lock:
+            listener = self._require_listener()
+        listener.suspend("server down")
+        try:
+            yield
+        finally:
+            with self._lock:
+                if self._listener is listener:
+                    listener.resume()
+
+    def drop_connections(self, reply: tuple[int, str] | Reply | None = None, abort: bool = False) -> None:
+        """Close every open session now.
+
+        Args:
+            reply: said first, such as `(421, "4.3.2 Shutting down")`.
+            abort: with RST instead of FIN.
+        """
+        spoken = _checked_reply(reply)
+        with self._lock:
+            listener = self._listener
+        if listener is not None:
+            listener.drop(spoken, abort)
+
+    def __enter__(self) -> SMTPServer:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> SMTPServer:
+        return self.start()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def __repr__(self) -> str:
+        return (
+            f"<SMTPServer {self.url if self._port else self.host}{'' if self._listener else ', not running'}>"
+        )
+
+    # -- where it is ----------------------------------------------------------------------------------------
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings of sessions that start now."""
+        return self._state.settings
+
+    @property
+    def host(self) -> str:
+        """The address it listens on."""
+        return self._initial.host
+
+    @property
+    def port(self) -> int:
+        """The port it listens on.
+
+        Raises:
+            RuntimeError: the system is to choose it, and the server was never started.
+        """
+        if not self._port:
+            raise RuntimeError("the server has no port before it is started: use `with` or start()")
+        return self._port
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """(host, port)."""
+        return self.host, self.port
+
+    @property
+    def url(self) -> str:
+        """Such as "smtp://127.0.0.1:41234", or "smtps://…" where TLS is implicit."""
+        scheme = "smtps" if self.settings.tls == "implicit" else "smtp"
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{scheme}://{host}:{self.port}"
+
+    # -- what clients need ----------------------------------------------------------------------------------
+
+    @property
+    def ca_file(self) -> str:
+        """Absolute path of a PEM file with the CA that signs the servers' certificates."""
+        from pytest_smtp4d.server.certificates import authority
+
+        return authority().ca_file
+
+    def client_context(self, identity: bool = False) -> ssl.SSLContext:
+        """Return a context for clients that trusts that CA alone, whatever certificate the server shows.
+
+        Args:
+            identity: with a client certificate.
+        """
+        from pytest_smtp4d.server.certificates import authority
+
+        return authority().client_context(identity=identity)
+
+    def client_options(self) -> dict[str, Any]:
+        """Return keyword options that make a transporter for this server."""
+        settings = self.settings
+        options: dict[str, Any] = {"host": self.host, "port": self.port}
+        if settings.tls == "none":
+            options["accept_unsecure_connection"] = True
+        else:
+            options["ssl_context"] = self.client_context(identity=settings.client_certificate != "none")
+        options["implicit_tls"] = settings.tls == "implicit"
+        if settings.users and settings.users != "*":
+            options["user"], options["password"] = next(iter(settings.users.items()))
+        elif settings.tokens:
+            options["user"], options["access_token_oauth2"] = next(iter(settings.tokens.items()))
+        elif settings.users == "*":
+            options["user"], options["password"] = "anybody", "anything"
+        return options
+
+    # -- what was received ----------------------------------------------------------------------------------
+
+    @property
+    def messages(self) -> Inbox:
+        """The messages that were accepted, oldest first."""
+        return self._state.inbox
+
+    @property
+    def transactions(self) -> tuple[Transaction, ...]:
+        """One per MAIL, accepted or not, oldest first."""
+        return tuple(self._state.transactions)
+
+    @property
+    def sessions(self) -> tuple[Session, ...]:
+        """The sessions, oldest first; the open ones grow."""
+        return tuple(self._state.sessions)
+
+    # -- what it does ---------------------------------------------------------------------------------------
+
+    def on(self, stage: str, match: Match = None, *, times: int | None = None, after: int = 0) -> Fault:
+        """Say that something goes wrong at a stage; chain what (see `Fault`).
+
+        Args:
+            stage: one of `STAGES`, or "*".
+            match: a shell pattern, a compiled pattern, or a predicate of `Event`; None: always.
+            times: how often it acts; None: always.
+            after: how many matching events go well first.
+
+        Raises:
+            SettingsError: an unknown stage, or values that cannot be.
+        """
+        fault = self._state.rules.add(stage, match, times=times, after=after)
+        watch.current.declared(self, fault)
+        return fault
+
+    def declare(
+        self,
+        stage: str,
+        match: Match = None,
+        *,
+        times: int | None = None,
+        after: int = 0,
+        **actions: Any,
+    ) -> Fault:
+        """Say the same with the actions as keywords, as the marker `smtp_fault` does: `reply=(550, "…")`."""
+        fault = self._state.rules.declare(stage, match, times=times, after=after, **actions)
+        watch.current.declared(self, fault)
+        return fault
+
+    def forget(self, fault: Fault) -> None:
+        """Withdraw a fault."""
+        self._state.rules.remove(fault)
+
+    def configure(self, **changes: Any) -> None:
+        """Change settings, for sessions that start afterwards.
+
+        Raises:
+            SettingsError: a setting that does not exist or cannot be, or that cannot change while the server runs.
+        """
+        changed = self._state.settings.replace(**changes)
+        for name in ("host", "port", "allow_remote"):
+            if getattr(changed, name) != getattr(self._state.settings, name):
+                raise SettingsError(
+                    f"{name} cannot change: make another server with {name}={changes[name]!r}"
+                )
+        self._state.settings = changed
+        watch.current.used(self)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock that greylisting goes by; nothing else moves it.
+
+        Raises:
+            ValueError: backwards.
+        """
+        if seconds < 0:
+            raise ValueError(f"the clock goes forward only, not by {seconds} s")
+        self._state.advance(seconds)
+
+    def clear(self) -> None:
+        """Forget messages, transactions and sessions that have ended."""
+        self._state.clear()
+
+    def reset(self) -> None:
+        """Be as at the start: no messages, sessions or faults, the clock at 0, `configure` undone.
+
+        The port and open connections stay.
+        """
+        self._state.reset(self._initial)
+        self.active_fault = None
+        watch.current.used(self)
+
+    def check(self) -> None:
+        """Raise the strict verdict now instead of at the end of the test.
+
+        Raises:
+            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation.
+        """
+        with self._lock:
+            listener = self._listener
+        if listener is not None and self._state.connections:
+            listener.settle()
+        problems = watch.current.problems_of(self)
+        if problems:
+            raise AssertionError("\n".join(problems))
+
+    def _require_listener(self) -> _Listener:
+        if self._listener is None:
+            raise RuntimeError("the server does not run: use `with` or start()")
+        return self._listener
+
+
+def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
+    from pytest_smtp4d.server.action import ReplyWith, make_reply
+
+    if reply is None:
+        return None
+    action = make_reply(reply)
+    if not isinstance(action, ReplyWith):
+        raise SettingsError(f"drop_connections() says a reply such as (421, '4.3.2 …'), not {reply!r}")
+    return action.reply
+
+
+class _Listener:
+    """The listening socket of a running server, and its connections in the loop.
+
+    Args:
+        state: what the connections share.
+        host, port: where to listen; port 0 lets the system choose.
+    """
+
+    def __init__(self, state: ServerState, host: str, port: int) -> None:
+        self._state = state
+        self._process = os.getpid()
+        self._loop = loop.current()
+        self._host = host
+        self._socket, self._holder = _bind_both(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._serving: asyncio.Task[asyncio.Server] | None = None
+        self._listen()
+
+    def _listen(self) -> None:
+        self._socket.listen(BACKLOG)
+        self._loop.call(self._serve, self._socket)
+
+    def _serve(self, listening: socket.socket) -> None:
+        running = self._loop.loop
+        self._serving = running.create_task(
+            running.create_server(
+                lambda: ServerProtocol(self._state, running), sock=listening, backlog=BACKLOG
+            )
+        )
+
+    def close(self, reason: str) -> None:
+        """Stop listening, give the port back and end all sessions, within a second."""
+        if self._holder is not None:
+            self._holder.close()
+        if os.getpid() == self._process:
+            self._run(self._end(reason))
+
+    def suspend(self, reason: str) -> None:
+        """Stop listening and end all sessions, but keep the port."""
+        self._run(self._end(reason))
+
+    def resume(self) -> None:
+        """Listen again on the same port."""
+        self._loop = loop.current()
+        if self._holder is None:
+            self._socket, self._holder = _bind_both(self._host, self.port)
+        else:
+            self._socket = self._holder
+            self._holder = _bind(self._host, self.port)
+        self._listen()
+
+    def drop(self, reply: Reply | None, abort: bool) -> None:
+        """Close all sessions, each with a reply first where one is given."""
+        self._run(self._drop(reply, abort))
+
+    def settle(self) -> None:
+        """Wait until the loop has looked at all that has arrived so far."""
+        self._run(_turn())
+
+    def _run(self, coroutine: Any) -> None:
+        if self._loop.is_alive:
+            self._loop.run(coroutine, STOP_LIMIT)
+        else:
+            coroutine.close()
+            self._socket.close()
+
+    async def _end(self, reason: str) -> None:
+        if self._serving is not None:
+            server = await self._serving
+            server.close()
+            self._serving = None
+        await _turn()
+        for connection in tuple(self._state.connections):
+            connection.stop(reason)
+        await _turn()
+
+    async def _drop(self, reply: Reply | None, abort: bool) -> None:
+        for connection in tuple(self._state.connections):
+            connection.drop(reply, abort)
+        await _turn()
+
+
+async def _turn() -> None:
+    """Let the loop look at its sockets twice: a connection accepted in the first turn is heard in the second."""
+    import asyncio
+
+    for _ in range(2):
+        await asyncio.sleep(0)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return bound
+
+
+def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket | None]:
+    """Return a socket to listen on, and one that never listens and holds the port while the first is closed.
+
+    The second has to be bound before the first listens; where a system does not allow it, there is none.
+    """
+    listening = _bind(host, port)
+    try:
+        holder = _bind(host, listening.getsockname()[1])
+    except OSError:
+        return listening, None
+    return listening, holder
+
+
+_running: weakref.WeakSet[SMTPServer] = weakref.WeakSet()

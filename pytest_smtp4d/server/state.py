@@ -1,0 +1,98 @@
+"""What the connections of one server share: its settings, faults, messages, sessions, and a clock tests can move.
+
+RFC 6647 (greylisting).
+The one thing to know: connections write here from the loop's thread while tests read from theirs, so lists only
+grow, every read is a copy, and `reset` replaces instead of changing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.fault import Rules
+from pytest_smtp4d.server.inbox import Inbox
+from pytest_smtp4d.server.record import Session
+
+if TYPE_CHECKING:
+    from pytest_smtp4d.server.record import ReceivedMessage, Transaction
+    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.settings import ServerSettings
+    from pytest_smtp4d.server.smtpd import Connection
+
+__all__ = ["ServerState"]
+
+
+class ServerState:
+    """The state of one server.
+
+    Args:
+        server: whose state it is; reports go to the watch in its name.
+        settings: for sessions that start from now on.
+    """
+
+    def __init__(self, server: SMTPServer, settings: ServerSettings) -> None:
+        self._server = server
+        self.settings = settings
+        self.rules = Rules()
+        self.inbox = Inbox(lambda: tuple(self.sessions))
+        self.sessions: list[Session] = []
+        self.transactions: list[Transaction] = []
+        self.connections: set[Connection] = set()
+        self.epoch = 0
+        """How often the server was reset: a session that was open then goes on in a new record."""
+        self._clock = 0.0
+        self._first_tries: dict[tuple[str, str, str], float] = {}
+
+    def __dir__(self) -> tuple[str, ...]:
+        """Show aiosmtpd's constructor, which looks for hooks in every session, that there are none."""
+        return ()
+
+    def open_session(self, session: Session) -> None:
+        """Record that a session began, or goes on after a reset."""
+        self.sessions.append(session)
+        watch.current.spoke(self._server, session)
+
+    def heard(self, session: Session) -> None:
+        """Tell the watch that octets of an open session arrived."""
+        watch.current.spoke(self._server, session)
+
+    def begin(self, session: Session, transaction: Transaction) -> None:
+        """Record that a MAIL began, or tried to begin, a transaction."""
+        session.begin(transaction)
+        self.transactions.append(transaction)
+
+    def store(self, message: ReceivedMessage) -> None:
+        """Put a message into the inbox."""
+        self.inbox.put(message)
+
+    def failed(self, error: BaseException, where: str) -> None:
+        """Keep what a callback raised until the verdict."""
+        watch.current.failed(self._server, f"{where}: {type(error).__name__}: {error}")
+
+    def is_greylisted(self, wait: float, peer: str, sender: str, recipient: str) -> bool:
+        """Return whether this try comes within `wait` seconds of the first; the first one begins the wait."""
+        triplet = (peer, sender.casefold(), recipient.casefold())
+        first = self._first_tries.setdefault(triplet, self._clock)
+        return self._clock < first + wait
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock."""
+        self._clock += seconds
+
+    def clear(self) -> None:
+        """Forget messages, transactions and the sessions that ended."""
+        self.inbox.clear()
+        self.transactions = []
+        self.sessions = [session for session in self.sessions if session.ended is None]
+
+    def reset(self, settings: ServerSettings) -> None:
+        """Be as at the start, but for open connections."""
+        self.epoch += 1
+        self.settings = settings
+        self.rules.clear()
+        self.inbox.clear()
+        self.sessions = []
+        self.transactions = []
+        self._clock = 0.0
+        self._first_tries = {}
