@@ -204,8 +204,8 @@ class Dialogue(Connection):
             stage: whose faults are asked.
             argument: what they match.
             natural: what the server says of itself.
-            settle: called before the reply is written with whether the command takes effect, and with the reply
-                (None where it gets none). No `settle`: it cannot take effect, whatever it is answered.
+            settle: called before the reply is written with whether the command takes effect, and with the
+                reply (None where it gets none). No `settle`: it cannot take effect, whatever it is answered.
             content: for `Event`.
             asked_first: another stage that is reached at once, whose faults come first.
 
@@ -251,7 +251,7 @@ class Dialogue(Connection):
         return await answered
 
     async def interrupt(self, actions: Sequence[Action]) -> bool:
-        """Do what a fault says in mid-content, where nothing is answered; False when it closed the session."""
+        """Do what a fault says in mid-content, which has no answer; False when it closed the session."""
         await self._act(actions, _Act(Reply(250), None), answers=False)
         return not self.is_closing
 

@@ -25,7 +25,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from pytest_smtp4d.server.fault import Fault, Match
+    from typing_extensions import Self
+
+    from pytest_smtp4d.server.fault import Fault, Match, Rules
     from pytest_smtp4d.server.inbox import Inbox
     from pytest_smtp4d.server.record import Session, Transaction
     from pytest_smtp4d.smtp.reply import Reply
@@ -86,7 +88,7 @@ class SMTPServer:
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Be down: open connections are cut, new ones refused; afterwards the server is back on the same port."""
+        """Be down: open connections are cut, new ones refused; then the server is back on the same port."""
         with self._lock:
             listener = self._require_listener()
         listener.suspend("server down")
@@ -110,16 +112,18 @@ class SMTPServer:
         if listener is not None:
             listener.drop(spoken, abort)
 
-    def __enter__(self) -> SMTPServer:
-        return self.start()
+    def __enter__(self) -> Self:
+        self.start()
+        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.stop()
 
-    async def __aenter__(self) -> SMTPServer:
-        return self.start()
+    async def __aenter__(self) -> Self:
+        self.start()
+        return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -137,6 +141,11 @@ class SMTPServer:
     def settings(self) -> ServerSettings:
         """The settings of sessions that start now."""
         return self._state.settings
+
+    @property
+    def rules(self) -> Rules:
+        """The faults that were declared, and their counters."""
+        return self._state.rules
 
     @property
     def host(self) -> str:
@@ -237,29 +246,11 @@ class SMTPServer:
         watch.current.declared(self, fault)
         return fault
 
-    def declare(
-        self,
-        stage: str,
-        match: Match = None,
-        *,
-        times: int | None = None,
-        after: int = 0,
-        **actions: Any,
-    ) -> Fault:
-        """Say the same with the actions as keywords, as the marker `smtp_fault` does: `reply=(550, "…")`."""
-        fault = self._state.rules.declare(stage, match, times=times, after=after, **actions)
-        watch.current.declared(self, fault)
-        return fault
-
-    def forget(self, fault: Fault) -> None:
-        """Withdraw a fault."""
-        self._state.rules.remove(fault)
-
     def configure(self, **changes: Any) -> None:
         """Change settings, for sessions that start afterwards.
 
         Raises:
-            SettingsError: a setting that does not exist or cannot be, or that cannot change while the server runs.
+            SettingsError: a setting that does not exist, cannot be, or cannot change in a server's life.
         """
         changed = self._state.settings.replace(**changes)
         for name in ("host", "port", "allow_remote"):
@@ -407,7 +398,7 @@ class _Listener:
 
 
 async def _turn() -> None:
-    """Let the loop look at its sockets twice: a connection accepted in the first turn is heard in the second."""
+    """Let the loop look at its sockets twice: a connection accepted first is heard the second time."""
     import asyncio
 
     for _ in range(2):

@@ -1,8 +1,8 @@
-"""What the connections of one server share: its settings, faults, messages, sessions, and a clock tests can move.
+"""What the connections of one server share: settings, faults, messages, sessions, a clock that tests move.
 
 RFC 6647 (greylisting).
-The one thing to know: connections write here from the loop's thread while tests read from theirs, so lists only
-grow, every read is a copy, and `reset` replaces instead of changing.
+The one thing to know: connections write here from the loop's thread while tests read from theirs, so lists
+only grow, every read is a copy, and `reset` replaces instead of changing.
 """
 
 from __future__ import annotations
@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.fault import Rules
 from pytest_smtp4d.server.inbox import Inbox
-from pytest_smtp4d.server.record import Session
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.record import ReceivedMessage, Transaction
+    from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.server.runner import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
     from pytest_smtp4d.server.smtpd import Connection

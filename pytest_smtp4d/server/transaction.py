@@ -82,7 +82,7 @@ class ServerProtocol(Login):
         )
 
     def _parse(self, argument: str, keyword: str) -> tuple[Path | None, Reply]:
-        """Read what stands behind MAIL or RCPT; the reply is the positive one, or the refusal of its syntax."""
+        """Read what stands behind MAIL or RCPT; the reply is the positive one, or refuses the syntax."""
         try:
             return parse_path(argument, keyword), SENDER_OK if keyword == "FROM" else RECIPIENT_OK
         except RemoteProtocolError as error:
@@ -108,7 +108,7 @@ class ServerProtocol(Login):
         return refusal
 
     def _unsettled_mail(self, path: Path | None) -> Callable[[bool, Reply | None], None] | None:
-        """Record a MAIL that cannot begin a transaction, where it names a sender and does not disturb another."""
+        """Record a MAIL that cannot begin a transaction, where it names a sender and disturbs no other."""
         if path is None or self.transaction is not None:
             return None
 
@@ -318,7 +318,7 @@ class ServerProtocol(Login):
     # -- BDAT -----------------------------------------------------------------------------------------------
 
     async def smtp_BDAT(self, argument: str) -> None:  # noqa: N802
-        """Take a chunk of content (RFC 3030 2); its octets are read even when it is refused: they are no commands."""
+        """Take a chunk of content (RFC 3030 2); its octets are read even where it is refused."""
         length, is_last = _parse_bdat(argument)
         if length is None:
             await self.answer("BDAT", "", self.barred("BDAT") or BDAT_SYNTAX)
