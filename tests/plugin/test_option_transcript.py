@@ -76,7 +76,7 @@ def test_off_shows_none(run: Run) -> None:
 
 
 def test_a_wrong_value_is_a_usage_error(run: Run) -> None:
-    """pytest names the choices."""
+    """The choices are named."""
     result = run("", "--smtp4d-transcript=some")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
     result.stderr.fnmatch_lines(

@@ -1,0 +1,75 @@
+"""Strangers: programs that others wrote. A missing one skips its tests, or fails them where all are required."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[2]
+PACKAGES = {"node": "nodejs"}
+
+CONTENT = b"".join(
+    (
+        b"From: Ada <ada@example.com>\r\n",
+        b"To: bob@example.org\r\n",
+        b"Subject: Dots and blanks\r\n",
+        b"\r\n",
+        b".leading dot\r\n",
+        b"..two of them\r\n",
+        b".\r\n",
+        b"\r\n",
+        b"trailing blanks  \t\r\n",
+        b"a long line: " + b"x" * 900 + b"\r\n",
+        b"\r\n",
+    )
+)
+"""A message whose octets a careless client or server would change."""
+
+Foreign = Callable[[str], str]
+
+
+def missing(what: str, way_out: str) -> None:
+    """Skip the test that needs something foreign, or fail it where everything foreign is required."""
+    reason = f"{what} is not installed: {way_out}"
+    if os.environ.get("SMTP4D_REQUIRE_PEERS") == "1":
+        pytest.fail(f"{reason} (SMTP4D_REQUIRE_PEERS is set)", pytrace=False)
+    pytest.skip(reason)
+
+
+@pytest.fixture(scope="session")
+def foreign() -> Foreign:
+    """Find a foreign program, or skip (or fail) the test that needs it."""
+
+    def find(program: str) -> str:
+        path = shutil.which(program) or shutil.which(program, path="/usr/sbin:/sbin:/usr/lib/dovecot")
+        if path is None:
+            missing(program, f"apt-get install {PACKAGES.get(program, program)}")
+        assert path is not None
+        return path
+
+    return find
+
+
+@pytest.fixture(scope="session")
+def nodemailer(foreign: Foreign) -> Callable[..., subprocess.CompletedProcess[str]]:
+    """Run a script under Node that may `require("nodemailer")`; arguments are `process.argv.slice(1)`."""
+    node = foreign("node")
+    modules = PROJECT / ".peers" / "node_modules"
+    if not (modules / "nodemailer").is_dir() and "NODE_PATH" not in os.environ:
+        missing("nodemailer", "npm install --prefix .peers nodemailer")
+
+    def run(script: str, *arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [node, "-e", script, *arguments],
+            env={"NODE_PATH": str(modules), **os.environ, **environment},
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+
+    return run
