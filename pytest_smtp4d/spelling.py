@@ -1,9 +1,8 @@
 """4D's own spelling of members: one mechanism for every object that 4D documents.
 
-`transporter.checkConnection()` is `transporter.check_connection()`; `status.statusText` is
-`status.status_text`.
-The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type checkers
-see neither method, so a typing slip in annotated code still shows.
+`transporter.checkConnection()` is `transporter.check_connection()`, `status.statusText` is `.status_text`.
+The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type
+checkers see neither method, so a typing slip in annotated code still shows.
 """
 
 from __future__ import annotations
@@ -26,8 +25,8 @@ def _snake_case(name: str) -> str:
 class FourDSpelling:
     """A mixin: reading a public member also works in 4D's camelCase; assigning to that spelling never does.
 
-    A frozen dataclass that takes it has no `slots=True`: up to CPython 3.13 the `__setattr__` written for both
-    answers an unknown name with a TypeError about `super()`.
+    A frozen dataclass that takes it has no `slots=True`: up to CPython 3.13 the `__setattr__` written for
+    both answers an unknown name with a TypeError about `super()`.
     """
 
     __slots__ = ()
@@ -61,7 +60,9 @@ class FourDSpelling:
             """
             member = _snake_case(name)
             if member != name and member in _public_members(self):
-                raise AttributeError(f"{type(self).__name__}.{name} is 4D's way to read {member!r}: not assignable")
+                raise AttributeError(
+                    f"{type(self).__name__}.{name} is 4D's way to read {member!r}: not assignable"
+                )
             super().__setattr__(name, value)
 
 

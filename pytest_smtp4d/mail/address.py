@@ -1,0 +1,372 @@
+"""Addresses: text, objects and lists to mailboxes.
+
+RFC 5322 3.4 and 4.4, RFC 6532 (non-ASCII), RFC 5890 (internationalised domains), 4D Email object (semicolons too).
+The one thing to know: there is one parser. What a user wrote is read strictly and refused with a reason; what a
+message carried is read leniently by the same rules, and what cannot be an address is left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+
+from pytest_smtp4d.errors import MailError, nearest
+
+__all__ = [
+    "Group",
+    "Mailbox",
+    "ascii_domain",
+    "mailboxes_of",
+    "parse_addresses",
+    "parse_entries",
+    "read_addresses",
+]
+
+_ATOM = r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\x80-\U0010ffff]+"
+_LABEL = r"[0-9A-Za-z_\x80-\U0010ffff](?:[-0-9A-Za-z_\x80-\U0010ffff]*[0-9A-Za-z_\x80-\U0010ffff])?"
+
+# dot-atom-text = 1*atext *("." 1*atext)                                     RFC 5322 3.2.3, RFC 6532 3.2
+_DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
+# domain = sub-domain *("." sub-domain) / address-literal                     RFC 5321 4.1.2; "_" as the DNS has it
+_DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[!-Z^-~]*\]")
+# The two shapes that nearly all addresses have, read without the tokeniser.
+_SIMPLE = re.compile(r"(?:([0-9A-Za-z]+(?: [0-9A-Za-z]+)*) )?(<)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*)"
+                     r"@([0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?(?:\.[0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?)*)(>)?",
+                     re.ASCII)  # fmt: skip
+# One lexical token: blanks, a quoted string, a domain literal, a special or a run of anything else; comments are counted.
+_TOKEN = re.compile(
+    r"""(?P<blank>[ \t\r\n]+)
+      | (?P<quoted>"(?:[^"\\]|\\.)*")
+      | (?P<literal>\[[^\[\]\\]*\])
+      | (?P<special>[()<>\[\]:;@\\,."])
+      | (?P<word>[^ \t\r\n()<>\[\]:;@\\,."]+)""",
+    re.VERBOSE | re.DOTALL,
+)
+_COMMENT = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
+_FORBIDDEN = re.compile(r"[\r\n\0]")
+_ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_LONGEST = 900  # octets: with its angle brackets an address must fit a line of 998 (RFC 5322 2.1.1)
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox:
+    """A display name and an address.
+
+    Args:
+        name: the display name, decoded; "" for none.
+        addr_spec: `local-part@domain` without angle brackets.
+    """
+
+    name: str
+    addr_spec: str
+
+    @property
+    def local_part(self) -> str:
+        """What stands before the last "@"; quoted where it must be."""
+        return self.addr_spec.rpartition("@")[0]
+
+    @property
+    def domain(self) -> str:
+        """What stands after the last "@"."""
+        return self.addr_spec.rpartition("@")[2]
+
+    @property
+    def ascii_addr_spec(self) -> str:
+        """The address with its domain in A-labels; the local part as it is."""
+        if self.addr_spec.isascii():
+            return self.addr_spec
+        return f"{self.local_part}@{ascii_domain(self.domain)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """A named group of mailboxes, possibly empty (RFC 5322 3.4: `undisclosed-recipients:;`)."""
+
+    name: str
+    mailboxes: tuple[Mailbox, ...]
+
+
+class _Malformed(Exception):  # noqa: N818 - a signal between two functions of this room
+    """One address of a list cannot be read; the text says why."""
+
+
+def parse_addresses(value: object, key: str) -> list[Mailbox]:
+    """Read the value of an address property strictly; groups give their members.
+
+    Args:
+        value: text, an object with `email` and `name`, a list of either, or None.
+        key: the property, for the message.
+
+    Raises:
+        MailError: malformed; names the key and the value.
+    """
+    return mailboxes_of(parse_entries(value, key))
+
+
+def mailboxes_of(entries: list[Mailbox | Group]) -> list[Mailbox]:
+    """Return the mailboxes of `entries`, those inside groups included, in order."""
+    return [box for entry in entries for box in (entry.mailboxes if isinstance(entry, Group) else (entry,))]
+
+
+def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
+    """Read the value of an address property strictly, groups kept; arguments and errors as `parse_addresses`."""
+    if value is None:
+        return []
+    if isinstance(value, str):
+        return _parse_text(value, key)
+    if isinstance(value, Mapping):
+        return _parse_object(value, key)
+    if isinstance(value, (bytes, bytearray, memoryview)) or not hasattr(value, "__iter__"):
+        kind = value.__class__.__name__
+        raise MailError(
+            f"{key} must be text, an object with 'email', or a list of either, not {kind}: {value!r}"
+        )
+    entries: list[Mailbox | Group] = []
+    for item in value:
+        if item is not None and not isinstance(item, (str, Mapping)):
+            kind = item.__class__.__name__
+            raise MailError(f"{key} must list texts or objects with 'email', not {kind}: {item!r}")
+        entries += parse_entries(item, key)
+    return entries
+
+
+def read_addresses(text: str) -> list[Mailbox]:
+    """Read the value of an address field leniently: what is no address is left out; groups give their members."""
+    return mailboxes_of(
+        [entry for entry in _entries(text, strict=False) if not isinstance(entry, _Malformed)]
+    )
+
+
+def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
+    """Read addresses in text strictly."""
+    simple = _SIMPLE.fullmatch(text)
+    if (
+        simple
+        and len(text) < _LONGEST
+        and bool(simple[2]) == bool(simple[5]) == (simple[1] is not None or bool(simple[2]))
+    ):
+        return [Mailbox(simple[1] or "", f"{simple[3]}@{simple[4]}")]
+    if _FORBIDDEN.search(text):
+        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {text!r}")
+    entries: list[Mailbox | Group] = []
+    for entry in _entries(text, strict=True):
+        if isinstance(entry, _Malformed):
+            raise MailError(f"{key}: {entry} in {text!r}")
+        entries.append(entry)
+    return entries
+
+
+def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Group]:
+    """Read an address object strictly; one with neither email nor name counts as absent."""
+    for name, text in value.items():
+        if name not in ("name", "email"):
+            raise MailError(
+                f"{key}: an address has no property {name!r}{nearest(str(name), ('name', 'email'))}"
+            )
+        if text is not None and not isinstance(text, str):
+            raise MailError(
+                f"{key}: the {name} of an address must be text, not {text.__class__.__name__}: {text!r}"
+            )
+    name, email = str(value.get("name") or ""), str(value.get("email") or "")
+    if not email.strip():
+        if name.strip():
+            raise MailError(f"{key}: the address of {name!r} has no email")
+        return []
+    found = _parse_text(email, key)
+    if len(found) != 1 or not isinstance(found[0], Mailbox):
+        raise MailError(f"{key}: the email of an address object must be one address: {email!r}")
+    if _FORBIDDEN.search(name):
+        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {name!r}")
+    return [Mailbox(name.strip() or found[0].name, found[0].addr_spec)]
+
+
+# --- reading a list -------------------------------------------------------------------------------------------------
+#
+#   address-list  = address *( ("," / ";") address )          semicolons: 4D; empty items: RFC 5322 4.4
+#   address       = mailbox / group
+#   group         = display-name ":" [address-list] ";"       the ";" may be missing at the end
+#   mailbox       = addr-spec [comment] / [display-name] "<" [route] addr-spec ">"
+
+
+@dataclass(frozen=True, slots=True)
+class _Token:
+    """One token: `kind` is "word", "quoted", "literal", "comment" or a special character; `text` is without quotes."""
+
+    kind: str
+    text: str
+    spaced: bool  # blanks or a comment stand before it
+
+
+def _tokens(text: str) -> Iterator[_Token]:
+    """Split `text` into tokens, in linear time whatever it holds."""
+    position, spaced, unquoted = 0, False, False
+    while position < len(text):
+        if unquoted and text[position] == '"':  # no closing quote follows: do not look for one again
+            yield _Token('"', '"', spaced)
+            position, spaced = position + 1, False
+            continue
+        match = _TOKEN.match(text, position)
+        assert match is not None, "every character begins a token"
+        kind, piece, position = str(match.lastgroup), match[0], match.end()
+        if kind == "blank":
+            spaced = True
+        elif piece == "(":
+            comment, position, closed = _comment(text, position)
+            yield _Token("comment" if closed else "unclosed", comment, spaced)
+            spaced = True
+        elif kind == "quoted":
+            yield _Token("quoted", _ESCAPE.sub(r"\1", piece[1:-1]), spaced)
+            spaced = False
+        else:
+            unquoted = unquoted or piece == '"'
+            yield _Token(piece if kind == "special" else kind, piece, spaced)
+            spaced = False
+
+
+def _comment(text: str, position: int) -> tuple[str, int, bool]:
+    """Return the comment whose "(" ends at `position`, where it ends, and whether it does; nesting is counted."""
+    depth, pieces = 1, []
+    for match in _COMMENT.finditer(text, position):
+        piece = match[0]
+        depth += {"(": 1, ")": -1}.get(piece, 0)
+        position = match.end()
+        if not depth:
+            break
+        pieces.append(piece[1:] if piece[0] == "\\" else piece)
+    return "".join(pieces).strip(), position, not depth
+
+
+def _entries(text: str, *, strict: bool) -> Iterator[Mailbox | Group | _Malformed]:
+    """Yield what `text` lists, in order, malformed items as such."""
+    item: list[_Token] = []
+    group: str | None = None
+    members: list[Mailbox] = []
+    angle = False
+    for token in (*_tokens(text), _Token("end", "", False)):
+        if token.kind == "unclosed":
+            if strict:
+                yield _Malformed(f"a comment without ')': {token.text!r}")
+        elif angle and token.kind != "end":
+            angle = token.kind != ">"
+            item.append(token)
+        elif token.kind in (",", ";", "end"):
+            if any(part.kind != "comment" for part in item):
+                entry = _mailbox(item, strict=strict)
+                if group is None or isinstance(entry, _Malformed):
+                    yield entry
+                else:
+                    members.append(entry)
+            item = []
+            if group is not None and token.kind != ",":
+                yield Group(group, tuple(members))
+                group, members = None, []
+        elif token.kind == ":":
+            if group is not None:
+                yield _Malformed("a group inside a group")
+            name = _phrase(item)
+            if not name:
+                yield _Malformed("a ':' without the name of a group")
+            group, item = name, []
+        else:
+            angle = token.kind == "<"
+            item.append(token)
+
+
+def _mailbox(item: list[_Token], *, strict: bool) -> Mailbox | _Malformed:
+    """Read one mailbox from its tokens."""
+    try:
+        opening = next((index for index, token in enumerate(item) if token.kind == "<"), None)
+        if opening is None:
+            comment = " ".join(token.text for token in item if token.kind == "comment" and token.text)
+            return Mailbox(comment, _addr_spec(item, strict=strict))
+        closing = next((index for index in range(opening, len(item)) if item[index].kind == ">"), None)
+        if closing is None:
+            raise _Malformed("a '<' without '>'")
+        if any(token.kind != "comment" for token in item[closing + 1 :]):
+            raise _Malformed(f"{_text(item[closing + 1 :])!r} after '>'")
+        inner = item[opening + 1 : closing]
+        route = next((index for index, token in enumerate(inner) if token.kind == ":"), None)
+        if (
+            route is not None and inner[0].kind == "@"
+        ):  # "@relay,@relay:" before the address: RFC 5322 4.4, dropped
+            inner = inner[route + 1 :]
+        name = _phrase(item[:opening])
+        if strict and any(token.kind in '@\\"[]>' for token in item[:opening]):
+            raise _Malformed(f"the display name {name!r} must be quoted")
+        return Mailbox(name, _addr_spec(inner, strict=strict))
+    except _Malformed as malformed:
+        return malformed
+
+
+def _phrase(item: list[_Token]) -> str:
+    """Return the display name that tokens spell, blanks between them collapsed, comments left out."""
+    pieces: list[str] = []
+    for token in item:
+        if token.kind != "comment":
+            pieces.append(" " + token.text if token.spaced and pieces else token.text)
+    return "".join(pieces).strip()
+
+
+def _text(item: list[_Token]) -> str:
+    """Return tokens as they were written, more or less, for a message."""
+    return "".join(
+        (" " if token.spaced else "") + (f'"{token.text}"' if token.kind == "quoted" else token.text)
+        for token in item
+    ).strip()
+
+
+def _addr_spec(item: list[_Token], *, strict: bool) -> str:
+    """Return the address that tokens spell.
+
+    A local part that is no dot-atom ("a..b", as some carriers assigned) is quoted when read leniently.
+    """
+    item = [token for token in item if token.kind != "comment"]
+    at = next((index for index in range(len(item) - 1, -1, -1) if item[index].kind == "@"), None)
+    if at is None:
+        raise _Malformed(
+            f"{_text(item)!r} is not an address: '@' is missing" if item else "an empty address '<>'"
+        )
+    local, domain = item[:at], "".join(token.text for token in item[at + 1 :])
+    if not local:
+        raise _Malformed(f"{_text(item)!r} is not an address: nothing stands before '@'")
+    if any(token.kind not in ("word", "quoted", ".") for token in local):
+        raise _Malformed(f"{_text(item)!r} is not an address")
+    if any(
+        token.spaced and before.kind != "." != token.kind
+        for before, token in zip(local, local[1:], strict=False)
+    ):
+        raise _Malformed(f"{_text(item)!r} is not an address: a blank stands before '@'")
+    if any(token.kind not in ("word", "literal", ".") for token in item[at + 1 :]) or not _DOMAIN.fullmatch(
+        domain
+    ):
+        raise _Malformed(f"{_text(item)!r} is not an address: {domain!r} is not a domain")
+    spelled = "".join(token.text for token in local)
+    if not _DOT_ATOM.fullmatch(spelled):
+        if strict and all(token.kind != "quoted" for token in local):
+            raise _Malformed(f"{_text(item)!r} is not an address: quote the local part")
+        if not spelled.isprintable():
+            raise _Malformed(f"{_text(item)!r} is not an address: a control character stands before '@'")
+        spelled = '"' + re.sub(r'(["\\])', r"\\\1", spelled) + '"'
+    addr_spec = f"{spelled}@{domain}"
+    if len(addr_spec.encode("utf-8", "replace")) > _LONGEST:
+        raise _Malformed(f"an address of over {_LONGEST} octets")
+    return addr_spec
+
+
+@lru_cache(maxsize=256)
+def ascii_domain(domain: str) -> str:
+    """Return `domain` in A-labels (RFC 5891, with the mapping of UTS 46).
+
+    Raises:
+        MailError: the domain cannot be internationalised; names it.
+    """
+    if domain.isascii():
+        return domain
+    import idna
+
+    try:
+        return idna.encode(domain, uts46=True).decode("ascii")
+    except (idna.IDNAError, UnicodeError) as error:
+        raise MailError(f"the domain {domain!r} cannot be written in ASCII: {error}") from error

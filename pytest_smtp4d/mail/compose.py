@@ -1,0 +1,268 @@
+"""Mail object to MIME: the header, the envelope, and the whole message.
+
+RFC 5322 3.6, RFC 6532, 4D `MAIL Convert to MIME`. The one thing to know: octets depend on what the server offers
+(`eightbit`, `utf8`), so a mail is composed after EHLO; the clock and the source of unique ids are arguments, so the
+same mail gives the same octets.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime, timezone
+from typing import TYPE_CHECKING, Any
+
+from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.mail.address import Mailbox, ascii_domain, mailboxes_of, parse_addresses, parse_entries
+from pytest_smtp4d.mail.charset import MailMode, mode_of
+from pytest_smtp4d.mail.email import Email, check_email
+from pytest_smtp4d.mail.header import (
+    HeaderStyle,
+    address_field,
+    date_text,
+    header_items,
+    identifier_field,
+    phrase_field,
+    text_field,
+)
+from pytest_smtp4d.mail.message import message_envelope, message_octets
+from pytest_smtp4d.mail.structure import BodyStyle, body_of, write_body
+
+if TYPE_CHECKING:
+    from pytest_smtp4d.mail.smime import Signer
+
+__all__ = [
+    "addresses_of",
+    "compose",
+    "mail_convert_to_mime",
+    "message_envelope",
+    "message_octets",
+    "needs_utf8",
+]
+
+_ADDRESS_KEYS = ("from", "sender", "to", "cc", "bcc", "replyTo")
+
+
+def compose(
+    mail: Email | Mapping[str, Any],
+    *,
+    header_charset: MailMode | str | None = None,
+    body_charset: MailMode | str | None = None,
+    eightbit: bool = True,
+    utf8: bool = False,
+    now: datetime,
+    unique: Callable[[], str],
+    signer: Signer | None = None,
+) -> bytes:
+    """Return the message that a mail object describes.
+
+    Args:
+        mail: the mail object; `bcc` is never written.
+        header_charset: 4D's `headerCharset`; None: UTF-8 with quoted-printable.
+        body_charset: 4D's `bodyCharset`; the same.
+        eightbit: whether octets above 127 may stand in bodies (the server offers 8BITMIME).
+        utf8: whether headers are raw UTF-8 (the server offers SMTPUTF8; `needs_utf8`).
+        now: the Date of a mail without `sendAt`; UTC where it has no offset.
+        unique: gives a text that no other message has, of ASCII letters and digits: for Message-ID and boundaries.
+        signer: an identity to sign with (RFC 8551), or None.
+
+    Returns:
+        Octets with CRLF line ends, the last line ended too.
+
+    Raises:
+        TypeError: `mail` is not a mapping.
+        MailError: the mail object cannot become a message; names the key and the value.
+        CertificateError: the signer cannot sign now (a `MailError`).
+    """
+    check_email(mail)
+    style = HeaderStyle(mode_of(header_charset, "headerCharset"), utf8)
+    parts = HeaderStyle(style.mode) if signer else style
+    body_style = BodyStyle(
+        parts, mode_of(body_charset, "bodyCharset"), eightbit and not signer, sealed=signer is not None
+    )
+    header = _header(mail, style, now, unique)
+    content_header, body = write_body(body_of(mail, body_style), unique)
+    if signer:
+        content_header, body = signer.sign(
+            b"%b\r\n%b" % (content_header, body), now=now, boundary=f"=_0_{unique()}"
+        )
+    return b"".join((header, content_header, b"\r\n", body, b"\r\n"))
+
+
+# Fields of which a message has one (RFC 5322 3.6): further items of `headers` by that name are left out.
+_ONCE = frozenset(
+    ("date", "from", "sender", "reply-to", "to", "cc", "message-id", "in-reply-to", "references", "subject")
+)
+
+
+def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: Callable[[], str]) -> bytes:
+    """Write the message's own fields, in the order of 4D's samples, then those of `headers` in theirs."""
+    extra = list(header_items(mail.get("headers"), "headers"))
+    named = {name.lower() for name, _ in extra}
+    entries = {key: parse_entries(mail.get(key), key) for key in _ADDRESS_KEYS if mail.get(key) is not None}
+    origin = mailboxes_of(entries.get("from") or entries.get("sender") or [])
+    sender = mailboxes_of(entries.get("sender", []))[:1] or (origin[:1] if len(origin) > 1 else [])
+    fields = [b"MIME-Version: 1.0\r\n"]
+    written = {"mime-version", "bcc"}
+
+    if mail.get("sendAt") is not None:
+        fields.append(f"Date: {date_text(mail['sendAt'], 'sendAt')}\r\n".encode("ascii"))
+        written.add("date")
+    elif "date" not in named:
+        fields.append(f"Date: {date_text(now, 'now')}\r\n".encode("ascii"))
+    if mail.get("messageId"):
+        fields.append(identifier_field("Message-ID", [mail["messageId"]], style, "messageId"))
+        written.add("message-id")
+    elif "message-id" not in named:
+        fields.append(f"Message-ID: <{unique()}@{_identifier_domain(origin)}>\r\n".encode("ascii"))
+    if sender:
+        fields.append(address_field("Sender", list(sender), style, "sender"))
+        written.add("sender")
+    for key, name, value in (
+        ("from", "From", entries.get("from") or (entries.get("sender") and list(origin))),
+        ("to", "To", entries.get("to")),
+        ("cc", "Cc", entries.get("cc")),
+        ("replyTo", "Reply-To", entries.get("replyTo")),
+    ):
+        if value is not None:
+            written.add(name.lower())
+        if value:
+            fields.append(address_field(name, value, style, key))
+    for key, name, write in _WRITERS:
+        if mail.get(key) is not None:
+            written.add(name.lower())
+            fields.append(write(name, mail[key], style, key))
+    for name, value in extra:
+        folded = name.lower()
+        if folded in written or folded.startswith("content-"):
+            continue
+        if folded in _ONCE:
+            written.add(folded)
+        fields.append(text_field(name, value, style, "headers"))
+    return b"".join(fields)
+
+
+def _identifier_domain(origin: list[Mailbox]) -> str:
+    """Return the right side of a generated Message-ID: the domain of the first From address."""
+    return ascii_domain(origin[0].domain) if origin else "localhost"
+
+
+def _in_reply_to(name: str, value: str, style: HeaderStyle, key: str) -> bytes:
+    """Write In-Reply-To."""
+    return identifier_field(name, [value], style, key)
+
+
+def _references(name: str, value: Iterable[object], style: HeaderStyle, key: str) -> bytes:
+    """Write References.
+
+    Raises:
+        MailError: an item is not text.
+    """
+    texts: list[str] = []
+    for item in value:
+        if item is not None and not isinstance(item, str):
+            raise MailError(f"{key} must list message identifiers, not {type(item).__name__}: {item!r}")
+        texts += [item] if item else []
+    return identifier_field(name, texts, style, key)
+
+
+def _keywords(name: str, value: Mapping[object, object], style: HeaderStyle, key: str) -> bytes:
+    """Write Keywords: those whose value is true.
+
+    Raises:
+        MailError: a keyword is no text, or its value is no boolean.
+    """
+    phrases: list[str] = []
+    for keyword, flag in value.items():
+        if not isinstance(keyword, str) or not keyword.strip(" \t"):
+            raise MailError(f"{key}: a keyword must be text, not {keyword!r}")
+        if flag is not None and not isinstance(flag, bool):
+            raise MailError(f"{key}: the value of {keyword!r} must be true or false, not {flag!r}")
+        if flag:
+            phrases.append(keyword)
+    return phrase_field(name, phrases, style, key) if phrases else b""
+
+
+_WRITERS: tuple[tuple[str, str, Callable[[str, Any, HeaderStyle, str], bytes]], ...] = (
+    ("subject", "Subject", text_field),
+    ("inReplyTo", "In-Reply-To", _in_reply_to),
+    ("references", "References", _references),
+    ("comments", "Comments", text_field),
+    ("keywords", "Keywords", _keywords),
+)
+
+
+# --- envelope -------------------------------------------------------------------------------------------------------
+
+
+def addresses_of(mail: Email | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Return the envelope of a mail object: where it comes from and all it goes to (RFC 8621 7, 4D `send`).
+
+    Returns:
+        The first `sender`, else the first `from`; and `to`, `cc`, `bcc` in that order without repetition. Domains are
+        in A-labels.
+
+    Raises:
+        TypeError: `mail` is not a mapping.
+        MailError: no origin, no destination, or a malformed address.
+    """
+    check_email(mail)
+    origins = parse_addresses(mail.get("sender"), "sender") or parse_addresses(mail.get("from"), "from")
+    if not origins:
+        raise MailError("the mail has no origin: set 'from' (or 'sender') to an address")
+    recipients: dict[tuple[str, str], str] = {}
+    for key in ("to", "cc", "bcc"):
+        for box in parse_addresses(mail.get(key), key):
+            addr_spec = box.ascii_addr_spec
+            local_part, _, domain = addr_spec.rpartition("@")
+            recipients.setdefault((local_part, domain.lower()), addr_spec)
+    if not recipients:
+        raise MailError("the mail has no destination: set 'to', 'cc' or 'bcc' to one address or more")
+    return origins[0].ascii_addr_spec, tuple(recipients.values())
+
+
+def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
+    """Tell whether a mail can only be sent with SMTPUTF8: an address has a non-ASCII local part (RFC 6531).
+
+    Raises:
+        MailError: a malformed address.
+    """
+    return any(
+        not box.local_part.isascii() for key in _ADDRESS_KEYS for box in parse_addresses(mail.get(key), key)
+    )
+
+
+# --- 4D's command ---------------------------------------------------------------------------------------------------
+
+
+def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
+    """Return the MIME text of a mail object (4D: `MAIL Convert to MIME`).
+
+    Args:
+        mail: the mail object; it needs neither origin nor destination.
+        options: `headerCharset` and `bodyCharset`, each one of four modes (`MailMode`).
+
+    Returns:
+        CRLF line ends; every character is one octet, so `.encode("latin-1")` is what is sent where 8BITMIME is
+        offered and nothing is signed.
+
+    Raises:
+        TypeError: `mail` or `options` is not a mapping.
+        MailError: the mail object cannot become a message, or an option is unknown.
+    """
+    check_email(mail)
+    if options is not None and not isinstance(options, Mapping):
+        raise TypeError(f"options are an object (a mapping), not {type(options).__name__}")
+    given = dict(options or {})
+    header_charset, body_charset = given.pop("headerCharset", None), given.pop("bodyCharset", None)
+    for name in given:
+        raise MailError(f"there is no option {name!r}{nearest(str(name), ('headerCharset', 'bodyCharset'))}")
+    octets = compose(
+        mail,
+        header_charset=header_charset,
+        body_charset=body_charset,
+        utf8=needs_utf8(mail),
+        now=datetime.now(timezone.utc),
+        unique=lambda: uuid.uuid4().hex.upper(),
+    )
+    return octets.decode("latin-1")

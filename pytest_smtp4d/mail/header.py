@@ -1,0 +1,329 @@
+"""Header fields as lines: unstructured text, address lists, identifiers, dates.
+
+RFC 5322 2.2.3 (folding) and 3.6, RFC 2047, RFC 6532. The one thing to know: a field is a list of tokens that
+may be parted at blanks; `folded` packs them into lines of at most 76 octets, and what is short and plain skips it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.mail.address import Group, Mailbox
+from pytest_smtp4d.mail.charset import MailMode, encode_strictly, encoded_words
+
+__all__ = [
+    "HeaderStyle",
+    "address_field",
+    "check_header_text",
+    "date_text",
+    "folded",
+    "header_items",
+    "identifier_field",
+    "phrase_field",
+    "text_field",
+]
+
+WIDTH = 76  # octets of a folded line (RFC 2047 2 for lines with encoded words; RFC 5322 2.1.1 allows 78)
+_LONGEST_TOKEN = 900  # octets that may stand unbroken; longer ones are parted into encoded words
+
+_FORBIDDEN = re.compile(r"[\r\n\0]")
+# Words of visible ASCII, one blank between two: what can be written as it is.
+_PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
+_VISIBLE = re.compile(r"[!-~]+")
+_BLANKS = re.compile(r"([ \t]+)")
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+_ATOMS = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+)*")
+_ATOMS_UTF8 = re.compile(
+    r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\xa0-\U0010ffff]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\xa0-\U0010ffff]+)*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class HeaderStyle:
+    """How header text outside US-ASCII is written.
+
+    Args:
+        mode: 4D's `headerCharset`.
+        utf8: raw UTF-8 instead (RFC 6532): the server offers SMTPUTF8 and the mail needs it.
+    """
+
+    mode: MailMode = MailMode.UTF8
+    utf8: bool = False
+
+    def octets(self, text: str, key: str) -> bytes:
+        """Return the octets of text that has been made ready for a header."""
+        return encode_strictly(text, "utf-8" if self.utf8 else "ascii", key)
+
+
+def check_header_text(text: str, key: str) -> None:
+    """Refuse what would end a header field.
+
+    Raises:
+        MailError: CR, LF or NUL in `text`; names the key and the value.
+    """
+    if _FORBIDDEN.search(text):
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown!r}")
+
+
+# field-name = 1*ftext, ftext = %d33-57 / %d59-126                    RFC 5322 2.2
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+
+
+def header_items(items: object, key: str) -> Iterator[tuple[str, str]]:
+    """Yield the names and values of a `headers` list; an item without a name or a value counts as absent.
+
+    Raises:
+        MailError: an item is no object with a valid `name` and text as its `value`.
+    """
+    for item in items or ():  # type: ignore[attr-defined]
+        if item is None:
+            continue
+        if not isinstance(item, Mapping):
+            raise MailError(
+                f"{key} must list objects with 'name' and 'value', not {type(item).__name__}: {item!r}"
+            )
+        for property_name in item:
+            if property_name not in ("name", "value"):
+                hint = nearest(str(property_name), ("name", "value"))
+                raise MailError(f"{key}: an item has no property {property_name!r}{hint}")
+        name, value = item.get("name"), item.get("value")
+        if name is None or value is None:
+            continue
+        if not isinstance(name, str) or not isinstance(value, str):
+            raise MailError(f"{key}: name and value must be text, not {name!r} and {value!r}")
+        if not _FIELD_NAME.fullmatch(name):
+            raise MailError(
+                f"{key}: {name!r} is no name of a header field: visible ASCII without ':', at most 76"
+            )
+        yield name, value
+
+
+def folded(name: str, tokens: Iterable[tuple[str, str]]) -> str:
+    """Pack (blanks before, token) pairs into lines; a token is never parted, blanks are never lost."""
+    pieces = [name, ":"]
+    column = len(name) + 1
+    for gap, token in tokens:
+        width = len(gap) + (len(token) if token.isascii() else len(token.encode("utf-8", "replace")))
+        if column + width > WIDTH:
+            pieces.append("\r\n")
+            column = 0
+        pieces += (gap, token)
+        column += width
+    pieces.append("\r\n")
+    return "".join(pieces)
+
+
+# --- unstructured ---------------------------------------------------------------------------------------------------
+
+
+def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
+    """Write an unstructured field, such as Subject (RFC 5322 3.6.5).
+
+    Args:
+        name: the field's name.
+        text: its value; blanks are kept exactly, an empty one gives an empty field.
+        style: how to write what is not US-ASCII.
+        key: the property, for messages.
+
+    Raises:
+        MailError: CR, LF or NUL, or a character that the charset cannot hold.
+    """
+    if len(name) + len(text) < WIDTH - 1 and _PLAIN.fullmatch(text) and "=?" not in text:
+        return f"{name}: {text}\r\n".encode("ascii")
+    check_header_text(text, key)
+    if not text:
+        return f"{name}:\r\n".encode("ascii")
+    return style.octets(folded(name, _text_tokens(name, text, style, key)), key)
+
+
+def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator[tuple[str, str]]:
+    """Part unstructured text into tokens; from the first word that cannot stand as it is to the last, encoded."""
+    pieces = _BLANKS.split(text)  # word, blanks, word, … ; an empty word where blanks begin or end the text
+    words, gaps = pieces[::2], [" ", *pieces[1::2]]
+    unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
+    if not unfit:
+        yield from zip(gaps, words, strict=True)
+        return
+    first, last = unfit[0], unfit[-1]
+    # Readers disagree on blanks beside an encoded word unless it is just one: take in those that are more.
+    while first and (gaps[first] != " " or not words[first]):
+        first -= 1
+    while last + 1 < len(words) and (gaps[last + 1] != " " or not words[last]):
+        last += 1
+    yield from zip(gaps[:first], words[:first], strict=True)
+    run = words[first] + "".join(
+        gap + word for gap, word in zip(gaps[first + 1 : last + 1], words[first + 1 : last + 1], strict=True)
+    )
+    column = (
+        len(name)
+        + 1
+        + sum(len(gap) + len(word) for gap, word in zip(gaps[:first], words[:first], strict=True))
+    )
+    for word in (
+        encoded_words(run, style.mode, key, room=max(0, WIDTH - 1 - column))
+        if not style.utf8
+        else _utf8_words(run, key)
+    ):
+        yield " ", word
+    yield from zip(gaps[last + 1 :], words[last + 1 :], strict=True)
+
+
+def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
+    """Tell whether a word of unstructured text, and the blanks before it, can be written as they are."""
+    if len(gap) > 40 or len(word) > _LONGEST_TOKEN or not word or "=?" in word:
+        return False
+    if style.utf8:
+        return not CONTROL.search(word) and len(word.encode("utf-8", "replace")) <= _LONGEST_TOKEN
+    return _VISIBLE.fullmatch(word) is not None
+
+
+def _utf8_words(text: str, key: str) -> list[str]:
+    """Write as encoded words what even a UTF-8 header cannot hold raw: blanks at the ends, controls, endless words."""
+    return encoded_words(text, MailMode.UTF8, key)
+
+
+# --- phrases and addresses ------------------------------------------------------------------------------------------
+
+
+def _phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[str]:
+    """Write a display name or a keyword (RFC 5322 3.2.5): atoms, a quoted string, or encoded words."""
+    check_header_text(text, key)
+    text = text.strip(" \t")
+    if "=?" not in text and not CONTROL.search(text):
+        if (_ATOMS_UTF8 if style.utf8 else _ATOMS).fullmatch(text) and max(map(len, text.split(" "))) <= 200:
+            return text.split(" ")
+        if (style.utf8 or text.isascii()) and "  " not in text and max(map(len, text.split(" "))) <= 200:
+            quoted = text.replace("\\", "\\\\").replace('"', '\\"')
+            return f'"{quoted}"'.split(" ")  # folding inside a quoted string leaves its blanks as they are
+    return encoded_words(
+        text, MailMode.UTF8 if style.utf8 else style.mode, key, room=max(0, WIDTH - 1 - column)
+    )
+
+
+def _mailbox_tokens(box: Mailbox, style: HeaderStyle, key: str, column: int) -> list[str]:
+    """Write one mailbox."""
+    addr_spec = box.addr_spec if style.utf8 else box.ascii_addr_spec
+    if not addr_spec.isascii() and not style.utf8:
+        raise MailError(
+            f"{key}: {box.addr_spec!r} needs a server that offers SMTPUTF8: its local part is not ASCII"
+        )
+    if not box.name:
+        return [addr_spec]
+    return [*_phrase_tokens(box.name, style, key, column), f"<{addr_spec}>"]
+
+
+def address_field(name: str, entries: list[Mailbox | Group], style: HeaderStyle, key: str) -> bytes:
+    """Write an address field, such as To (RFC 5322 3.6.3), groups as groups.
+
+    Raises:
+        MailError: a non-ASCII local part without `style.utf8`, or a name that the charset cannot hold.
+    """
+    tokens: list[str] = []
+    column = len(name) + 1
+    for entry in entries:
+        if isinstance(entry, Group):
+            opening = _phrase_tokens(entry.name, style, key, column)
+            opening[-1] += ":"
+            members = [_mailbox_tokens(box, style, key, 0) for box in entry.mailboxes]
+            written = [*opening, *_listed(members)]
+            written[-1] += ";"
+        else:
+            written = _mailbox_tokens(entry, style, key, column)
+        written[-1] += ","
+        tokens += written
+        column += sum(map(len, written)) + len(written)
+        column = column if column < WIDTH else len(written[-1]) + 1
+    tokens[-1] = tokens[-1][:-1]
+    line = f"{name}: {' '.join(tokens)}"
+    if len(line) <= WIDTH and line.isascii():
+        return f"{line}\r\n".encode("ascii")
+    return style.octets(folded(name, [(" ", token) for token in tokens]), key)
+
+
+def _listed(items: list[list[str]]) -> list[str]:
+    """Join the tokens of several mailboxes with commas."""
+    for tokens in items[:-1]:
+        tokens[-1] += ","
+    return [token for tokens in items for token in tokens]
+
+
+def phrase_field(name: str, phrases: list[str], style: HeaderStyle, key: str) -> bytes:
+    """Write a comma-separated list of phrases: Keywords (RFC 5322 3.6.5)."""
+    items = [_phrase_tokens(phrase, style, key, 0) for phrase in phrases]
+    return style.octets(folded(name, [(" ", token) for token in _listed(items)]), key)
+
+
+# --- identifiers and dates ------------------------------------------------------------------------------------------
+
+# msg-id = "<" id-left "@" id-right ">"          RFC 5322 3.6.4; written by some without "@", which is let pass
+_IDENTIFIER = re.compile(r"<([^<>\s]+)>|([^<>\s,]+)")
+
+
+def identifier_field(name: str, texts: Iterable[str], style: HeaderStyle, key: str) -> bytes:
+    """Write a field of message identifiers; angle brackets are added where missing. No identifier: no field.
+
+    Raises:
+        MailError: a malformed or over-long identifier, or one outside ASCII without `style.utf8`.
+    """
+    tokens: list[str] = []
+    for text in texts:
+        check_header_text(text, key)
+        identifiers = [match[1] or match[2] for match in _IDENTIFIER.finditer(text)]
+        if _IDENTIFIER.sub("", text).strip(" \t,") or any(
+            CONTROL.search(item) or len(item) > _LONGEST_TOKEN or not (item.isascii() or style.utf8)
+            for item in identifiers
+        ):
+            raise MailError(f"{key} must be message identifiers such as 'letters@example.com': {text!r}")
+        tokens += [f"<{item}>" for item in identifiers]
+    return style.octets(folded(name, [(" ", token) for token in tokens]), key) if tokens else b""
+
+
+_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+# date-time of RFC 3339, time and offset optional (a date alone is its midnight; no offset is UTC)
+_ISO_8601 = re.compile(
+    r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?\s?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?)?",
+    re.ASCII,
+)
+
+
+def date_text(moment: str | datetime, key: str) -> str:
+    """Return a moment as RFC 5322 3.3 writes it, in UTC.
+
+    Args:
+        moment: ISO 8601 text, or a datetime; without an offset both are UTC.
+        key: the property, for the message.
+
+    Raises:
+        MailError: no date, or one that mail cannot carry (before 1900).
+    """
+    try:
+        when = moment if isinstance(moment, datetime) else _iso_8601(moment)
+        when = when.astimezone(timezone.utc) if when.tzinfo else when
+    except (ValueError, OverflowError) as error:
+        raise MailError(
+            f"{key} must be an ISO 8601 date such as '2026-01-31T09:30:00Z', not {moment!r}: {error}"
+        ) from None
+    if when.year < 1900:
+        raise MailError(f"{key} {moment!r} is before 1900, which mail cannot carry (RFC 5322 3.3)")
+    day, month = _DAYS[when.weekday()], _MONTHS[when.month - 1]
+    return f"{day}, {when.day:02} {month} {when.year} {when.hour:02}:{when.minute:02}:{when.second:02} +0000"
+
+
+def _iso_8601(text: str) -> datetime:
+    """Read an ISO 8601 text; ValueError where it is none."""
+    match = _ISO_8601.fullmatch(text.strip())
+    if not match:
+        raise ValueError("malformed")
+    year, month, day, hour, minute, second = (int(number or 0) for number in match.groups()[:6])
+    offset = timedelta(hours=int(match[9] or 0), minutes=int(match[10] or 0))
+    if offset >= timedelta(days=1):
+        raise ValueError("an offset of a day or more")
+    return datetime(
+        year, month, day, hour, minute, second, tzinfo=timezone(-offset if match[8] == "-" else offset)
+    )

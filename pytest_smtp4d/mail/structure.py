@@ -1,0 +1,452 @@
+"""The tree of parts: from the properties of a mail object to the octets of its body.
+
+RFC 2046 5.1 (multipart), RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`). The one thing to know: parts are
+encoded first, so that boundaries can be chosen that none of them holds; trees are walked with a list, never by
+recursion, so their depth is free.
+"""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
+from pytest_smtp4d.mail.charset import (
+    Encoded,
+    MailMode,
+    base64_lines,
+    encode_strictly,
+    encode_text,
+    fits_lines,
+    text_codec,
+)
+from pytest_smtp4d.mail.email import shown
+from pytest_smtp4d.mail.header import HeaderStyle, header_items, identifier_field, text_field
+from pytest_smtp4d.mail.parameter import (
+    ascii_fallback,
+    is_media_type,
+    is_token,
+    parameter_field,
+    read_parameters,
+)
+
+__all__ = ["BodyStyle", "Leaf", "Multipart", "body_of", "write_body"]
+
+
+@dataclass(frozen=True, slots=True)
+class BodyStyle:
+    """How bodies and the headers of parts are written.
+
+    Args:
+        header: how to write header text, such as file names.
+        mode: 4D's `bodyCharset`.
+        eightbit: whether octets above 127 may stand in a body.
+        sealed: the body will be signed.
+    """
+
+    header: HeaderStyle
+    mode: MailMode = MailMode.UTF8
+    eightbit: bool = True
+    sealed: bool = False
+
+
+@dataclass(slots=True)
+class Leaf:
+    """A part with content: its Content-… fields and its encoded body, without a line end after it."""
+
+    header: bytes
+    body: bytes
+
+
+@dataclass(slots=True)
+class Multipart:
+    """A part made of parts.
+
+    Args:
+        type: the media type.
+        parameters: those of Content-Type but the boundary.
+        header: its other fields.
+        children: its parts.
+    """
+
+    type: str
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+    header: bytes = b""
+    children: list[Leaf | Multipart] = field(default_factory=list)
+
+
+def body_of(mail: Mapping[str, Any], style: BodyStyle) -> Leaf | Multipart:
+    """Return the tree of a checked mail object.
+
+    Raises:
+        MailError: a text that its charset cannot hold, or a structure that cannot be.
+    """
+    attachments = [item for item in mail.get("attachments") or () if item is not None]
+    if mail.get("bodyStructure") is not None:
+        return _structured(mail, attachments, style)
+    text, html = mail.get("textBody"), mail.get("htmlBody")
+    inline = [
+        item
+        for item in attachments
+        if html is not None and item.cid and item.disposition == Disposition.INLINE
+    ]
+    beside = [item for item in attachments if item not in inline] if inline else attachments
+    parts: list[Leaf | Multipart] = []
+    if text is not None or (html is None and not beside):
+        parts.append(_text_leaf("text/plain", text or "", "textBody", style))
+    if html is not None:
+        page: Leaf | Multipart = _text_leaf("text/html", html, "htmlBody", style)
+        if inline:
+            pictures = [_attachment_leaf(item, style) for item in inline]
+            page = Multipart("multipart/related", [("type", "text/html")], children=[page, *pictures])
+        parts.append(page)
+    body = parts[0] if len(parts) == 1 else Multipart("multipart/alternative", children=parts)
+    if not beside:
+        return body
+    return Multipart(
+        "multipart/mixed",
+        children=[*([body] if parts else []), *(_attachment_leaf(item, style) for item in beside)],
+    )
+
+
+# --- leaves ---------------------------------------------------------------------------------------------------------
+
+
+def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
+    """Write a text without a name."""
+    encoded = encode_text(text, style.mode, key=key, eightbit=style.eightbit, sealed=style.sealed)
+    header = (
+        f'Content-Type: {media_type}; charset="{encoded.charset}"\r\n'
+        f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n"
+    )
+    return Leaf(header.encode("ascii"), encoded.octets)
+
+
+def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
+    """Write an attachment that stands in no structure."""
+    encoded = _encode_octets(attachment.type, attachment.get_content(), style)
+    names = [("name", attachment.name if style.header.utf8 else ascii_fallback(attachment.name))]
+    placing = [("filename", attachment.name)]
+    if attachment.size is not None:
+        placing.append(("size", str(attachment.size)))
+    key = "attachments"
+    header = [
+        parameter_field("Content-Type", attachment.type, names, style.header, key),
+        f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
+        parameter_field("Content-Disposition", attachment.disposition.value, placing, style.header, key),
+    ]
+    if attachment.cid:
+        header.append(identifier_field("Content-ID", [attachment.cid], style.header, key))
+    return Leaf(b"".join(header), encoded.octets)
+
+
+def _encode_octets(media_type: str, octets: bytes, style: BodyStyle) -> Encoded:
+    """Encode octets in base64; a message in itself, which must not be (RFC 2046 5.2.1), as it is where it can."""
+    if media_type.lower().startswith("message/"):
+        lines = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
+        if fits_lines(lines) and (style.eightbit or lines.isascii()):
+            return Encoded("", "7bit" if lines.isascii() else "8bit", lines)
+    return Encoded("", "base64", base64_lines(octets))
+
+
+# --- bodyStructure --------------------------------------------------------------------------------------------------
+
+_PART_KEYS = {
+    "partId": str,
+    "partID": str,
+    "type": str,
+    "charset": str,
+    "encoding": str,
+    "disposition": str,
+    "name": str,
+    "cid": str,
+    "language": (list, tuple),
+    "location": str,
+    "subParts": (list, tuple),
+    "headers": (list, tuple),
+    "size": int,
+    "blobId": str,
+}
+# Fields that a part's properties write, so that its `headers` do not; Content-MD5 would be of the former content.
+_WRITTEN = frozenset(
+    ("content-type", "content-transfer-encoding", "content-disposition", "content-md5", "mime-version", "bcc")
+)
+_BY_FIELD = {"content-id": "cid", "content-language": "language", "content-location": "location"}
+
+
+def _structured(
+    mail: Mapping[str, Any], attachments: list[MailAttachment], style: BodyStyle
+) -> Leaf | Multipart:
+    """Return the tree that `bodyStructure` describes; attachments that it does not name are added beside it."""
+    contents = _Contents(mail, attachments, style)
+    top = Multipart("multipart/mixed")
+    nodes = [top]
+    waiting: list[tuple[Any, str, Multipart]] = [(mail["bodyStructure"], "bodyStructure", top)]
+    while waiting:
+        part, path, parent = waiting.pop()
+        _check_part(part, path)
+        if not _is_multipart(part, path):
+            parent.children += contents.leaves(part, path)
+            continue
+        parameters = _kept_parameters(part, "content-type", part["type"], {"boundary"})
+        node = Multipart(part["type"], parameters, _part_header(part, path, style))
+        parent.children.append(node)
+        nodes.append(node)
+        children = list(enumerate(part["subParts"]))
+        waiting += [(child, f"{path}.subParts[{index}]", node) for index, child in reversed(children)]
+    for node in reversed(nodes):  # a multipart whose attachments have all been taken out goes too
+        node.children = [child for child in node.children if isinstance(child, Leaf) or child.children]
+    added = contents.unplaced()
+    if not top.children and not added:
+        return _text_leaf("text/plain", "", "bodyStructure", style)
+    if not added:
+        return top.children[0]
+    root = top.children[0] if top.children else None
+    mixed = root if isinstance(root, Multipart) and root.type.lower() == "multipart/mixed" else top
+    mixed.children += added
+    return mixed
+
+
+class _Contents:
+    """Where the leaves of a structure find their content: `bodyValues` and `attachments`."""
+
+    def __init__(self, mail: Mapping[str, Any], attachments: list[MailAttachment], style: BodyStyle) -> None:
+        self._values = _checked_values(mail["bodyValues"])
+        self._may_lack = mail.get("attachments") is not None
+        self._attachments = attachments
+        self._by_part = {item.part_id: item for item in attachments if item.part_id is not None}
+        self._by_cid = {item.cid: item for item in attachments if item.cid is not None}
+        self._placed: set[int] = set()
+        self._style = style
+
+    def leaves(self, part: Mapping[str, Any], path: str) -> list[Leaf | Multipart]:
+        """Return the leaf that `part` describes; none where its attachment has been taken out since parsing.
+
+        Raises:
+            MailError: nothing has content for it, and it is no such attachment.
+        """
+        part_id = part.get("partId") or part.get("partID")
+        if part_id in self._values:
+            return [_value_leaf(part, self._values[part_id], path, self._style)]
+        attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid"))
+        if attachment is not None:
+            self._placed.add(id(attachment))
+            encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
+            return [_part_leaf(part, encoded, path, self._style)]
+        if self._may_lack and part["type"].lower() != "text/plain" and part["type"].lower() != "text/html":
+            return []
+        raise MailError(f"{path}: neither bodyValues nor attachments has content for the part {part_id!r}")
+
+    def unplaced(self) -> list[Leaf]:
+        """Return the attachments that no leaf has asked for."""
+        return [
+            _attachment_leaf(item, self._style) for item in self._attachments if id(item) not in self._placed
+        ]
+
+
+def _checked_values(values: Mapping[Any, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the items of `bodyValues` that are not None.
+
+    Raises:
+        MailError: an item is no object with text as its `value`.
+    """
+    checked = {}
+    for part_id, item in values.items():
+        if item is None:
+            continue
+        if (
+            not isinstance(part_id, str)
+            or not isinstance(item, Mapping)
+            or not isinstance(item.get("value"), str)
+        ):
+            raise MailError(
+                f"bodyValues[{part_id!r}] must be an object with text as its 'value', not {shown(item)}"
+            )
+        for key in item:
+            if key not in ("value", "isEncodingProblem", "isTruncated"):
+                hint = nearest(str(key), ("value", "isEncodingProblem"))
+                raise MailError(f"bodyValues[{part_id!r}] has no property {shown(key)}{hint}")
+        checked[part_id] = item
+    return checked
+
+
+def _check_part(part: object, path: str) -> None:
+    """Check the keys of a part and the types of their values.
+
+    Raises:
+        MailError: naming the key and the value.
+    """
+    if not isinstance(part, Mapping):
+        raise MailError(f"{path} must be an object that describes a part, not {shown(part)}")
+    for key, value in part.items():
+        kind = _PART_KEYS.get(key) if isinstance(key, str) else None
+        if kind is None:
+            raise MailError(f"{path} has no property {shown(key)}{nearest(str(key), _PART_KEYS)}")
+        if value is not None and not isinstance(value, kind):
+            raise MailError(f"{path}.{key} must not be {type(value).__name__}: {shown(value)}")
+    if not is_media_type(part.get("type") or ""):
+        raise MailError(
+            f"{path}.type must be a media type such as 'text/plain', not {shown(part.get('type'))}"
+        )
+
+
+def _is_multipart(part: Mapping[str, Any], path: str) -> bool:
+    """Tell whether a checked part has parts.
+
+    Raises:
+        MailError: its type and its `subParts` contradict each other.
+    """
+    multipart: bool = part["type"].lower().startswith("multipart/")
+    if multipart and not part.get("subParts"):
+        raise MailError(f"{path}: a part of type {part['type']!r} needs subParts")
+    if not multipart and part.get("subParts"):
+        raise MailError(f"{path}: a part of type {part['type']!r} cannot have subParts")
+    return multipart
+
+
+def _value_leaf(part: Mapping[str, Any], value: Mapping[str, Any], path: str, style: BodyStyle) -> Leaf:
+    """Write a leaf whose content is in `bodyValues`."""
+    text = value["value"]
+    if not part["type"].lower().startswith("text/"):
+        octets = encode_strictly(text, "utf-8", f"{path} in bodyValues")
+        return _part_leaf(part, _encode_octets(part["type"], octets, style), path, style)
+    charset = part.get("charset") or ""
+    if charset and not text_codec(charset):
+        if not value.get("isEncodingProblem"):
+            raise MailError(f"{path}.charset {charset!r} does not exist; leave it out to have one chosen")
+        charset = ""
+    key = f"{path} in bodyValues"
+    encoded = encode_text(
+        text, style.mode, key=key, eightbit=style.eightbit, sealed=style.sealed, charset=charset
+    )
+    return _part_leaf(part, encoded, path, style)
+
+
+def _part_leaf(part: Mapping[str, Any], encoded: Encoded, path: str, style: BodyStyle) -> Leaf:
+    """Write a leaf from its description and its encoded content."""
+    header = style.header
+    parameters = _kept_parameters(part, "content-type", part["type"], {"charset", "name"})
+    name = part.get("name")
+    if name:
+        parameters.insert(0, ("name", name if header.utf8 else ascii_fallback(name)))
+    charset = encoded.charset or part.get("charset")
+    if charset:
+        parameters.insert(0, ("charset", charset))
+    fields = [
+        parameter_field("Content-Type", part["type"], parameters, header, path),
+        f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
+    ]
+    return Leaf(b"".join(fields) + _part_header(part, path, style), encoded.octets)
+
+
+def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
+    """Write the fields of a part but for Content-Type and Content-Transfer-Encoding."""
+    header, fields = style.header, []
+    disposition, name = part.get("disposition"), part.get("name")
+    if not disposition and name and not name.isascii():
+        disposition = "attachment" if not part.get("cid") else "inline"
+    if disposition:
+        if not is_token(disposition):
+            raise MailError(f"{path}.disposition must be 'inline' or 'attachment', not {shown(disposition)}")
+        parameters = _kept_parameters(part, "content-disposition", disposition, {"filename"})
+        if name:
+            parameters.insert(0, ("filename", name))
+        fields.append(parameter_field("Content-Disposition", disposition, parameters, header, path))
+    if part.get("cid"):
+        fields.append(identifier_field("Content-ID", [part["cid"]], header, f"{path}.cid"))
+    if part.get("language"):
+        if not all(isinstance(tag, str) for tag in part["language"]):
+            raise MailError(f"{path}.language must list language tags, not {shown(part['language'])}")
+        fields.append(text_field("Content-Language", ", ".join(part["language"]), header, f"{path}.language"))
+    if part.get("location"):
+        fields.append(text_field("Content-Location", part["location"], header, f"{path}.location"))
+    for item_name, value in header_items(part.get("headers"), f"{path}.headers"):
+        written = item_name.lower() in _WRITTEN or part.get(_BY_FIELD.get(item_name.lower(), "")) is not None
+        if not written:
+            fields.append(text_field(item_name, value, header, f"{path}.headers"))
+    return b"".join(fields)
+
+
+def _kept_parameters(
+    part: Mapping[str, Any], field_name: str, value: str, set_elsewhere: set[str]
+) -> list[tuple[str, str]]:
+    """Return the parameters that a part's own header gives this field (`format=flowed`) and no property sets."""
+    for name, text in header_items(part.get("headers"), "headers"):
+        if name.lower() == field_name:
+            own_value, parameters = read_parameters(text)
+            if own_value != value.lower():
+                break
+            return [
+                (attribute, text) for attribute, text in parameters.items() if attribute not in set_elsewhere
+            ]
+    return []
+
+
+# --- octets ---------------------------------------------------------------------------------------------------------
+
+
+def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes, bytes]:
+    """Return the Content-… fields of a tree and its body, which ends without a line end.
+
+    Args:
+        root: the tree.
+        unique: gives a text that no other message has, of letters and digits; asked once, and again while a part
+            happens to hold its answer.
+    """
+    if isinstance(root, Leaf):
+        return root.header, root.body
+    token = _boundary_token(root, unique)
+    counter = itertools.count(1)
+    boundary = f"=_{next(counter)}_{token}"
+    header = _multipart_header(root, boundary)
+    chunks: list[bytes] = []
+    open_parts: list[tuple[Iterator[Leaf | Multipart], bytes]] = [
+        (iter(root.children), boundary.encode("ascii"))
+    ]
+    while open_parts:
+        children, delimiter = open_parts[-1]
+        child = next(children, None)
+        if child is None:
+            open_parts.pop()
+            chunks.append(b"\r\n--%b--" % delimiter)
+            continue
+        chunks.append(b"\r\n--%b\r\n" % delimiter)
+        if isinstance(child, Leaf):
+            chunks += (child.header, b"\r\n", child.body)
+        else:
+            boundary = f"=_{next(counter)}_{token}"
+            chunks.append(_multipart_header(child, boundary))
+            open_parts.append((iter(child.children), boundary.encode("ascii")))
+    chunks[0] = chunks[0][
+        2:
+    ]  # the first delimiter begins the body: the empty line before it is there already
+    return header, b"".join(chunks)
+
+
+def _multipart_header(node: Multipart, boundary: str) -> bytes:
+    """Write the fields of a multipart; its boundary is of our making and short."""
+    parameters = [*node.parameters, ("boundary", boundary)]
+    return parameter_field("Content-Type", node.type, parameters, HeaderStyle(), node.type) + node.header
+
+
+def _boundary_token(root: Multipart, unique: Callable[[], str]) -> str:
+    """Return a token that no leaf holds; base64 and quoted-printable cannot hold the "=_" before it."""
+    bodies: list[bytes] = []
+    waiting: list[Leaf | Multipart] = [root]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, Leaf):
+            bodies.append(node.body)
+        else:
+            waiting += node.children
+    suffix = ""
+    for attempt in itertools.count():
+        token = unique() + suffix
+        delimiter = f"_{token}".encode("ascii")
+        if not any(delimiter in body for body in bodies):
+            return token
+        suffix = f"_{attempt}"  # ends even where `unique` always gives the same
+    raise AssertionError("itertools.count never ends")
