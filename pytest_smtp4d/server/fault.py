@@ -229,7 +229,7 @@ class Fault:
         able = frozenset(ACTIONS) if self.stage == "*" else STAGE_ACTIONS[self.stage]
         if name not in able:
             known = ", ".join(action for action in ACTIONS if action in able)
-            raise SettingsError(f"{self.stage} cannot {name}: it has no reply; it can {known}")
+            raise SettingsError(f"{self.stage} has no reply, so it cannot have {name}(); it can have {known}")
         if self._has(Disconnect, Silence):
             ended = "disconnect" if self._has(Disconnect) else "silence"
             raise SettingsError(f"{name}() after {ended}() would never happen; {ended}() comes last")
@@ -442,7 +442,9 @@ class Rules:
         """
         fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
         _chain_all(fault, actions)
-        fault.is_optional = bool(optional)
+        if not isinstance(optional, bool):
+            raise SettingsError(f"optional is True or False, not {optional!r}")
+        fault.is_optional = optional
         self._append(fault)
         return fault
 

@@ -16,7 +16,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.server.transcript import MASK, VERBS, Transcript, TranscriptLine, redact
-from pytest_smtp4d.server.view import codes, html_links, html_text, text_links
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -150,7 +149,7 @@ class ReceivedMessage:
         return list(self.email.get("attachments") or [])
 
     def links(self, pattern: str | re.Pattern[str] | None = None) -> list[str]:
-        """Return the http and https targets of the HTML body's links, or without HTML the URLs of the text.
+        """Return the targets (http, https) of the HTML body's links, or else the URLs of the text.
 
         Args:
             pattern: only those in which it is found; None: all.
@@ -158,6 +157,8 @@ class ReceivedMessage:
         Returns:
             Each once, in order, with entities decoded.
         """
+        from pytest_smtp4d.server.view import html_links, text_links
+
         if self.html_body is not None:
             found = html_links(self.html_body)
         else:
@@ -165,8 +166,7 @@ class ReceivedMessage:
         return [link for link in found if pattern is None or re.search(pattern, link)]
 
     def codes(self, pattern: str | re.Pattern[str] = r"\b\d{4,8}\b") -> list[str]:
-        """Return what a pattern finds in the text that a reader sees: of the HTML body, or without it the
-        text.
+        """Return what a pattern finds in what a reader sees of the HTML body, or without it of the text.
 
         Args:
             pattern: where it has a group, the first is returned.
@@ -174,6 +174,8 @@ class ReceivedMessage:
         Returns:
             Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
         """
+        from pytest_smtp4d.server.view import codes, html_text
+
         visible = html_text(self.html_body) if self.html_body is not None else self.text_body or ""
         return codes(visible, pattern)
 
@@ -197,7 +199,7 @@ def _addr_specs(addresses: object) -> list[str]:
 
 
 def _compared(addr_spec: str) -> str:
-    """Return a mailbox in a form in which two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
+    """Return a mailbox so that two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
     local_part, at, domain = addr_spec.rpartition("@")
     with contextlib.suppress(UnicodeError):
         domain = domain.encode("idna").decode("ascii")

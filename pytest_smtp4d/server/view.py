@@ -107,6 +107,6 @@ def _trimmed(url: str) -> str:
 
 
 def codes(text: str, pattern: str | re.Pattern[str]) -> list[str]:
-    """Return what a pattern finds in text outside URLs, each once: its first group, or all where it has none."""
+    """Return what a pattern finds outside URLs, each once: its first group, or all where it has none."""
     readable = _URL_IN_TEXT.sub(" ", text)
     return list(dict.fromkeys(match[min(1, match.re.groups)] for match in re.finditer(pattern, readable)))

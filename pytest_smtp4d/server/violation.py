@@ -12,6 +12,8 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pytest_smtp4d.server.transcript import MASK, escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
@@ -107,8 +109,7 @@ def _violation(name: ViolationName, line: str, rfc: str | None = None) -> Violat
 
 def _shown(line: bytes) -> str:
     """Return a line for a person: escaped, cut where it is long."""
-    text = line.removesuffix(b"\r\n").decode("utf-8", "backslashreplace")
-    text = text if text.isprintable() else text.encode("unicode_escape").decode("ascii")
+    text = escaped(line.removesuffix(b"\r\n"))
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
@@ -269,11 +270,12 @@ class Judge:
                 found.append(_violation("parameter-not-offered", _shown(line)))
         return tuple(found)
 
-    def credentials(self, mechanism: str, line: bytes) -> tuple[Violation, ...]:
+    def credentials(self, mechanism: str, _line: bytes = b"") -> tuple[Violation, ...]:
         """Judge a response to this mechanism, in AUTH itself or as the answer to a challenge."""
-        if self._tls or "STARTTLS" not in self._offered or mechanism.upper() not in _PASSWORD_MECHANISMS:
+        mechanism = mechanism.upper()
+        if self._tls or "STARTTLS" not in self._offered or mechanism not in _PASSWORD_MECHANISMS:
             return ()
-        return (_violation("cleartext-credentials", f"AUTH {mechanism.upper()}"),)
+        return (_violation("cleartext-credentials", f"AUTH {mechanism} {MASK}"),)
 
     def replied(self, verb: str, reply: Reply, offered: Iterable[str] = ()) -> None:
         """Follow a reply that was sent.
