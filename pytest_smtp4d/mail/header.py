@@ -24,6 +24,7 @@ __all__ = [
     "header_items",
     "identifier_field",
     "phrase_field",
+    "read_date",
     "text_field",
 ]
 
@@ -71,7 +72,7 @@ def check_header_text(text: str, key: str) -> None:
 
 
 # field-name = 1*ftext, ftext = %d33-57 / %d59-126                    RFC 5322 2.2
-_FIELD_NAME = re.compile(r"[!-9;-~]{1,76}")
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,900}")
 
 
 def header_items(items: object, key: str) -> Iterator[tuple[str, str]]:
@@ -97,9 +98,7 @@ def header_items(items: object, key: str) -> Iterator[tuple[str, str]]:
         if not isinstance(name, str) or not isinstance(value, str):
             raise MailError(f"{key}: name and value must be text, not {name!r} and {value!r}")
         if not _FIELD_NAME.fullmatch(name):
-            raise MailError(
-                f"{key}: {name!r} is no name of a header field: visible ASCII without ':', at most 76"
-            )
+            raise MailError(f"{key}: {name!r} is no name of a header field: visible ASCII without ':'")
         yield name, value
 
 
@@ -327,3 +326,34 @@ def _iso_8601(text: str) -> datetime:
     return datetime(
         year, month, day, hour, minute, second, tzinfo=timezone(-offset if match[8] == "-" else offset)
     )
+
+
+# date-time = [day-name ","] day month year hour ":" minute [":" second] zone          RFC 5322 3.3 and 4.3
+_DATE = re.compile(
+    r"(?:[A-Za-z]{1,9},?\s{1,9})?(\d{1,2})[\s-]{1,9}([A-Za-z]{3})[a-z]{0,9}[\s-]{1,9}(\d{2,4})\s{1,9}"
+    r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s{0,9}([+-]\d{4}|[A-Za-z]{1,5}))?",
+    re.ASCII,
+)
+_ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8}
+
+
+def read_date(value: str) -> str | None:
+    """Return the moment that a Date field names as ISO 8601 text in UTC (4D: `sendAt`), or None where it names none."""
+    match = _DATE.match(value.strip())
+    if not match or match[2].title() not in _MONTHS:
+        return None
+    year = int(match[3])
+    year += 1900 if 50 <= year < 1000 else 2000 if year < 50 else 0
+    zone = match[7] or ""
+    offset = timedelta(hours=_ZONES.get(zone.upper(), 0))
+    if zone[:1] in ("+", "-"):
+        offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
+    month = _MONTHS.index(match[2].title()) + 1
+    try:
+        local = datetime(
+            year, month, int(match[1]), int(match[4]), int(match[5]), min(int(match[6] or 0), 59)
+        )
+        moment = local - offset
+    except (ValueError, OverflowError):
+        return None
+    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment.year >= 1900 else None

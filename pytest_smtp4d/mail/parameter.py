@@ -119,6 +119,7 @@ _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|;|[^;"]+', re.DOTALL)
 _ATTRIBUTE = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?", re.ASCII)
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
+_STRAY = re.compile(r"[\r\n\0]")
 
 
 def read_parameters(text: str) -> tuple[str, dict[str, str]]:
@@ -148,7 +149,8 @@ def read_parameters(text: str) -> tuple[str, dict[str, str]]:
         else:
             sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, value))
     extended_values = {name: _joined(found) for name, found in sections.items()}
-    return pieces[0].strip().lower(), {**plain, **extended_values}
+    values = {name: _STRAY.sub(" ", value) for name, value in {**plain, **extended_values}.items()}
+    return pieces[0].strip().lower(), values
 
 
 def _unquoted(value: str) -> str:
