@@ -108,7 +108,7 @@ def _server_timeout(config: pytest.Config) -> float:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Check the markers of a test, make them act, and lay out a sweep."""
+    """Check the markers of a test, and lay out a sweep."""
     marks = [mark for mark in metafunc.definition.iter_markers() if mark.name in MARKERS]
     if not marks:
         return
@@ -122,11 +122,21 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
             raise SettingsError("smtp_sweep: the test does not use the fixture smtp_server: request it")
     except SettingsError as error:
         raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
-    if {"smtp_server", "make_transporter"}.isdisjoint(metafunc.fixturenames):
-        return  # a marker on a module or class whose other tests use the server
-    metafunc.fixturenames.insert(0, "_smtp_markers")
     if sweep:
+        metafunc.fixturenames.append("_smtp_markers")
         metafunc.parametrize("_smtp_markers", sweep.points, ids=sweep.ids, indirect=True)
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """Let the markers act before any other function-scoped fixture, on the tests that use the server."""
+    names: list[str] = getattr(item, "fixturenames", [])
+    uses_server = not {"smtp_server", "make_transporter"}.isdisjoint(names)
+    if (
+        uses_server
+        and "_smtp_markers" not in names
+        and any(mark.name in MARKERS for mark in item.iter_markers())
+    ):
+        names.insert(0, "_smtp_markers")
 
 
 @pytest.hookimpl(trylast=True)

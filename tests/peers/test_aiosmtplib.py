@@ -12,7 +12,11 @@ def client_of(server: SMTPServer) -> aiosmtplib.SMTP:
     tls = server.settings.tls
     context = None if tls == "none" else server.client_context()
     return aiosmtplib.SMTP(
-        server.host, server.port, use_tls=tls == "implicit", start_tls=tls == "starttls", tls_context=context
+        hostname=server.host,
+        port=server.port,
+        use_tls=tls == "implicit",
+        start_tls=tls == "starttls",
+        tls_context=context,
     )
 
 

@@ -66,7 +66,12 @@ def test_it_logs_in_by_token(make_smtp_server: MakeSMTPServer, curl: Curl, mecha
     assert server.messages.one().session.user == "ada@example.com"
     bad = curl(server, *options, "--oauth2-bearer", "token-2")
     assert bad.returncode == 67
-    assert "535" in str(server.sessions[-1].transcript)
+    assert [line.octets[:3] for line in server.sessions[-1].transcript.lines if line.direction == "S"][
+        -1
+    ] in (
+        b"334",  # after the JSON challenge of XOAUTH2 curl hangs up
+        b"535",  # that of OAUTHBEARER it answers, as RFC 7628 3.2.3 wants
+    )
 
 
 @pytest.mark.parametrize(
@@ -84,7 +89,7 @@ def test_it_refuses_a_bad_certificate(
 
 
 @pytest.mark.parametrize(
-    ("stage", "code"), [("MAIL", 55), ("RCPT", 55), ("DATA", 55), ("CONTENT", 56), ("AUTH", 67)]
+    ("stage", "code"), [("MAIL", 55), ("RCPT", 55), ("DATA", 55), ("CONTENT", 8), ("AUTH", 67)]
 )
 def test_it_reports_our_refusals(make_smtp_server: MakeSMTPServer, curl: Curl, stage: str, code: int) -> None:
     """A refusal at each stage ends curl with the exit status that it documents for it."""

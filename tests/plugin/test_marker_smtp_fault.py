@@ -48,4 +48,6 @@ def test_one_never_hit_names_its_test(run: Run) -> None:
         """
     )
     result.assert_outcomes(passed=1, errors=1)
-    result.stdout.fnmatch_lines(["fault never hit: on('RCPT', 'nobody@[*]').reply(*) at test_it.py:4"])
+    result.stdout.fnmatch_lines(
+        ["fault never hit: on('RCPT', 'nobody@[*]').reply(550, '5.1.1 No') at test_it.py:5"]
+    )

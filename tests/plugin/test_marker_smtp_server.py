@@ -12,6 +12,16 @@ def test_it_sets_this_tests_server(smtp_server: SMTPServer) -> None:
     assert (smtp_server.settings.tls, smtp_server.settings.recipient_limit) == ("none", 2)
 
 
+WRONG = """
+@pytest.mark.{marker}
+def test_marked(smtp_server):
+    pass
+
+def test_other():
+    pass
+"""
+
+
 @pytest.mark.parametrize(
     ("marker", "words"),
     [
@@ -23,27 +33,23 @@ def test_it_sets_this_tests_server(smtp_server: SMTPServer) -> None:
         ("smtp_sweep(stages=['RCTP'])", "unknown stage 'RCTP' of a sweep (did you mean 'RCPT'?)"),
     ],
 )
-@pytest.mark.parametrize("workers", [(), ("-n", "2")], ids=["alone", "xdist"])
-def test_a_wrong_marker_is_a_collection_error(
-    run: Run, marker: str, words: str, workers: tuple[str, ...]
-) -> None:
-    """It names the test, the value and the way out, before anything runs, under xdist too."""
-    result = run(
-        f"""
-        @pytest.mark.{marker}
-        def test_marked(smtp_server):
-            pass
-
-        def test_other():
-            pass
-        """,
-        *workers,
-    )
-    assert result.ret == pytest.ExitCode.INTERRUPTED
+def test_a_wrong_marker_is_a_collection_error(run: Run, marker: str, words: str) -> None:
+    """It names the test, the value and the way out, before anything runs."""
+    result = run(WRONG.format(marker=marker))
+    result.assert_outcomes(errors=1)
     pattern = words.replace("[", "[[]").replace("?", "[?]")
     result.stdout.fnmatch_lines([f"*test_it.py::test_marked: {pattern}"])
-    result.stdout.no_fnmatch_line("*INTERNALERROR*")
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_a_wrong_marker_is_a_collection_error_under_xdist(run: Run) -> None:
+    """The same words, and no INTERNALERROR, where workers collect."""
+    result = run(WRONG.format(marker="smtp_server(tsl='none')"), "-n", "2")
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines(
+        ["*test_it.py::test_marked: there is no setting 'tsl' (did you mean 'tls'[?])"]
+    )
+    result.stdout.no_fnmatch_line("*INTERNALERROR*")
 
 
 def test_on_a_module_it_does_not_disturb_tests_that_send_nothing(run: Run) -> None:

@@ -11,6 +11,8 @@ def test_send(smtp_server, make_transporter):
     status = make_transporter(connection_time_out=1, send_time_out=1).send(MAIL)
     assert len(smtp_server.messages) == status.success
     assert (smtp_server.active_fault is None) == status.success
+    if smtp_server.active_fault is not None:
+        assert status.command == smtp_server.active_fault[0]
 """
 
 IDS = ["undisturbed", "MAIL-refuse-for-now", "MAIL-disconnect-before", "RCPT-refuse-for-now"]

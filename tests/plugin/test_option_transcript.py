@@ -28,23 +28,20 @@ def test_a_failing_test_shows_the_dialogue(run: Run) -> None:
     )
     result.assert_outcomes(failed=1)
     lines = section(result, "SMTP transcript")
-    assert re.fullmatch(
-        r"smtp://127\\.0\\.0\\.1:\\d+ with 127\\.0\\.0\\.1:\\d+".replace("\\\\", "\\"), lines[0]
-    )
-    dialogue = [re.sub(r"(EHLO|250.) ?.*", r"\1", line) for line in lines[1:]]
-    assert dialogue == [
+    assert re.fullmatch(r"smtp://127\.0\.0\.1:\d+ with 127\.0\.0\.1:\d+", lines[0])
+    assert lines[1:] == [
         "S: 220 localhost ESMTP pytest-smtp4d",
-        "C: EHLO",
-        "S: 250-",
-        "S: 250 ",
+        "C: EHLO [127.0.0.1]",
+        "S: 250-localhost",
+        "S: 250 AUTH PLAIN",
         "C: AUTH PLAIN ********",
-        "S: 235 2.7.0 Authentication succeeded",
+        "S: 235 Authentication successful",
         "C: MAIL FROM:<ada@example.com>",
-        "S: 250 ",
+        "S: 250 OK",
         "C: RCPT TO:<nobody@example.org>",
         "S: 550 5.1.1 No such user",
         "C: RSET",
-        "S: 250 ",
+        "S: 250 OK",
         "(still open)",
     ]
     assert "secret" not in "\n".join(lines)
