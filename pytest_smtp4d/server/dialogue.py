@@ -166,7 +166,7 @@ class Dialogue(Connection):
         elif verb in COMMANDS:
             await getattr(self, f"smtp_{verb}")(argument)
         elif verb == "EXPN":
-            await self.smtp_EXPN(argument)
+            await self.smtp_EXPN(argument)  # aiosmtpd's own
         else:
             await self.answer("UNKNOWN", "", self.barred(verb) or NOT_RECOGNISED)
 
@@ -180,6 +180,13 @@ class Dialogue(Connection):
         if self.settings.require_tls and not self.under_tls and verb not in _BEFORE_TLS:
             return TLS_REQUIRED
         return None
+
+    async def push(self, status: str | bytes) -> None:
+        """Answer in aiosmtpd's form, code and text in one: what it implements itself comes through here."""
+        text = status.decode() if isinstance(status, bytes) else status
+        code = int(text[:3])
+        enhanced = f"{code // 100}.5.1 " if code >= 400 else "2.0.0 "
+        await self.answer(self.stage, "", self.barred("") or Reply(code, enhanced + text[4:]))
 
     # -- the reply, and what comes of it --------------------------------------------------------------------
 

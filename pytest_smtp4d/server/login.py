@@ -107,7 +107,7 @@ class Login(Commands):
         initial = initial.strip()
         refusal = self._refusal(mechanism, initial)
         if initial:
-            self.violate(self.judge.credentials(mechanism, self.line_octets))
+            self.violate(self.judge.credentials(mechanism))
         if refusal is not None:
             await self.answer(
                 "AUTH",
@@ -159,7 +159,7 @@ class Login(Commands):
         )
         response = line.rstrip(b"\r\n")
         if response != b"*":
-            self.violate(self.judge.credentials(mechanism, line))
+            self.violate(self.judge.credentials(mechanism))
         if not line:
             exchange.overrun()
         else:

@@ -233,15 +233,6 @@ class Connection(SMTP):
             offered = [line.split()[0].upper() for line in reply.lines[1:] if line.strip()]
         self.judge.replied(self.stage, reply, offered)
 
-    async def push(self, status: str | bytes) -> None:
-        """Give a reply in aiosmtpd's form, code and text in one; its own commands come through here."""
-        text = status.decode("utf-8", "replace") if isinstance(status, bytes) else status
-        self.say(self.worded(Reply(int(text[:3]), text[4:])))
-
-    def worded(self, reply: Reply) -> Reply:
-        """Return one of the server's own replies as this session's extensions word it."""
-        return reply
-
     def hang_up(self, reason: str, *, abort: bool = False, notify: bool = True) -> None:
         """Close the connection.
 

@@ -332,7 +332,7 @@ class ServerProtocol(Login):
         chunk = reader.content
         self._record_content(chunk)
         if refusal is not None:
-            await self._answer_chunk(refusal, None)
+            await self.answer("BDAT", "", refusal)
         elif is_last:
             await self._end_chunks(chunk, is_too_big=reader.is_too_big)
         else:
@@ -354,9 +354,9 @@ class ServerProtocol(Login):
             return NO_VALID_RECIPIENTS if self.transaction.refused else RCPT_FIRST
         return None
 
-    async def _answer_chunk(self, natural: Reply, chunk: bytes | None) -> None:
+    async def _answer_chunk(self, natural: Reply, chunk: bytes) -> None:
         def settle(taken: bool, reply: Reply | None) -> None:
-            if taken and chunk is not None:
+            if taken:
                 self._chunks.append(chunk)
             elif self.transaction is not None:
                 self._chunks_failed = True
