@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from pytest_smtp4d.errors import Cause, Problem, RemoteProtocolError
+from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp.dialogue import Exchange, UpgradeTLS
 from pytest_smtp4d.smtp.wire import ReplyReader
 from pytest_smtp4d.tls import TLSPipe
@@ -356,6 +356,8 @@ class Channel:
             self.broken = True
             cause = Cause.NOT_SMTP if stage == "CONNECT" else Cause.MALFORMED_REPLY
             raise Problem(cause, str(error), stage) from error
+        except LocalProtocolError as error:
+            raise Problem(Cause.COMMAND_UNFIT, str(error), stage) from error
 
     def _exchange(self, step: Exchange, deadline: Deadline) -> Work[list[Reply]]:
         self._log.sent(step.octets, step.shown, is_content=step.stages == ("CONTENT",))
@@ -366,7 +368,8 @@ class Channel:
             stray = self._reader.next()
             if stray is not None and stray.code == 421:
                 return [stray]
-            raise RemoteProtocolError(f"the server spoke out of turn: {stray or self._reader.rest()[:60]!r}")
+            said = str(stray) if stray is not None else self._reader.rest()[:60]
+            raise RemoteProtocolError(f"the server spoke out of turn, saying {said!r}")
         unsent = self._encrypt(step.octets)
         complete = False
         try:

@@ -1,25 +1,20 @@
-"""A mail on its way to a transaction: its envelope at once, its octets when the server's offers are known.
+"""A mail on its way to a transaction: its envelope, and its octets as the server can take them.
 
-RFC 5321 2.3.1 (envelope and content), RFC 6531 (internationalised mail).
-The one thing to know: what is wrong with a mail is found before a connection is opened; but 8bit, A-labels
-and SMTPUTF8 depend on EHLO, so octets are made after it.
+RFC 5321 2.3.1 (envelope and content), RFC 6152 (8BITMIME), RFC 6531 (internationalised mail).
+The one thing to know: a letter is composed when it is made, so what is wrong with a mail is found before a
+connection is opened. Only 8bit content is composed once more, for a server without 8BITMIME.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from pytest_smtp4d.mail.address import ascii_domain
-from pytest_smtp4d.mail.compose import (
-    addresses_of,
-    compose,
-    message_envelope,
-    message_octets,
-    needs_utf8,
-)
+from pytest_smtp4d.errors import LocalProtocolError, MailError
+from pytest_smtp4d.mail.compose import addresses_of, compose, message_envelope, message_octets, needs_utf8
 from pytest_smtp4d.smtp.envelope import Envelope
 
 if TYPE_CHECKING:
@@ -28,56 +23,34 @@ if TYPE_CHECKING:
     from pytest_smtp4d.mail.charset import MailMode
     from pytest_smtp4d.mail.smime import Signer
 
-__all__ = ["Letter", "letter_for"]
+__all__ = ["Letter", "write_letter"]
 
 
-class _Compose(Protocol):
-    """Makes the octets of a mail."""
-
-    def __call__(self, *, eightbit: bool, utf8: bool) -> bytes:
-        """Return canonical octets; 8bit and raw UTF-8 in the header only where allowed."""
-
-
+@dataclass(frozen=True, slots=True)
 class Letter:
-    """A mail that has an origin and a destination.
+    """A mail that can be sent.
 
     Args:
-        mail_from, rcpt_to: the envelope's mailboxes, as the mail spells them.
-        utf8: whether a mailbox anywhere in the mail can only be said with SMTPUTF8.
-        octets: makes the content.
+        envelope: from whom, for whom; domains as A-labels (RFC 5890).
+        utf8: whether a mailbox anywhere in it can only be said with SMTPUTF8.
+        octets: the content, canonical, 8bit where the mail's charset modes want it.
+        sevenbit: composes it once more without 8bit.
     """
 
-    def __init__(self, mail_from: str, rcpt_to: tuple[str, ...], *, utf8: bool, octets: _Compose) -> None:
-        self._mail_from = mail_from
-        self._rcpt_to = rcpt_to
-        self._octets = octets
-        self.needs_utf8 = utf8
+    envelope: Envelope
+    utf8: bool
+    octets: bytes
+    sevenbit: Callable[[], bytes]
 
-    def says_utf8(self, offered: bool) -> bool:
-        """True when the transaction is to use SMTPUTF8: for a local part, or, where offered, for a domain."""
-        return self.needs_utf8 or (
-            offered and not all(mailbox.isascii() for mailbox in (self._mail_from, *self._rcpt_to))
-        )
-
-    def envelope(self, *, utf8: bool) -> Envelope:
-        """Return the envelope; without `utf8`, domains as A-labels (RFC 5890).
-
-        Raises:
-            LocalProtocolError: a mailbox that SMTP cannot say.
-        """
-        if utf8:
-            return Envelope(self._mail_from, self._rcpt_to)
-        return Envelope(ascii_domain(self._mail_from), tuple(map(ascii_domain, self._rcpt_to)))
-
-    def content(self, *, eightbit: bool, utf8: bool) -> bytes:
-        """Return the content as canonical octets; raises `MailError`."""
-        return self._octets(eightbit=eightbit, utf8=utf8)
+    def content(self, *, eightbit: bool) -> bytes:
+        """Return the content for a server that does, or does not, offer 8BITMIME."""
+        return self.octets if eightbit or self.octets.isascii() else self.sevenbit()
 
 
-def letter_for(
+def write_letter(
     mail: Mapping[str, Any] | Message, header_charset: MailMode, body_charset: MailMode, signer: Signer | None
 ) -> Letter:
-    """Check a mail object, or a standard library's message, and return it as a letter.
+    """Check and compose a mail object, or a standard library's message.
 
     Raises:
         MailError: it has no origin or no destination, or is malformed.
@@ -85,8 +58,9 @@ def letter_for(
     """
     if isinstance(mail, Mapping):
         mail_from, rcpt_to = addresses_of(mail)
+        utf8 = needs_utf8(mail)
 
-        def composed(*, eightbit: bool, utf8: bool) -> bytes:
+        def octets(eightbit: bool) -> bytes:
             return compose(
                 mail,
                 header_charset=header_charset,
@@ -94,20 +68,30 @@ def letter_for(
                 eightbit=eightbit,
                 utf8=utf8,
                 now=datetime.now(timezone.utc),
-                unique=uuid4().hex.upper,
+                unique=_unique,
                 signer=signer,
             )
 
-        return Letter(mail_from, rcpt_to, utf8=needs_utf8(mail), octets=composed)
+        return _letter(mail_from, rcpt_to, utf8, octets)
 
     from email.message import Message
 
     if not isinstance(mail, Message):
         raise TypeError(f"send takes a mail object (a mapping) or an email.message.Message, not {mail!r}")
     mail_from, rcpt_to = message_envelope(mail)
-    utf8_needed = not all(mailbox.rpartition("@")[0].isascii() for mailbox in (mail_from, *rcpt_to))
+    utf8 = not all(mailbox.isascii() for mailbox in (mail_from, *rcpt_to))
+    return _letter(
+        mail_from, rcpt_to, utf8, lambda eightbit: message_octets(mail, eightbit=eightbit, utf8=utf8)
+    )
 
-    def flattened(*, eightbit: bool, utf8: bool) -> bytes:
-        return message_octets(mail, eightbit=eightbit, utf8=utf8)
 
-    return Letter(mail_from, rcpt_to, utf8=utf8_needed, octets=flattened)
+def _unique() -> str:
+    return uuid4().hex.upper()
+
+
+def _letter(mail_from: str, rcpt_to: tuple[str, ...], utf8: bool, octets: Callable[[bool], bytes]) -> Letter:
+    try:
+        envelope = Envelope(mail_from, rcpt_to)
+    except LocalProtocolError as error:
+        raise MailError(str(error)) from error
+    return Letter(envelope, utf8, octets(True), lambda: octets(False))

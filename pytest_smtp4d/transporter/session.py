@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from secrets import token_hex
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import Cause, LocalProtocolError, MailError, Problem
+from pytest_smtp4d.errors import Cause, MailError, Problem
 from pytest_smtp4d.smtp import dialogue
 from pytest_smtp4d.smtp.envelope import is_domain
 from pytest_smtp4d.smtp.sasl import Secrets
 from pytest_smtp4d.transporter.channel import Channel, Deadline, Work
-from pytest_smtp4d.transporter.letter import Letter, letter_for
+from pytest_smtp4d.transporter.letter import Letter, write_letter
 from pytest_smtp4d.transporter.log import SessionLog, logs_for
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
 
@@ -100,9 +100,8 @@ class Connection:
 
     def _letter(self, mail: Mapping[str, Any] | Message) -> Letter:
         try:
-            return letter_for(
-                mail, self._options.header_charset, self._options.body_charset, self._loaded_signer()
-            )
+            options = self._options
+            return write_letter(mail, options.header_charset, options.body_charset, self._loaded_signer())
         except MailError as error:
             raise Problem(Cause.MAIL_UNFIT, str(error)) from error
 
@@ -138,14 +137,9 @@ class Connection:
 
     def _transacted(self, session: _Session, letter: Letter, deadline: Deadline) -> Work[dialogue.Outcome]:
         extensions = session.extensions
-        utf8 = letter.says_utf8("SMTPUTF8" in extensions)
-        try:
-            envelope = letter.envelope(utf8=utf8)
-            content = letter.content(eightbit="8BITMIME" in extensions, utf8=utf8)
-            talk = dialogue.transaction(envelope, content, extensions, utf8=utf8)
-            outcome = yield from session.channel.run(talk, deadline)
-        except (MailError, LocalProtocolError) as error:
-            raise Problem(Cause.MAIL_UNFIT, str(error)) from error
+        content = letter.content(eightbit="8BITMIME" in extensions)
+        talk = dialogue.transaction(letter.envelope, content, extensions, utf8=letter.utf8)
+        outcome = yield from session.channel.run(talk, deadline)
         if not outcome.is_accepted and not session.channel.broken:
             try:
                 yield from session.channel.run(dialogue.reset(), deadline)
