@@ -26,9 +26,10 @@ if TYPE_CHECKING:
     from pytest_smtp4d.plugin import MakeSMTPServer, MakeTransporter
     from pytest_smtp4d.server.fault import Event, Fault
     from pytest_smtp4d.server.inbox import Inbox
-    from pytest_smtp4d.server.record import Command, ReceivedMessage, Session, Tls, Transaction, Transcript
+    from pytest_smtp4d.server.record import Command, ReceivedMessage, Session, Tls, Transaction
     from pytest_smtp4d.server.runner import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
+    from pytest_smtp4d.server.transcript import Transcript
     from pytest_smtp4d.server.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
     from pytest_smtp4d.transporter.error_stack import last_errors, on_err_call
@@ -115,7 +116,7 @@ _HOMES = {
     "Status": "transporter.status",
     "Tls": "server.record",
     "Transaction": "server.record",
-    "Transcript": "server.record",
+    "Transcript": "server.transcript",
     "TransporterOptionError": "errors",
     "Violation": "server.violation",
     "last_errors": "transporter.error_stack",

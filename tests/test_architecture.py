@@ -56,7 +56,8 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     ("smtp.dialogue",),
     ("smtp.sasl", "smtp.command", "smtp.extension"),
     ("smtp.envelope", "smtp.wire", "mail.*", "server.content", "tls"),
-    ("errors", "spelling"),
+    ("spelling",),
+    ("errors",),
     ("smtp.reply",),
 )
 

@@ -7,8 +7,11 @@ from typing import Protocol
 
 import pytest
 
-# An inner run in this process begins watches of its own: import it here, so that each outer test has one.
-import pytest_smtp4d.server.watch  # noqa: F401
+# An inner run in this process takes back what it imported; cryptography cannot be imported twice.
+import pytest_smtp4d.server.certificates
+import pytest_smtp4d.server.runner
+import pytest_smtp4d.server.sweep
+import pytest_smtp4d.transporter.transporter  # noqa: F401
 
 MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
 

@@ -1,0 +1,135 @@
+from __future__ import annotations
+
+import ast
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).parents[1]
+README = (PROJECT / "README.md").read_text(encoding="utf-8")
+PAGES = [PROJECT / "README.md", PROJECT / "CONTRIBUTING.md", *sorted((PROJECT / "docs").rglob("*.md"))]
+EXAMPLES = PROJECT / "docs" / "examples"
+OLD_PYTHONS = [*Path.home().glob(".pyenv/versions/*/bin/python")]
+
+
+def code_of(source: str, *, without_types: bool = False) -> str:
+    """Return source without its docstrings, comments and, if asked, annotations: what runs."""
+    tree = ast.parse(source)
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            if ast.get_docstring(node) is not None:
+                node.body = node.body[1:]
+            if without_types:
+                node.returns = None
+                for argument in node.args.args:
+                    argument.annotation = None
+    return ast.unparse(tree)
+
+
+def test_the_test_in_readme_is_one_that_runs() -> None:
+    """The test on README's first screen is the file of the examples, without its types and docstring."""
+    (shown,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    source = (EXAMPLES / "test_readme.py").read_text(encoding="utf-8")
+    test = source[source.index("def test_") :]
+    assert code_of(shown) == code_of(test, without_types=True)
+    assert len(shown.strip().splitlines()) <= 12
+
+
+def test_the_commands_in_readme_are_those_of_ci() -> None:
+    """README shows two commands, one line each; `.ci/run` runs the very one for the tests."""
+    first, second, third = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
+    assert (first, second) == ("python3 tests/run.py examples", "python3 tests/run.py")
+    assert third == "pip install pytest-smtp4d"
+    checks = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
+    assert re.search(rf"SMTP4D_REQUIRE_PEERS=1 \S+ {re.escape(second)} ", checks)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_the_links_of_a_page_lead_somewhere(page: Path) -> None:
+    """Every relative link in README, CONTRIBUTING and the docs names a file that is there."""
+    text = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    local = [target for target in targets if target and "://" not in target]
+    assert [target for target in local if not (page.parent / target).exists()] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
+def test_the_docs_copy_no_python(page: Path) -> None:
+    """Code of more than a line or two in the docs is included from a file that runs, not copied."""
+    blocks = re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE)
+    allowed = 1 if page.name == "README.md" else 0
+    assert len([block for block in blocks if len(block.splitlines()) > 4]) <= allowed
+
+
+def test_every_example_asserts() -> None:
+    """Each test of the examples states something that can fail."""
+    for path in sorted(EXAMPLES.rglob("test_*.py")):
+        tests = [
+            node
+            for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and node.name.startswith("test_")
+        ]
+        assert tests, f"{path.name} has no test"
+        for test in tests:
+            words = ast.unparse(test)
+            assert "assert " in words or ".one(" in words or "raises(" in words, f"{path.name}: {test.name}"
+
+
+def run(
+    *arguments: str, python: str = sys.executable, **environment: str
+) -> subprocess.CompletedProcess[str]:
+    """Run tests/run.py."""
+    return subprocess.run(
+        [python, str(PROJECT / "tests" / "run.py"), *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.parametrize("python", OLD_PYTHONS, ids=lambda path: path.parts[-3])
+def test_the_run_script_parses_on_old_pythons(python: Path) -> None:
+    """What needs 3.10 to run must not need it to say so: any Python here can compile it."""
+    code = "import sys; compile(open(sys.argv[1]).read(), 'run.py', 'exec')"
+    subprocess.run([str(python), "-c", code, str(PROJECT / "tests" / "run.py")], check=True, timeout=60)
+
+
+def test_the_run_script_says_which_python_it_needs(tmp_path: Path) -> None:
+    """On an old Python, with no newer one on the PATH, it names the version it found and the way out."""
+    script = (PROJECT / "tests" / "run.py").read_text(encoding="utf-8")
+    (tmp_path / "tests").mkdir()
+    old = tmp_path / "tests" / "run.py"
+    old.write_text(script.replace("OLDEST = (3, 10)", "OLDEST = (3, 99)"), encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, str(old)], env={"PATH": ""}, capture_output=True, text=True, timeout=60
+    )
+    assert result.returncode == 2
+    here = ".".join(map(str, sys.version_info[:2]))
+    assert f"pytest-smtp4d needs Python 3.99 or newer; this is Python {here}" in result.stderr
+    assert "apt-get install python3 python3-venv" in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_the_run_script_says_what_to_do_without_venv(tmp_path: Path) -> None:
+    """Where ensurepip and pip are missing, as in a bare Debian, it names the package to install."""
+    for name in ("ensurepip", "pip"):
+        (tmp_path / f"{name}.py").write_text("raise ImportError('left out')\n", encoding="utf-8")
+    (tmp_path / "tests").mkdir()
+    script = tmp_path / "tests" / "run.py"
+    script.write_bytes((PROJECT / "tests" / "run.py").read_bytes())
+    (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    result = subprocess.run(
+        [sys.executable, str(script)],
+        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert result.returncode == 2
+    assert "apt-get install python3-venv" in result.stderr
+    assert "Traceback" not in result.stderr
