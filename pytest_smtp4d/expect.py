@@ -299,12 +299,13 @@ def _refusals(transaction: Transaction) -> str:
 
 
 def _outcome(transaction: Transaction, session: Session) -> str:
+    is_last = transaction is session.transactions[-1]
     if transaction.reply is not None and not transaction.reply.is_positive:
         outcome = f"refused with {transaction.reply}"
-    elif session.ended is None and transaction is session.transactions[-1]:
+    elif is_last and session.ended is None:
         outcome = "still open"
     else:
-        outcome = f"abandoned ({session.ended or 'RSET'})"
+        outcome = f"abandoned ({session.ended if is_last else 'RSET'})"
     refusals = _refusals(transaction)
     return f"{refusals}, {outcome}" if refusals else outcome
 
@@ -329,11 +330,11 @@ def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
 _ENDINGS: tuple[tuple[str, str], ...] = (
     (
         r"unknown.ca\b",
-        "the client does not trust the certificate: give it `ca_file` or `client_context()`, or use `smtp_trust`",
+        "the client does not trust the certificate: give it `ca_file` or `client_context()`, or `smtp_trust`",
     ),
     (
         r"bad.certificate|certificate.(unknown|expired)",
-        "the client refused the certificate: trust `ca_file`, and connect to a name in it (localhost, 127.0.0.1)",
+        "the client refused the certificate: trust `ca_file`, and connect to a name that it holds",
     ),
     (
         r"certificate.required|did not return a certificate",
@@ -341,7 +342,7 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
     ),
     (
         r"protocol.version|no.(shared|common)|handshake.failure",
-        "client and server have no TLS version or cipher in common: see the setting `tls_versions`",
+        "client and server share no TLS version or cipher: see the setting `tls_versions`",
     ),
     (
         r"wrong.version|http.request|not tls",

@@ -135,13 +135,17 @@ class ReceivedMessage:
 
     @cached_property
     def text_body(self) -> str | None:
-        """The text of the first text/plain part that is no attachment; None where there is none."""
-        return _body_text(self.email, "text/plain")
+        """The plain text of the body; None where there is none."""
+        from pytest_smtp4d.mail.parse import text_body_of
+
+        return text_body_of(self.email)
 
     @cached_property
     def html_body(self) -> str | None:
-        """The text of the first text/html part that is no attachment; None where there is none."""
-        return _body_text(self.email, "text/html")
+        """The HTML of the body; None where there is none."""
+        from pytest_smtp4d.mail.parse import html_body_of
+
+        return html_body_of(self.email)
 
     @cached_property
     def attachments(self) -> list[MailAttachment]:
@@ -204,19 +208,6 @@ def _compared(addr_spec: str) -> str:
     with contextlib.suppress(UnicodeError):
         domain = domain.encode("idna").decode("ascii")
     return f"{local_part}{at}{domain.lower()}"
-
-
-def _body_text(email: Email, media_type: str) -> str | None:
-    """Return the text of the first part of that type that is no attachment, depth first."""
-    values = email.get("bodyValues") or {}
-    parts = [email["bodyStructure"]] if "bodyStructure" in email else []
-    while parts:
-        part = parts.pop(0)
-        part_id = part.get("partId")
-        if part.get("type") == media_type and part.get("disposition") != "attachment" and part_id in values:
-            return values[part_id].get("value", "")
-        parts = [*(part.get("subParts") or []), *parts]
-    return None
 
 
 class Transaction:

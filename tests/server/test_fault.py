@@ -348,6 +348,9 @@ def is_bob(event: Event) -> bool:
 
 # What cannot be.
 
+TLS_HAS_NO = (
+    "TLS has no reply, so it cannot have {}(); it can have delay, accept, disconnect, silence, send, trickle"
+)
 OUTSIDE = "reply code {} is outside 200-599; send(b'...') writes what is no reply"
 
 
@@ -489,11 +492,11 @@ OUTSIDE = "reply code {} is outside 200-599; send(b'...') writes what is no repl
         (lambda r: r.add("RCPT").send(b""), "send() takes octets (bytes, at least one), not b''"),
         (
             lambda r: r.add("TLS").reply(454),
-            "TLS has no reply, so it cannot have reply(); it can have delay, accept, disconnect, silence, send, trickle",
+            TLS_HAS_NO.format("reply"),
         ),
         (
             lambda r: r.add("TLS").replies([454]),
-            "TLS has no reply, so it cannot have replies(); it can have delay, accept, disconnect, silence, send, trickle",
+            TLS_HAS_NO.format("replies"),
         ),
     ],
 )
