@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, Status
+from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, Status, on_err_call
+from pytest_smtp4d.transporter.error_stack import clear_errors
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -46,7 +47,13 @@ class AwaitedClient:
         self._loop.run_until_complete(self.transporter.close())
 
 
-MakeClient = "Callable[..., Client]"
+@pytest.fixture(autouse=True)
+def _clean_error_stack() -> Iterator[None]:
+    """Let each test begin and end without errors and without a handler."""
+    clear_errors()
+    with on_err_call(None):
+        yield
+    clear_errors()
 
 
 @pytest.fixture(params=["blocking", "asyncio"])

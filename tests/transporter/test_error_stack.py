@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -12,18 +11,7 @@ from pytest_smtp4d import last_errors, on_err_call
 from pytest_smtp4d.errors import Cause, Problem
 from pytest_smtp4d.transporter.error_stack import clear_errors, report_errors
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 ERROR = Problem(Cause.NAME_RESOLUTION, "'nowhere.invalid' is not known", "CONNECT").as_object()
-
-
-@pytest.fixture(autouse=True)
-def _clean() -> Iterator[None]:
-    """Leave no handler and no errors behind."""
-    with on_err_call(None):
-        yield
-    clear_errors()
 
 
 def test_the_stack_holds_the_last_problem() -> None:
