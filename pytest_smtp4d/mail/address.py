@@ -1,12 +1,14 @@
 """Addresses: text, objects and lists to mailboxes.
 
-RFC 5322 3.4 and 4.4, RFC 6532 (non-ASCII), RFC 5890 (internationalised domains), 4D Email object (semicolons too).
-The one thing to know: there is one parser. What a user wrote is read strictly and refused with a reason; what a
-message carried is read leniently by the same rules, and what cannot be an address is left out.
+RFC 5322 3.4 and 4.4, RFC 6532 (non-ASCII), RFC 5890 (internationalised domains), 4D Email object
+(semicolons too). The one thing to know: there is one parser. What a user wrote is read strictly and refused
+with a reason; what a message carried is read leniently by the same rules, and what cannot be an address is
+left out.
 """
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -29,13 +31,16 @@ _LABEL = r"[0-9A-Za-z_\x80-\U0010ffff](?:[-0-9A-Za-z_\x80-\U0010ffff]*[0-9A-Za-z
 
 # dot-atom-text = 1*atext *("." 1*atext)                                     RFC 5322 3.2.3, RFC 6532 3.2
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-# domain = sub-domain *("." sub-domain) / address-literal                     RFC 5321 4.1.2; "_" as the DNS has it
+# domain = sub-domain *("." sub-domain) / address-literal                     RFC 5321 4.1.2; "_" as in the DNS
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[!-Z^-~]*\]")
-# The two shapes that nearly all addresses have, read without the tokeniser.
-_SIMPLE = re.compile(r"(?:([0-9A-Za-z]+(?: [0-9A-Za-z]+)*) )?(<)?([\w!#$%&'*+\-/=?^`{|}~]+(?:\.[\w!#$%&'*+\-/=?^`{|}~]+)*)"
-                     r"@([0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?(?:\.[0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?)*)(>)?",
-                     re.ASCII)  # fmt: skip
-# One lexical token: blanks, a quoted string, a domain literal, a special or a run of anything else; comments are counted.
+# The two shapes that nearly all addresses have, `a@b` and `Words <a@b>`, read without the tokeniser.
+_WORDS = r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*"
+_ASCII_ATOM = r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+"
+_ASCII_LABEL = r"[0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?"
+_ASCII_ADDRESS = rf"{_ASCII_ATOM}(?:\.{_ASCII_ATOM})*@{_ASCII_LABEL}(?:\.{_ASCII_LABEL})*"
+_SIMPLE = re.compile(rf"({_ASCII_ADDRESS})|({_WORDS}) <({_ASCII_ADDRESS})>")
+# One lexical token: blanks, a quoted string, a domain literal, a special or a run of anything else;
+# comments are counted.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n]+)
       | (?P<quoted>"(?:[^"\\]|\\.)*")
@@ -111,7 +116,7 @@ def mailboxes_of(entries: list[Mailbox | Group]) -> list[Mailbox]:
 
 
 def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
-    """Read the value of an address property strictly, groups kept; arguments and errors as `parse_addresses`."""
+    """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`."""
     if value is None:
         return []
     if isinstance(value, str):
@@ -133,7 +138,7 @@ def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
 
 
 def read_addresses(text: str) -> list[Mailbox]:
-    """Read the value of an address field leniently: what is no address is left out; groups give their members."""
+    """Read an address field leniently: what is no address is left out; groups give their members."""
     return mailboxes_of(
         [entry for entry in _entries(text, strict=False) if not isinstance(entry, _Malformed)]
     )
@@ -141,13 +146,9 @@ def read_addresses(text: str) -> list[Mailbox]:
 
 def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
     """Read addresses in text strictly."""
-    simple = _SIMPLE.fullmatch(text)
-    if (
-        simple
-        and len(text) < _LONGEST
-        and bool(simple[2]) == bool(simple[5]) == (simple[1] is not None or bool(simple[2]))
-    ):
-        return [Mailbox(simple[1] or "", f"{simple[3]}@{simple[4]}")]
+    simple = _SIMPLE.fullmatch(text) if len(text) < _LONGEST else None
+    if simple:
+        return [Mailbox(simple[2] or "", simple[1] or simple[3])]
     if _FORBIDDEN.search(text):
         raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {text!r}")
     entries: list[Mailbox | Group] = []
@@ -182,17 +183,17 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
     return [Mailbox(name.strip() or found[0].name, found[0].addr_spec)]
 
 
-# --- reading a list -------------------------------------------------------------------------------------------------
+# --- reading a list -------------------------------------------------------------------------------
 #
 #   address-list  = address *( ("," / ";") address )          semicolons: 4D; empty items: RFC 5322 4.4
-#   address       = mailbox / group
+#   address       = mailbox / group                            -- one item
 #   group         = display-name ":" [address-list] ";"       the ";" may be missing at the end
 #   mailbox       = addr-spec [comment] / [display-name] "<" [route] addr-spec ">"
 
 
 @dataclass(frozen=True, slots=True)
 class _Token:
-    """One token: `kind` is "word", "quoted", "literal", "comment" or a special character; `text` is without quotes."""
+    """One token: `kind` names the group of `_TOKEN`, or is "comment" or the special; `text` has no quotes."""
 
     kind: str
     text: str
@@ -226,7 +227,7 @@ def _tokens(text: str) -> Iterator[_Token]:
 
 
 def _comment(text: str, position: int) -> tuple[str, int, bool]:
-    """Return the comment whose "(" ends at `position`, where it ends, and whether it does; nesting is counted."""
+    """Return the comment that opened before `position`, where it ends, and whether it does."""
     depth, pieces = 1, []
     for match in _COMMENT.finditer(text, position):
         piece = match[0]
@@ -333,10 +334,7 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
         raise _Malformed(f"{_text(item)!r} is not an address: nothing stands before '@'")
     if any(token.kind not in ("word", "quoted", ".") for token in local):
         raise _Malformed(f"{_text(item)!r} is not an address")
-    if any(
-        token.spaced and before.kind != "." != token.kind
-        for before, token in zip(local, local[1:], strict=False)
-    ):
+    if any(token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(local)):
         raise _Malformed(f"{_text(item)!r} is not an address: a blank stands before '@'")
     if any(token.kind not in ("word", "literal", ".") for token in item[at + 1 :]) or not _DOMAIN.fullmatch(
         domain

@@ -1,7 +1,7 @@
 """Attachments: octets with a name, a media type and a place in the mail.
 
-4D MailAttachment; RFC 2183 (disposition), RFC 2392 (cid). The one thing to know: a file is read when the attachment
-is made, so a missing file is an error at that line and not when the mail is sent.
+4D MailAttachment; RFC 2183 (disposition), RFC 2392 (cid). The one thing to know: a file is read when the
+attachment is made, so a missing file is an error at that line and not when the mail is sent.
 """
 
 from __future__ import annotations
@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     import os
     import zipfile
     from collections.abc import Callable
-
-    from typing_extensions import TypeAlias
+    from typing import TypeAlias
 
     Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | zipfile.Path"
 
@@ -54,7 +53,7 @@ _CID = re.compile(r"[!-;=?-~]{1,900}")
 
 
 class Disposition(str, Enum):
-    """How a part is meant to be shown (RFC 2183; 4D: `mail disposition attachment`, `mail disposition inline`)."""
+    """How a part is meant to be shown (RFC 2183; 4D: `mail disposition inline` and its sister)."""
 
     ATTACHMENT = "attachment"
     INLINE = "inline"
@@ -71,7 +70,7 @@ class MissingFileError(MailError, FileNotFoundError):
 class MailAttachment(FourDSpelling):
     """One attachment; make it with `MailAttachment.new` or `mail_new_attachment`. Every member is read-only.
 
-    Two attachments are equal when a message carries the same for them: content, name, type, disposition, cid, size.
+    Two are equal when a message carries the same for them: content, name, type, disposition, cid, size.
 
     Args:
         name: the file name with its extension.
@@ -111,8 +110,13 @@ class MailAttachment(FourDSpelling):
 
     @classmethod
     def new(
-        cls, source: Source, name: str = "", cid: str = "", type: str = "", disposition: str = ""
-    ) -> MailAttachment:  # noqa: A002 - 4D's name
+        cls,
+        source: Source,
+        name: str = "",
+        cid: str = "",
+        type: str = "",  # noqa: A002 - 4D's name
+        disposition: str = "",
+    ) -> MailAttachment:
         """Make an attachment from a file or from octets (4D: `4D.MailAttachment.new`, `MAIL New attachment`).
 
         Args:
@@ -146,19 +150,24 @@ class MailAttachment(FourDSpelling):
 
 
 def mail_new_attachment(
-    source: Source, name: str = "", cid: str = "", type: str = "", disposition: str = ""
-) -> MailAttachment:  # noqa: A002 - 4D's name
+    source: Source,
+    name: str = "",
+    cid: str = "",
+    type: str = "",  # noqa: A002 - 4D's name
+    disposition: str = "",
+) -> MailAttachment:
     """Make an attachment (4D: `MAIL New attachment`); see `MailAttachment.new`, which it is."""
     return MailAttachment.new(source, name, cid, type, disposition)
 
 
 def _read(source: object) -> tuple[bytes, str, Path | None]:
-    """Return the octets of `source`, its own name ("" for octets) and its absolute path (None for anything but a file)."""
+    """Return the octets of `source`, its own name ("" for octets) and its absolute path (None for no file)."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "", None
     if isinstance(source, str) or hasattr(source, "__fspath__"):
+        path = Path(source)
         try:
-            path = Path(source).absolute()  # type: ignore[arg-type]
+            path = path.absolute()
             return path.read_bytes(), path.name, path
         except FileNotFoundError as error:
             raise MissingFileError(

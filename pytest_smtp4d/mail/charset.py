@@ -1,7 +1,8 @@
 """Charsets: 4D's four modes, the encodings of bodies and the encoded words of headers.
 
-RFC 2045 6 (transfer encodings), RFC 2047 (encoded words), 4D `headerCharset` and `bodyCharset`. The one thing to know:
-US-ASCII is used where the text allows it, in every mode but for bodies in ISO-8859-1, as 4D's table says.
+RFC 2045 6 (transfer encodings), RFC 2047 (encoded words), 4D `headerCharset` and `bodyCharset`. The one
+thing to know: US-ASCII is used where the text allows it, in every mode but for bodies in ISO-8859-1, as
+4D's table says.
 """
 
 from __future__ import annotations
@@ -9,11 +10,13 @@ from __future__ import annotations
 import binascii
 import codecs
 import re
-from collections.abc import Callable
 from enum import Enum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 __all__ = [
     "Encoded",
@@ -70,10 +73,11 @@ class Encoded(NamedTuple):
     octets: bytes
 
 
-# --- bodies ---------------------------------------------------------------------------------------------------------
+# --- bodies ---------------------------------------------------------------------------------------
 
 _UNSAFE_LINE = re.compile(rb"\0|\r(?!\n)|(?<!\r)\n")
-# What a relay may alter, and so break a signature: "From " quoted for mbox files, blanks at the end cut (RFC 8551 3.1.2).
+# What a relay may alter, and so break a signature: "From " quoted for mbox files, blanks at the end cut
+# (RFC 8551 3.1.2).
 _ALTERABLE_LINE = re.compile(rb"^From |[ \t]\r?$", re.MULTILINE)
 _FROM_LINE = re.compile(rb"^From ([^\r\n]*)", re.MULTILINE)
 _LONG_LINE = re.compile(rb"^([^\r\n]{74,})(=20|=09)(?=\r?$)", re.MULTILINE)
@@ -187,12 +191,12 @@ def quoted_printable(octets: bytes) -> bytes:
 
 
 def _protected_from(match: re.Match[bytes]) -> bytes:
-    """Return a line that began with "From " so that it does not; broken softly where it would get too long."""
+    """Return a line so that it does not begin with "From "; broken softly where it would get too long."""
     rest = match[1]
     return b"=46rom " + rest if len(rest) <= 69 else b"=46rom=\r\n " + rest
 
 
-# --- decoding -------------------------------------------------------------------------------------------------------
+# --- decoding -------------------------------------------------------------------------------------
 
 # Codecs that Python lists among those of text but that are none of MIME's (some warn, some are quadratic).
 _NOT_CHARSETS = frozenset(
@@ -229,7 +233,8 @@ def decode_octets(octets: bytes, charset: str) -> tuple[str, bool]:
         charset: the label; "" stands for US-ASCII.
 
     Returns:
-        The text, and whether all was well; unknown labels and malformed octets give the best reading there is.
+        The text, and whether all was well; unknown labels and malformed octets give the best reading there
+        is.
     """
     codec = text_codec(charset or "us-ascii")
     if codec is None:
@@ -260,12 +265,13 @@ def _without_surrogates(text: str, codec: str) -> tuple[str, bool]:
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text), False
 
 
-# --- encoded words --------------------------------------------------------------------------------------------------
+# --- encoded words --------------------------------------------------------------------------------
 #
-#   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="            RFC 2047 2, RFC 2231 5
+#   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="        RFC 2047 2, RFC 2231 5
 
 _LONGEST_WORD = 75
-# What may stand for itself in an encoded word wherever it stands, in a phrase too (RFC 2047 5 (3)); "_" is a blank.
+# What may stand for itself in an encoded word wherever it stands, in a phrase too (RFC 2047 5 (3)); "_" is
+# a blank.
 _Q_LITERAL = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
 _Q = tuple(
     chr(octet) if octet in _Q_LITERAL else "_" if octet == 32 else f"={octet:02X}" for octet in range(256)
@@ -305,7 +311,7 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
 
 
 def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
-    """Return the charset that `mode` has for header text outside US-ASCII, as it is labelled and as a codec."""
+    """Return the charset that `mode` has for header text outside US-ASCII: its label and its codec."""
     if mode is MailMode.ISO88591:
         return "ISO-8859-1", "iso-8859-1"
     if mode is MailMode.ISO2022JP and _encode_exactly(text, "iso-2022-jp") is not None:
@@ -314,7 +320,7 @@ def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
 
 
 def _fitting(text: str, start: int, codec: str, write: Callable[[bytes], str], limit: int) -> int:
-    """Return how many characters from `start` fit `limit` octets when written; what belongs together is kept so."""
+    """Return how many characters from `start` fit `limit` octets when written, none parted from its marks."""
     low, high = 0, min(max(limit, 0), len(text) - start)
     while low < high:
         middle = (low + high + 1) // 2
@@ -349,8 +355,8 @@ def _b_text(octets: bytes) -> str:
 def decode_words(text: str) -> str:
     """Return header text with its encoded words decoded; one that cannot be is left as it stands.
 
-    Neighbours of one charset are joined before decoding, for mailers that split a character between them. What could
-    not stand in a header (CR, LF, NUL) becomes a blank.
+    Neighbours of one charset are joined before decoding, for mailers that split a character between them.
+    What could not stand in a header (CR, LF, NUL) becomes a blank.
     """
     if "=?" not in text:
         return text

@@ -1,8 +1,8 @@
 """Mail object to MIME: the header, the envelope, and the whole message.
 
-RFC 5322 3.6, RFC 6532, 4D `MAIL Convert to MIME`. The one thing to know: octets depend on what the server offers
-(`eightbit`, `utf8`), so a mail is composed after EHLO; the clock and the source of unique ids are arguments, so the
-same mail gives the same octets.
+RFC 5322 3.6, RFC 6532, 4D `MAIL Convert to MIME`. The one thing to know: octets depend on what the server
+offers (`eightbit`, `utf8`), so a mail is composed after EHLO; the clock and the source of unique ids are
+arguments, so the same mail gives the same octets.
 """
 
 from __future__ import annotations
@@ -13,7 +13,14 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import MailError, nearest
-from pytest_smtp4d.mail.address import Mailbox, ascii_domain, mailboxes_of, parse_addresses, parse_entries
+from pytest_smtp4d.mail.address import (
+    Group,
+    Mailbox,
+    ascii_domain,
+    mailboxes_of,
+    parse_addresses,
+    parse_entries,
+)
 from pytest_smtp4d.mail.charset import MailMode, mode_of
 from pytest_smtp4d.mail.email import Email, check_email
 from pytest_smtp4d.mail.header import (
@@ -41,6 +48,13 @@ __all__ = [
 ]
 
 _ADDRESS_KEYS = ("from", "sender", "to", "cc", "bcc", "replyTo")
+_ADDRESS_FIELDS = (
+    ("sender", "Sender"),
+    ("from", "From"),
+    ("to", "To"),
+    ("cc", "Cc"),
+    ("replyTo", "Reply-To"),
+)
 
 
 def compose(
@@ -63,7 +77,8 @@ def compose(
         eightbit: whether octets above 127 may stand in bodies (the server offers 8BITMIME).
         utf8: whether headers are raw UTF-8 (the server offers SMTPUTF8; `needs_utf8`).
         now: the Date of a mail without `sendAt`; UTC where it has no offset.
-        unique: gives a text that no other message has, of ASCII letters and digits: for Message-ID and boundaries.
+        unique: gives a text that no other message has, of ASCII letters and digits: for Message-ID and
+            boundaries.
         signer: an identity to sign with (RFC 8551), or None.
 
     Returns:
@@ -83,9 +98,10 @@ def compose(
     header = _header(mail, style, now, unique)
     content_header, body = write_body(body_of(mail, body_style), unique)
     if signer:
-        content_header, body = signer.sign(
-            b"%b\r\n%b" % (content_header, body), now=now, boundary=f"=_0_{unique()}"
-        )
+        from pytest_smtp4d.mail.smime import sign_entity
+
+        entity = b"%b\r\n%b" % (content_header, body)
+        content_header, body = sign_entity(signer, entity, now=now, unique=unique)
     return b"".join((header, content_header, b"\r\n", body, b"\r\n"))
 
 
@@ -101,50 +117,66 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
     named = {name.lower() for name, _ in extra}
     entries = {key: parse_entries(mail.get(key), key) for key in _ADDRESS_KEYS if mail.get(key) is not None}
     origin = mailboxes_of(entries.get("from") or entries.get("sender") or [])
-    sender = mailboxes_of(entries.get("sender", []))[:1] or (origin[:1] if len(origin) > 1 else [])
-    fields = [b"MIME-Version: 1.0\r\n"]
-    written = {"mime-version", "bcc"}
-
-    if mail.get("sendAt") is not None:
-        fields.append(f"Date: {date_text(mail['sendAt'], 'sendAt')}\r\n".encode("ascii"))
-        written.add("date")
-    elif "date" not in named:
-        fields.append(f"Date: {date_text(now, 'now')}\r\n".encode("ascii"))
-    if mail.get("messageId"):
-        fields.append(identifier_field("Message-ID", [mail["messageId"]], style, "messageId"))
-        written.add("message-id")
-    elif "message-id" not in named:
-        fields.append(f"Message-ID: <{unique()}@{_identifier_domain(origin)}>\r\n".encode("ascii"))
-    if sender:
-        fields.append(address_field("Sender", list(sender), style, "sender"))
-        written.add("sender")
-    for key, name, value in (
-        ("from", "From", entries.get("from") or (entries.get("sender") and list(origin))),
-        ("to", "To", entries.get("to")),
-        ("cc", "Cc", entries.get("cc")),
-        ("replyTo", "Reply-To", entries.get("replyTo")),
-    ):
-        if value is not None:
-            written.add(name.lower())
-        if value:
-            fields.append(address_field(name, value, style, key))
+    fields = [("MIME-Version", b"MIME-Version: 1.0\r\n")]
+    fields += _date(mail, named, now)
+    fields += _message_id(mail, named, origin, style, unique)
+    fields += _address_fields(entries, origin, style)
     for key, name, write in _WRITERS:
         if mail.get(key) is not None:
-            written.add(name.lower())
-            fields.append(write(name, mail[key], style, key))
+            fields.append((name, write(name, mail[key], style, key)))
+    written = {"bcc", *(name.lower() for name, _ in fields)}
     for name, value in extra:
-        folded = name.lower()
-        if folded in written or folded.startswith("content-"):
-            continue
-        if folded in _ONCE:
-            written.add(folded)
-        fields.append(text_field(name, value, style, "headers"))
-    return b"".join(fields)
+        lowered = name.lower()
+        if lowered not in written and not lowered.startswith("content-"):
+            fields.append((name, text_field(name, value, style, "headers")))
+            if lowered in _ONCE:
+                written.add(lowered)
+    return b"".join([octets for _, octets in fields])
 
 
-def _identifier_domain(origin: list[Mailbox]) -> str:
-    """Return the right side of a generated Message-ID: the domain of the first From address."""
-    return ascii_domain(origin[0].domain) if origin else "localhost"
+def _date(mail: Mapping[str, Any], named: set[str], now: datetime) -> list[tuple[str, bytes]]:
+    """Write Date: `sendAt`, else what `headers` says, else now."""
+    moment, key = (now, "now") if mail.get("sendAt") is None else (mail["sendAt"], "sendAt")
+    if key == "now" and "date" in named:
+        return []
+    return [("Date", f"Date: {date_text(moment, key)}\r\n".encode("ascii"))]
+
+
+def _message_id(
+    mail: Mapping[str, Any],
+    named: set[str],
+    origin: list[Mailbox],
+    style: HeaderStyle,
+    unique: Callable[[], str],
+) -> list[tuple[str, bytes]]:
+    """Write Message-ID: `messageId`, else what `headers` says, else one at the domain of the first From."""
+    given = mail.get("messageId")
+    if given and given.strip(" \t"):
+        return [("Message-ID", identifier_field("Message-ID", [given], style, "messageId", at_most=1))]
+    if "message-id" in named:
+        return []
+    domain = ascii_domain(origin[0].domain) if origin else "localhost"
+    return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode("ascii"))]
+
+
+def _address_fields(
+    entries: Mapping[str, list[Mailbox | Group]], origin: list[Mailbox], style: HeaderStyle
+) -> list[tuple[str, bytes]]:
+    """Write the address fields; one whose property is empty gives nothing, and so hides that of `headers`.
+
+    Sender is one mailbox (RFC 5322 3.6.2): the first given, or the first of several in From. From is
+    Sender's where there is no other.
+    """
+    written = dict(entries)
+    sender = mailboxes_of(entries.get("sender", []))[:1] or (origin[:1] if len(origin) > 1 else [])
+    if sender:
+        written["sender"] = list(sender)
+        written["from"] = entries.get("from") or list(sender)
+    fields = []
+    for key, name in _ADDRESS_FIELDS:
+        if key in written:
+            fields.append((name, address_field(name, written[key], style, key) if written[key] else b""))
+    return fields
 
 
 def _in_reply_to(name: str, value: str, style: HeaderStyle, key: str) -> bytes:
@@ -192,15 +224,15 @@ _WRITERS: tuple[tuple[str, str, Callable[[str, Any, HeaderStyle, str], bytes]], 
 )
 
 
-# --- envelope -------------------------------------------------------------------------------------------------------
+# --- envelope -------------------------------------------------------------------------------------
 
 
 def addresses_of(mail: Email | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
     """Return the envelope of a mail object: where it comes from and all it goes to (RFC 8621 7, 4D `send`).
 
     Returns:
-        The first `sender`, else the first `from`; and `to`, `cc`, `bcc` in that order without repetition. Domains are
-        in A-labels.
+        The first `sender`, else the first `from`; and `to`, `cc`, `bcc` in that order without repetition.
+        Domains are in A-labels.
 
     Raises:
         TypeError: `mail` is not a mapping.
@@ -232,7 +264,12 @@ def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
     )
 
 
-# --- 4D's command ---------------------------------------------------------------------------------------------------
+# --- 4D's command ---------------------------------------------------------------------------------
+
+
+def _unique() -> str:
+    """Return 32 upper-case hexadecimal digits, as 4D's samples have them."""
+    return uuid.uuid4().hex.upper()
 
 
 def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
@@ -243,8 +280,8 @@ def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, 
         options: `headerCharset` and `bodyCharset`, each one of four modes (`MailMode`).
 
     Returns:
-        CRLF line ends; every character is one octet, so `.encode("latin-1")` is what is sent where 8BITMIME is
-        offered and nothing is signed.
+        CRLF line ends; every character is one octet, so `.encode("latin-1")` is what is sent where 8BITMIME
+        is offered and nothing is signed.
 
     Raises:
         TypeError: `mail` or `options` is not a mapping.
@@ -263,6 +300,6 @@ def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, 
         body_charset=body_charset,
         utf8=needs_utf8(mail),
         now=datetime.now(timezone.utc),
-        unique=lambda: uuid.uuid4().hex.upper(),
+        unique=_unique,
     )
     return octets.decode("latin-1")

@@ -1,15 +1,15 @@
 """The mail object: 4D's `Email` document as typed dicts, and what is valid in one.
 
-4D Email object (the keys of RFC 8621 4, as 4D spells them). The one thing to know: a mail is a plain dict that its
-owner may build in any order, so nothing is checked until it is converted or sent; `check_email` is that check. A
-value of None is 4D's null: the key counts as absent.
+4D Email object (the keys of RFC 8621 4, as 4D spells them). The one thing to know: a mail is a plain dict
+that its owner may build in any order, so nothing is checked until it is converted or sent; `check_email` is
+that check. A value of None is 4D's null: the key counts as absent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
-from typing import Any, TypeAlias, TypedDict
+from typing import Any, TypeAlias, TypedDict, TypeGuard
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.attachment import MailAttachment
@@ -43,8 +43,8 @@ class EmailHeader(TypedDict):
 class EmailBodyValue(TypedDict, total=False):
     """The text of one part (4D: `bodyValues`, RFC 8621 4.1.4).
 
-    `value` has LF line ends; `isEncodingProblem` says that the charset or the transfer encoding was unknown or
-    that octets were malformed.
+    `value` has LF line ends; `isEncodingProblem` says that the charset or the transfer encoding was unknown
+    or that octets were malformed.
     """
 
     value: str
@@ -54,9 +54,9 @@ class EmailBodyValue(TypedDict, total=False):
 class EmailBodyPart(TypedDict, total=False):
     """One node of the MIME tree (4D: `bodyStructure`, RFC 8621 4.1.4).
 
-    A multipart has `subParts` and no `partId`; a leaf has a `partId`, under which `bodyValues` holds its text or an
-    item of `attachments` its octets (`MailAttachment.part_id`). 4D's table spells `partID`, its samples `partId`:
-    both are read. `name` and `cid` are RFC 8621's.
+    A multipart has `subParts` and no `partId`; a leaf has a `partId`, under which `bodyValues` holds its
+    text or an item of `attachments` its octets (`MailAttachment.part_id`). 4D's table spells `partID`, its
+    samples `partId`: both are read. `name` and `cid` are RFC 8621's.
     """
 
     partId: str
@@ -154,7 +154,7 @@ def _is_size(value: object) -> str | None:
     return None if isinstance(value, int) and not isinstance(value, bool) else "must be a whole number"
 
 
-def _is_sequence(value: object) -> bool:
+def _is_sequence(value: object) -> TypeGuard[Sequence[object]]:
     """Tell whether `value` is a list or a tuple, or behaves like one; text and octets do not."""
     return isinstance(value, (list, tuple)) or (
         isinstance(value, Sequence) and not isinstance(value, (str, bytes, bytearray, memoryview))
@@ -197,8 +197,8 @@ def check_email(mail: object) -> None:
 
     Raises:
         TypeError: `mail` is not a mapping.
-        MailError: a key is unknown, a value has the wrong type, or `bodyStructure` and `bodyValues` are not given
-            together and without `textBody` and `htmlBody`; names the key and the value.
+        MailError: a key is unknown, a value has the wrong type, or `bodyStructure` and `bodyValues` are not
+            given together and without `textBody` and `htmlBody`; names the key and the value.
     """
     if not isinstance(mail, Mapping):
         raise TypeError(f"a mail is an object (a mapping of 4D's Email keys), not {type(mail).__name__}")

@@ -1,7 +1,8 @@
 """Header fields as lines: unstructured text, address lists, identifiers, dates.
 
-RFC 5322 2.2.3 (folding) and 3.6, RFC 2047, RFC 6532. The one thing to know: a field is a list of tokens that
-may be parted at blanks; `folded` packs them into lines of at most 76 octets, and what is short and plain skips it.
+RFC 5322 2.2.3 (folding) and 3.6, RFC 2047, RFC 6532. The one thing to know: a field is a list of tokens
+that may be parted at blanks; `folded` packs them into lines of at most 76 octets, and what is short and
+plain skips it.
 """
 
 from __future__ import annotations
@@ -117,7 +118,7 @@ def folded(name: str, tokens: Iterable[tuple[str, str]]) -> str:
     return "".join(pieces)
 
 
-# --- unstructured ---------------------------------------------------------------------------------------------------
+# --- unstructured ---------------------------------------------------------------------------------
 
 
 def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
@@ -141,7 +142,7 @@ def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
 
 
 def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator[tuple[str, str]]:
-    """Part unstructured text into tokens; from the first word that cannot stand as it is to the last, encoded."""
+    """Part unstructured text into tokens, encoded from the first word that cannot stand as it is to the last."""
     pieces = _BLANKS.split(text)  # word, blanks, word, … ; an empty word where blanks begin or end the text
     words, gaps = pieces[::2], [" ", *pieces[1::2]]
     unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
@@ -154,21 +155,12 @@ def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator
         first -= 1
     while last + 1 < len(words) and (gaps[last + 1] != " " or not words[last]):
         last += 1
-    yield from zip(gaps[:first], words[:first], strict=True)
-    run = words[first] + "".join(
-        gap + word for gap, word in zip(gaps[first + 1 : last + 1], words[first + 1 : last + 1], strict=True)
-    )
-    column = (
-        len(name)
-        + 1
-        + sum(len(gap) + len(word) for gap, word in zip(gaps[:first], words[:first], strict=True))
-    )
-    for word in (
-        encoded_words(run, style.mode, key, room=max(0, WIDTH - 1 - column))
-        if not style.utf8
-        else _utf8_words(run, key)
-    ):
-        yield " ", word
+    before = list(zip(gaps[:first], words[:first], strict=True))
+    run = words[first] + "".join([gaps[index] + words[index] for index in range(first + 1, last + 1)])
+    column = len(name) + 1 + sum(len(gap) + len(word) for gap, word in before)
+    mode = MailMode.UTF8 if style.utf8 else style.mode
+    yield from before
+    yield from ((" ", word) for word in encoded_words(run, mode, key, room=max(0, WIDTH - 1 - column)))
     yield from zip(gaps[last + 1 :], words[last + 1 :], strict=True)
 
 
@@ -181,12 +173,7 @@ def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
     return _VISIBLE.fullmatch(word) is not None
 
 
-def _utf8_words(text: str, key: str) -> list[str]:
-    """Write as encoded words what even a UTF-8 header cannot hold raw: blanks at the ends, controls, endless words."""
-    return encoded_words(text, MailMode.UTF8, key)
-
-
-# --- phrases and addresses ------------------------------------------------------------------------------------------
+# --- phrases and addresses ------------------------------------------------------------------------
 
 
 def _phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[str]:
@@ -257,17 +244,20 @@ def phrase_field(name: str, phrases: list[str], style: HeaderStyle, key: str) ->
     return style.octets(folded(name, [(" ", token) for token in _listed(items)]), key)
 
 
-# --- identifiers and dates ------------------------------------------------------------------------------------------
+# --- identifiers and dates ------------------------------------------------------------------------
 
-# msg-id = "<" id-left "@" id-right ">"          RFC 5322 3.6.4; written by some without "@", which is let pass
+# msg-id = "<" id-left "@" id-right ">"          RFC 5322 3.6.4; some write none with "@", which is let pass
 _IDENTIFIER = re.compile(r"<([^<>\s]+)>|([^<>\s,]+)")
 
 
-def identifier_field(name: str, texts: Iterable[str], style: HeaderStyle, key: str) -> bytes:
+def identifier_field(
+    name: str, texts: Iterable[str], style: HeaderStyle, key: str, *, at_most: int | None = None
+) -> bytes:
     """Write a field of message identifiers; angle brackets are added where missing. No identifier: no field.
 
     Raises:
-        MailError: a malformed or over-long identifier, or one outside ASCII without `style.utf8`.
+        MailError: a malformed or over-long identifier, one outside ASCII without `style.utf8`, or over
+            `at_most`.
     """
     tokens: list[str] = []
     for text in texts:
@@ -279,6 +269,8 @@ def identifier_field(name: str, texts: Iterable[str], style: HeaderStyle, key: s
         ):
             raise MailError(f"{key} must be message identifiers such as 'letters@example.com': {text!r}")
         tokens += [f"<{item}>" for item in identifiers]
+        if at_most is not None and len(tokens) > at_most:
+            raise MailError(f"{key} must be one message identifier, not {len(tokens)}: {text!r}")
     return style.octets(folded(name, [(" ", token) for token in tokens]), key) if tokens else b""
 
 
@@ -286,7 +278,8 @@ _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 # date-time of RFC 3339, time and offset optional (a date alone is its midnight; no offset is UTC)
 _ISO_8601 = re.compile(
-    r"(\d{4})-?(\d\d)-?(\d\d)(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)?\s?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?)?",
+    r"(\d{4})-?(\d\d)-?(\d\d)"
+    r"(?:[Tt ](\d\d):?(\d\d)(?::?(\d\d)(?:[.,]\d+)?)? ?(?:([Zz])|([+-])(\d\d)(?::?(\d\d))?)?)?",
     re.ASCII,
 )
 
@@ -338,7 +331,7 @@ _ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT
 
 
 def read_date(value: str) -> str | None:
-    """Return the moment that a Date field names as ISO 8601 text in UTC (4D: `sendAt`), or None where it names none."""
+    """Return the moment of a Date field as ISO 8601 text in UTC (4D: `sendAt`), or None where it names none."""
     match = _DATE.match(value.strip())
     if not match or match[2].title() not in _MONTHS:
         return None
@@ -350,8 +343,9 @@ def read_date(value: str) -> str | None:
         offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
     month = _MONTHS.index(match[2].title()) + 1
     try:
+        second = min(int(match[6] or 0), 59)  # a leap second has no place in Python's clock
         local = datetime(
-            year, month, int(match[1]), int(match[4]), int(match[5]), min(int(match[6] or 0), 59)
+            year, month, int(match[1]), int(match[4]), int(match[5]), second, tzinfo=timezone.utc
         )
         moment = local - offset
     except (ValueError, OverflowError):

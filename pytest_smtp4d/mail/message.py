@@ -1,18 +1,20 @@
 """The standard library's messages: their envelope and their octets.
 
-RFC 5322 3.6, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8). The one thing to know: such a message writes itself; we only
-choose its policy, leave out Bcc and refuse what SMTP cannot carry.
+RFC 5322 3.6, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8). The one thing to know: such a message writes itself;
+we only choose its policy, leave out Bcc and refuse what SMTP cannot carry.
 """
 
 from __future__ import annotations
 
 import copy
 import io
-from email.message import Message
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import Mailbox, parse_addresses
+
+if TYPE_CHECKING:
+    from email.message import Message
 
 __all__ = ["message_envelope", "message_octets"]
 
@@ -23,8 +25,8 @@ def message_envelope(message: Message[Any, Any]) -> tuple[str, tuple[str, ...]]:
     """Return the envelope of a standard-library message.
 
     Returns:
-        The mailbox of Sender, else the first of From; and To, Cc, Bcc in that order without repetition. Domains are in
-        A-labels.
+        The mailbox of Sender, else the first of From; and To, Cc, Bcc in that order without repetition.
+        Domains are in A-labels.
 
     Raises:
         MailError: no origin, no destination, or a malformed address.
@@ -69,9 +71,10 @@ def message_octets(message: Message[Any, Any], *, eightbit: bool, utf8: bool) ->
     visible = copy.copy(message)
     del visible["Bcc"]
     del visible["Resent-Bcc"]
-    policy = message.policy.clone(linesep="\r\n", cte_type="8bit" if eightbit else "7bit")
-    if not isinstance(policy, Compat32):
-        policy = policy.clone(utf8=utf8)
+    changes: dict[str, Any] = {"linesep": "\r\n", "cte_type": "8bit" if eightbit else "7bit"}
+    if not isinstance(message.policy, Compat32):
+        changes["utf8"] = utf8
+    policy = message.policy.clone(**changes)
     stream = io.BytesIO()
     try:
         BytesGenerator(stream, mangle_from_=False, policy=policy).flatten(visible)

@@ -1,17 +1,20 @@
 """Parameters of Content-Type and Content-Disposition, written and read.
 
-RFC 2045 5.1, RFC 2183, RFC 2231. The one thing to know: a file name outside ASCII is written as RFC 2231 says in
-Content-Disposition, and in ASCII letters in Content-Type, where old readers look.
+RFC 2045 5.1, RFC 2183, RFC 2231. The one thing to know: a file name outside ASCII is written as RFC 2231
+says in Content-Disposition, and in ASCII letters in Content-Type, where old readers look.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.charset import decode_octets, decode_words, encode_strictly, word_charset
 from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, check_header_text, folded
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
 
 __all__ = ["ascii_fallback", "is_media_type", "is_token", "parameter_field", "read_parameters"]
 
@@ -95,7 +98,7 @@ def _sections(pieces: list[str], room: int) -> list[str]:
 
 
 def _percent_encoded(text: str, style: HeaderStyle, key: str) -> tuple[str, list[str]]:
-    """Return the charset of a parameter's value and its percent-encoded pieces, none of which should be parted."""
+    """Return the charset of a parameter's value and its percent-encoded pieces, characters where it can."""
     label, codec = ("UTF-8", "utf-8") if style.utf8 else word_charset(text, style.mode)
     octets = encode_strictly(text, codec, key)
     if codec != "utf-8":
@@ -111,7 +114,7 @@ def ascii_fallback(name: str) -> str:
     return "".join(character if " " <= character <= "~" else "_" for character in plain)
 
 
-# --- reading --------------------------------------------------------------------------------------------------------
+# --- reading --------------------------------------------------------------------------------------
 
 # A quoted string (closed or not), a ";" or a run of anything else: every octet is looked at once.
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|;|[^;"]+', re.DOTALL)
@@ -126,8 +129,8 @@ def read_parameters(text: str) -> tuple[str, dict[str, str]]:
     """Read a field with parameters leniently (RFC 2045 5.1, RFC 2231).
 
     Returns:
-        What stands before the parameters and the attributes, both in lower case, with the decoded values. Of several
-        values for one attribute the RFC 2231 form wins, then the first.
+        What stands before the parameters and the attributes, both in lower case, with the decoded values.
+        Of several values for one attribute the RFC 2231 form wins, then the first.
     """
     pieces = [""]
     for match in _PIECE.finditer(text):

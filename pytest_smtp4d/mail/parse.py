@@ -1,17 +1,16 @@
 """MIME to mail object: any octets give one, never an exception.
 
-RFC 5322, 2045 to 2047, 2231, 8621 4.1.4; 4D `MAIL Convert from MIME`. The one thing to know: the message is read once
-from front to back, with the open boundaries in a table, so the time is linear in its length whatever it holds, and no
-depth is too deep.
+RFC 5322, 2045 to 2047, 2231, 8621 4.1.4; 4D `MAIL Convert from MIME`. The one thing to know: the message is
+read once from front to back, with the open boundaries in a table, so the time is linear in its length
+whatever it holds, and no depth is too deep.
 """
 
 from __future__ import annotations
 
 import binascii
 import re
-from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
@@ -19,6 +18,9 @@ from pytest_smtp4d.mail.charset import decode_octets, decode_words
 from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
 from pytest_smtp4d.mail.header import read_date
 from pytest_smtp4d.mail.parameter import is_media_type, is_token, read_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
 
 __all__ = ["html_body_of", "mail_convert_from_mime", "text_body_of"]
 
@@ -30,9 +32,9 @@ def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
         mime: octets, or decoded text: LF or CRLF, its non-ASCII characters taken as they are.
 
     Returns:
-        The properties that the header gives; `headers`, all fields in order, unfolded and decoded; `bodyStructure`;
-        `bodyValues`, the texts of the body; `attachments`, every other leaf. Setting a property afterwards wins over
-        the field in `headers`.
+        The properties that the header gives; `headers`, all fields in order, unfolded and decoded;
+        `bodyStructure`; `bodyValues`, the texts of the body; `attachments`, every other leaf. Setting a
+        property afterwards wins over the field in `headers`.
 
     Raises:
         TypeError: `mime` is neither octets nor text. No content raises.
@@ -58,7 +60,7 @@ def _octets_of(text: str) -> bytes:
         return text.encode("utf-8", "replace")
 
 
-# --- fields ---------------------------------------------------------------------------------------------------------
+# --- fields ---------------------------------------------------------------------------------------
 
 # Where a header ends: an empty line, or a line that may be a delimiter.
 _HEADER_STOP = re.compile(rb"^(?:\r?\n|--)", re.MULTILINE)
@@ -73,7 +75,7 @@ _LONGEST_DELIMITER = (
 
 
 def _read_fields(octets: bytes) -> tuple[list[tuple[str, str]], int]:
-    """Return names and raw, unfolded values of a header, and how many octets they are; what is no field ends it."""
+    """Return names and raw, unfolded values of a header, and how many octets they are: to the first no field."""
     fields: list[tuple[str, str]] = []
     for match in _LOGICAL_LINE.finditer(octets):
         line = match[0]
@@ -117,7 +119,7 @@ _BARE_IDENTIFIER = re.compile(r"[^<>\s,]{1,900}")
 
 
 def _properties(fields: list[tuple[str, str]]) -> dict[str, Any]:
-    """Return the properties that a header gives; a field that cannot be read gives none and stays in `headers`."""
+    """Return the properties that a header gives; a field that cannot be read is in `headers` only."""
     values: dict[str, list[str]] = {}
     for name, value in fields:
         values.setdefault(name.lower(), []).append(value)
@@ -156,7 +158,7 @@ def _address(name: str, addr_spec: str) -> EmailAddress:
 
 
 def _identifiers(values: Iterable[str]) -> list[str]:
-    """Return the message identifiers in fields, without angle brackets; without any, the words that stand there."""
+    """Return the message identifiers in fields, without angle brackets, or else the words that stand there."""
     text = " ".join(values)
     found = _IDENTIFIER.findall(text) or ([] if "<" in text else _BARE_IDENTIFIER.findall(text))
     return [identifier for identifier in found if identifier.isprintable()]
@@ -169,7 +171,7 @@ def _keywords(values: Iterable[str]) -> dict[str, bool]:
     return {word.strip(" \t"): True for word in words if word.strip(" \t")}
 
 
-# --- parts ----------------------------------------------------------------------------------------------------------
+# --- parts ----------------------------------------------------------------------------------------
 
 
 @dataclass(slots=True)
@@ -192,8 +194,9 @@ class _Part:
 class _TreeReader:
     """Reads a message front to back; boundaries of multiparts that are open are looked up in a table.
 
-    A line is a delimiter when it is "--" and an open boundary, with "--" after it to close (RFC 2046 5.1.1); one of an
-    outer multipart also ends those inside it. So each octet is looked at a fixed number of times.
+    A line is a delimiter when it is "--" and an open boundary, with "--" after it to close (RFC 2046
+    5.1.1); one of an outer multipart also ends those inside it. So each octet is looked at a fixed number
+    of times.
     """
 
     def __init__(self, octets: bytes) -> None:
@@ -231,14 +234,13 @@ class _TreeReader:
         )
         part.type, part.parameters = _read_type(part.value_of("content-type"), default)
         boundary = part.parameters.get("boundary", "").rstrip(" \t").encode("utf-8", "replace")
-        if part.type.startswith("multipart/"):
-            if boundary:
-                self._depths.setdefault(boundary, []).append(len(self._open))
-                self._open.append((part, boundary))
+        if part.type.startswith("multipart/") and boundary:
+            self._depths.setdefault(boundary, []).append(len(self._open))
+            self._open.append((part, boundary))
         return cut
 
     def _read_content(self, part: _Part, delimiter: _Delimiter | None) -> tuple[_Part | None, int]:
-        """Read to the delimiter that begins the next part; return that part, if any, and where its header begins."""
+        """Read to the delimiter that begins the next part; return that part, if any, and where it begins."""
         position = part.start
         inside: _Part | None = part
         while True:
@@ -313,7 +315,7 @@ def _read_type(value: str, default: str) -> tuple[str, dict[str, str]]:
     return (media_type, parameters) if is_media_type(media_type) else (default, {})
 
 
-# --- the body -------------------------------------------------------------------------------------------------------
+# --- the body -------------------------------------------------------------------------------------
 
 
 def _body(root: _Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
@@ -428,7 +430,7 @@ class _Content:
         return self._decoded
 
 
-# --- transfer encodings ---------------------------------------------------------------------------------------------
+# --- transfer encodings ---------------------------------------------------------------------------
 
 _LAST_LINE_END = re.compile(rb"\r?\n\Z")
 _BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
@@ -469,16 +471,16 @@ _DECODERS: Mapping[str, Callable[[bytes], tuple[bytes, bool]]] = {
 }
 
 
-# --- views ----------------------------------------------------------------------------------------------------------
+# --- views ----------------------------------------------------------------------------------------
 
 
 def text_body_of(mail: Mapping[str, Any]) -> str | None:
-    """Return the plain text of a mail object: `textBody`, else the text/plain parts of its body; None for none."""
+    """Return the plain text of a mail object: `textBody`, else its text/plain parts; None for none."""
     return _text_of(mail, "textBody", "text/plain")
 
 
 def html_body_of(mail: Mapping[str, Any]) -> str | None:
-    """Return the HTML of a mail object: `htmlBody`, else the text/html parts of its body; None for none."""
+    """Return the HTML of a mail object: `htmlBody`, else its text/html parts; None for none."""
     return _text_of(mail, "htmlBody", "text/html")
 
 

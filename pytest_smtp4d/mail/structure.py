@@ -1,8 +1,8 @@
 """The tree of parts: from the properties of a mail object to the octets of its body.
 
-RFC 2046 5.1 (multipart), RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`). The one thing to know: parts are
-encoded first, so that boundaries can be chosen that none of them holds; trees are walked with a list, never by
-recursion, so their depth is free.
+RFC 2046 5.1 (multipart), RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`). The one thing to know: parts
+are encoded first, so that boundaries can be chosen that none of them holds; trees are walked with a list,
+never by recursion, so their depth is free.
 """
 
 from __future__ import annotations
@@ -112,7 +112,7 @@ def body_of(mail: Mapping[str, Any], style: BodyStyle) -> Leaf | Multipart:
     )
 
 
-# --- leaves ---------------------------------------------------------------------------------------------------------
+# --- leaves ---------------------------------------------------------------------------------------
 
 
 def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
@@ -144,7 +144,7 @@ def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
 
 
 def _encode_octets(media_type: str, octets: bytes, style: BodyStyle) -> Encoded:
-    """Encode octets in base64; a message in itself, which must not be (RFC 2046 5.2.1), as it is where it can."""
+    """Encode octets in base64; a message, which must not be (RFC 2046 5.2.1), as it is where that can be."""
     if media_type.lower().startswith("message/"):
         lines = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if fits_lines(lines) and (style.eightbit or lines.isascii()):
@@ -152,9 +152,9 @@ def _encode_octets(media_type: str, octets: bytes, style: BodyStyle) -> Encoded:
     return Encoded("", "base64", base64_lines(octets))
 
 
-# --- bodyStructure --------------------------------------------------------------------------------------------------
+# --- bodyStructure --------------------------------------------------------------------------------
 
-_PART_KEYS = {
+_PART_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "partId": str,
     "partID": str,
     "type": str,
@@ -170,7 +170,8 @@ _PART_KEYS = {
     "size": int,
     "blobId": str,
 }
-# Fields that a part's properties write, so that its `headers` do not; Content-MD5 would be of the former content.
+# Fields that a part's properties write, so that its `headers` do not; Content-MD5 would be of the former
+# content.
 _WRITTEN = frozenset(
     ("content-type", "content-transfer-encoding", "content-disposition", "content-md5", "mime-version", "bcc")
 )
@@ -180,7 +181,7 @@ _BY_FIELD = {"content-id": "cid", "content-language": "language", "content-locat
 def _structured(
     mail: Mapping[str, Any], attachments: list[MailAttachment], style: BodyStyle
 ) -> Leaf | Multipart:
-    """Return the tree that `bodyStructure` describes; attachments that it does not name are added beside it."""
+    """Return the tree that `bodyStructure` describes; attachments that it does not name stand beside it."""
     contents = _Contents(mail, attachments, style)
     top = Multipart("multipart/mixed")
     nodes = [top]
@@ -228,7 +229,7 @@ class _Contents:
         Raises:
             MailError: nothing has content for it, and it is no such attachment.
         """
-        part_id = part.get("partId") or part.get("partID")
+        part_id = str(part.get("partId") or part.get("partID") or "")
         if part_id in self._values:
             return [_value_leaf(part, self._values[part_id], path, self._style)]
         attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid"))
@@ -373,7 +374,7 @@ def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
 def _kept_parameters(
     part: Mapping[str, Any], field_name: str, value: str, set_elsewhere: set[str]
 ) -> list[tuple[str, str]]:
-    """Return the parameters that a part's own header gives this field (`format=flowed`) and no property sets."""
+    """Return the parameters that a part's own header gives a field (`format=flowed`) and no property sets."""
     for name, text in header_items(part.get("headers"), "headers"):
         if name.lower() == field_name:
             own_value, parameters = read_parameters(text)
@@ -385,7 +386,7 @@ def _kept_parameters(
     return []
 
 
-# --- octets ---------------------------------------------------------------------------------------------------------
+# --- octets ---------------------------------------------------------------------------------------
 
 
 def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes, bytes]:
@@ -393,8 +394,8 @@ def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes
 
     Args:
         root: the tree.
-        unique: gives a text that no other message has, of letters and digits; asked once, and again while a part
-            happens to hold its answer.
+        unique: gives a text that no other message has, of letters and digits; asked once, and again while a
+            part happens to hold its answer.
     """
     if isinstance(root, Leaf):
         return root.header, root.body
