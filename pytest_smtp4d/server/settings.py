@@ -278,7 +278,9 @@ def _accounts(name: str, value: object) -> Mapping[str, str]:
 
     secret = "password" if name == "users" else "access token"
     if not isinstance(value, AnyMapping):
-        what = f"{name} maps each user to its {secret}" + (", or is '*' for anybody" if name == "users" else "")
+        what = f"{name} maps each user to its {secret}" + (
+            ", or is '*' for anybody" if name == "users" else ""
+        )
         raise SettingsError(f"{what}; it is no {type(value).__name__}")
     for user, word in value.items():
         if not isinstance(user, str) or not user:

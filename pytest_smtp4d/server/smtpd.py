@@ -464,26 +464,30 @@ class Connection(SMTP):
         """
         from pytest_smtp4d.server.certificates import authority
 
-        context = authority().server_context(self.settings)
-        pipe = TLSPipe(context, server_side=True)
-        plaintext = b""
-        while True:
+        pipe = TLSPipe(authority().server_context(self.settings), server_side=True)
+        while self._pipe is None:
             try:
                 plaintext = pipe.receive(octets)
             except ssl.SSLError as error:
                 self.write_unrecorded(pipe.pending())
                 self.hang_up(tls_reason(error), notify=False)
                 return False
-            await send(pipe.pending())
-            if pipe.handshake_done:
-                break
-            octets = await self.octets()
+            if (
+                pipe.handshake_done
+            ):  # from here on what arrives is decrypted, also while the last flight leaves
+                self._begin_tls(pipe, plaintext)
+                await send(pipe.pending())
+            else:
+                await send(pipe.pending())
+                octets = await self.octets()
+        return True
+
+    def _begin_tls(self, pipe: TLSPipe, plaintext: bytes) -> None:
         self._pipe = pipe
+        self._input[:0] = plaintext
         self.record.tls = Tls(pipe.version, pipe.cipher, getattr(pipe.ssl_object, "asked_for", None))
         assert self.session is not None
         self.session.ssl = {"version": pipe.version, "cipher": pipe.cipher}
-        self._input[:0] = plaintext
-        return True
 
 
 def tls_reason(error: ssl.SSLError) -> str:

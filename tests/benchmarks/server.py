@@ -1,7 +1,7 @@
 """Messages captured per second, ours against aiosmtpd's Controller: pairs of rounds in one run.
 
 Run it: `python tests/benchmarks/server.py [rounds]`. Each server is a process of its own, each round measures
-both, and the ratio is taken pair by pair, so that the machine's mood cancels out. It prints; it asserts nothing.
+both, and the ratio is taken pair by pair, so that the mood of the machine cancels out. It asserts nothing.
 """
 
 from __future__ import annotations

@@ -24,8 +24,8 @@ STATES = {
     ),
 }
 
-# (state, command, reply): RFC 5321 4.1 to 4.5, and the RFC of each extension. Every reply but those to HELO and
-# EHLO carries its enhanced code (RFC 2034 3).
+# (state, command, reply): RFC 5321 4.1 to 4.5, and the RFC of each extension. Every reply but those to HELO
+# and EHLO carries its enhanced code (RFC 2034 3).
 TABLE = [
     # RFC 5321 4.1.1.1
     ("connected", "HELO client.example.com", "250 localhost"),
