@@ -31,7 +31,7 @@ _LABEL = r"[0-9A-Za-z_\x80-\U0010ffff](?:[-0-9A-Za-z_\x80-\U0010ffff]*[0-9A-Za-z
 
 # dot-atom-text = 1*atext *("." 1*atext)                                     RFC 5322 3.2.3, RFC 6532 3.2
 _DOT_ATOM = re.compile(rf"{_ATOM}(?:\.{_ATOM})*")
-# domain = sub-domain *("." sub-domain) / address-literal                     RFC 5321 4.1.2; "_" as in the DNS
+# domain = sub-domain *("." sub-domain) / address-literal                    RFC 5321 4.1.2; "_" as in the DNS
 _DOMAIN = re.compile(rf"{_LABEL}(?:\.{_LABEL})*|\[[!-Z^-~]*\]")
 # The two shapes that nearly all addresses have, `a@b` and `Words <a@b>`, read without the tokeniser.
 _WORDS = r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*"

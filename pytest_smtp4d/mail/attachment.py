@@ -161,7 +161,7 @@ def mail_new_attachment(
 
 
 def _read(source: object) -> tuple[bytes, str, Path | None]:
-    """Return the octets of `source`, its own name ("" for octets) and its absolute path (None for no file)."""
+    """Return the octets of `source`, its own name ("" for octets) and its absolute path (None: no file)."""
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source), "", None
     if isinstance(source, str) or hasattr(source, "__fspath__"):

@@ -267,7 +267,7 @@ def _without_surrogates(text: str, codec: str) -> tuple[str, bool]:
 
 # --- encoded words --------------------------------------------------------------------------------
 #
-#   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="        RFC 2047 2, RFC 2231 5
+#   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="       RFC 2047 2, RFC 2231 5
 
 _LONGEST_WORD = 75
 # What may stand for itself in an encoded word wherever it stands, in a phrase too (RFC 2047 5 (3)); "_" is

@@ -142,7 +142,7 @@ def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
 
 
 def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator[tuple[str, str]]:
-    """Part unstructured text into tokens, encoded from the first word that cannot stand as it is to the last."""
+    """Part unstructured text into tokens, encoded from the first word that cannot stand raw to the last."""
     pieces = _BLANKS.split(text)  # word, blanks, word, … ; an empty word where blanks begin or end the text
     words, gaps = pieces[::2], [" ", *pieces[1::2]]
     unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
@@ -331,7 +331,7 @@ _ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT
 
 
 def read_date(value: str) -> str | None:
-    """Return the moment of a Date field as ISO 8601 text in UTC (4D: `sendAt`), or None where it names none."""
+    """Return the moment of a Date field as ISO 8601 text in UTC (4D: `sendAt`); None where it names none."""
     match = _DATE.match(value.strip())
     if not match or match[2].title() not in _MONTHS:
         return None

@@ -75,7 +75,7 @@ _LONGEST_DELIMITER = (
 
 
 def _read_fields(octets: bytes) -> tuple[list[tuple[str, str]], int]:
-    """Return names and raw, unfolded values of a header, and how many octets they are: to the first no field."""
+    """Return names and raw, unfolded values of a header, and how many octets they are; no field ends it."""
     fields: list[tuple[str, str]] = []
     for match in _LOGICAL_LINE.finditer(octets):
         line = match[0]
@@ -158,7 +158,7 @@ def _address(name: str, addr_spec: str) -> EmailAddress:
 
 
 def _identifiers(values: Iterable[str]) -> list[str]:
-    """Return the message identifiers in fields, without angle brackets, or else the words that stand there."""
+    """Return the message identifiers in fields, without angle brackets, else the words that stand there."""
     text = " ".join(values)
     found = _IDENTIFIER.findall(text) or ([] if "<" in text else _BARE_IDENTIFIER.findall(text))
     return [identifier for identifier in found if identifier.isprintable()]

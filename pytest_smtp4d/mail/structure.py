@@ -232,7 +232,7 @@ class _Contents:
         part_id = str(part.get("partId") or part.get("partID") or "")
         if part_id in self._values:
             return [_value_leaf(part, self._values[part_id], path, self._style)]
-        attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid"))
+        attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid") or "")
         if attachment is not None:
             self._placed.add(id(attachment))
             encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
