@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError, nearest
+from pytest_smtp4d.server.transcript import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -39,6 +40,7 @@ CRITERIA = (
 
 _LISTS = frozenset({"rcpt_to", "from_", "to", "cc", "bcc"})
 _SHOWN_VALUE = 200
+_SHOWN_COMMAND = 80
 _SHOWN_ROWS = 20
 
 
@@ -312,19 +314,21 @@ def _outcome(transaction: Transaction, session: Session) -> str:
 
 def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
     for session in sessions:
-        commands = session.commands
-        if commands:
-            last = commands[-1]
-            said = f"{last.verb} {last.argument}".rstrip()
-            answered = (
-                f"answered {last.reply.code} {last.reply.lines[0]}".rstrip() if last.reply else "not answered"
-            )
-            story = f"last command {said}, {answered}"
-        else:
-            story = "no command"
-        yield f"{session.peer[0]}:{session.peer[1]}: {session.ended or 'still open'}; {story}"
+        yield f"{session.peer[0]}:{session.peer[1]}: {session.ended or 'still open'}; {_story(session)}"
         if hint := advice(session):
             yield f"  {hint}"
+
+
+def _story(session: Session) -> str:
+    """Return the last thing that a client said, but for its goodbye, and what it was answered."""
+    commands = [command for command in session.commands if command.verb != "QUIT"]
+    if not commands:
+        return "no command"
+    last = commands[-1]
+    said = escaped(f"{last.verb} {last.argument}".strip().encode("utf-8", "surrogateescape"))
+    said = said if len(said) <= _SHOWN_COMMAND else f"{said[:_SHOWN_COMMAND]}…"
+    answered = f"answered {last.reply.code} {last.reply.lines[0]}".rstrip() if last.reply else "not answered"
+    return f"last command {said}, {answered}"
 
 
 _ENDINGS: tuple[tuple[str, str], ...] = (
@@ -333,7 +337,11 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
         "the client does not trust the certificate: give it `ca_file` or `client_context()`, or `smtp_trust`",
     ),
     (
-        r"bad.certificate|certificate.(unknown|expired)",
+        r"certificate.expired",
+        "the client finds the certificate out of date: see the setting `certificate`",
+    ),
+    (
+        r"bad.certificate|certificate.unknown",
         "the client refused the certificate: trust `ca_file`, and connect to a name that it holds",
     ),
     (
@@ -341,12 +349,16 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
         "the server asks for a client certificate: use `client_context(identity=True)`",
     ),
     (
-        r"protocol.version|no.(shared|common)|handshake.failure",
+        r"protocol.version|unsupported.protocol|no.(shared|common)|handshake.failure",
         "client and server share no TLS version or cipher: see the setting `tls_versions`",
     ),
     (
         r"wrong.version|http.request|not tls",
         "the client spoke plaintext where TLS was due: see the setting `tls`",
+    ),
+    (
+        r"closed in TLS",
+        "the handshake did not end: with tls='implicit' the client has to begin with TLS",
     ),
 )
 """How a session ended (any case, any mark between words) -> what to do about it."""
@@ -369,6 +381,8 @@ def advice(session: Session) -> str:
     for code, hint in _REPLIES:
         if code in codes:
             return hint
+    if any(command.verb.startswith("\x16\x03") for command in commands):
+        return "the client began with TLS where plaintext was due: set tls='implicit', or let it use STARTTLS"
     if session.ended is not None and not any(command.verb in ("EHLO", "HELO") for command in commands):
-        return "no EHLO: does the client start with TLS (tls='implicit'), or close at once?"
+        return "no EHLO: the client left before it had said anything; see the setting `tls`"
     return ""

@@ -270,7 +270,7 @@ class Judge:
                 found.append(_violation("parameter-not-offered", _shown(line)))
         return tuple(found)
 
-    def credentials(self, mechanism: str, _line: bytes = b"") -> tuple[Violation, ...]:
+    def credentials(self, mechanism: str) -> tuple[Violation, ...]:
         """Judge a response to this mechanism, in AUTH itself or as the answer to a challenge."""
         mechanism = mechanism.upper()
         if self._tls or "STARTTLS" not in self._offered or mechanism not in _PASSWORD_MECHANISMS:
