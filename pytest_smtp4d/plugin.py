@@ -179,6 +179,7 @@ def _watch_of(item: pytest.Item) -> Watch | None:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Skip a sweep's item that passed without its stage being reached."""
+    __tracebackhide__ = True
     result = yield
     fault = item.stash.get(_swept, None)
     if fault is not None and not fault.hits:
@@ -189,6 +190,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed, after its fixtures are torn down, when the strict verdict is against it."""
+    __tracebackhide__ = True
     with item.stash.get(_undo, ExitStack()):
         result = yield
         if item.stash.get(_outcome, None) == "passed" and (watch := _watch_of(item)):
