@@ -12,7 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pytest
 
@@ -36,6 +36,30 @@ MARKERS = {
     "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
     "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run plainly, then with a fault at each stage.",
 }
+
+INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
+    "host": "string",
+    "port": "string",
+    "allow_remote": "bool",
+    "tls": "string",
+    "require_tls": "bool",
+    "certificate": "string",
+    "client_certificate": "string",
+    "tls_versions": "args",
+    "users": "linelist",
+    "tokens": "linelist",
+    "auth": "args",
+    "require_auth": "bool",
+    "auth_without_tls": "bool",
+    "size_limit": "string",
+    "recipient_limit": "string",
+    "extensions": "args",
+    "esmtp": "bool",
+    "greylist": "string",
+    "strict": "bool",
+    "ignore_violations": "args",
+}
+"""Every setting is an ini of this type too, `smtp4d_` before its name; accounts are lines `user: secret`."""
 
 _WATCH = "pytest_smtp4d.server.watch"
 _watch: pytest.StashKey[Watch | None] = pytest.StashKey()
@@ -73,12 +97,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="failed",
         help="show the SMTP transcript of failed tests (default), of all tests, or never",
     )
-    parser.addini(
-        "smtp4d_strict",
-        "fail a test whose fault was never hit or whose client violated SMTP (default: true)",
-        type="bool",
-        default=True,
-    )
+    for name, kind in INI_SETTINGS.items():
+        meaning = f"default of the setting `{name}` of every server"
+        parser.addini(f"smtp4d_{name}", meaning, type=kind, default=None)
     parser.addini(
         "smtp4d_timeout",
         "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
@@ -87,10 +108,50 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Register the markers; refuse an ini value that is no number of seconds."""
+    """Register the markers; refuse an ini value that cannot be."""
     for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", name + meaning)
     _server_timeout(config)
+    settings = _ini_settings(config)
+    if settings:
+        from pytest_smtp4d.errors import SettingsError
+        from pytest_smtp4d.server.settings import ServerSettings
+
+        try:
+            ServerSettings.from_mapping(settings)
+        except SettingsError as error:
+            raise pytest.UsageError(f"ini: smtp4d_{error}") from None
+
+
+def _ini_settings(config: pytest.Config) -> dict[str, Any]:
+    """Return the settings that the ini file gives, in the types that settings have."""
+    settings: dict[str, Any] = {}
+    for name, kind in INI_SETTINGS.items():
+        value = config.getini(f"smtp4d_{name}")
+        if value is None:
+            continue
+        if kind == "args":
+            value = tuple(value)
+        elif kind == "linelist":
+            value = (
+                "*" if value == ["*"] else {user.strip(): word.strip() for user, _, word in _parted(value)}
+            )
+        elif name in ("port", "size_limit", "recipient_limit", "greylist"):
+            value = _number(value)
+        settings[name] = value
+    return settings
+
+
+def _parted(lines: list[str]) -> list[tuple[str, str, str]]:
+    return [line.partition(":") for line in lines]
+
+
+def _number(text: str) -> object:
+    """Return the number that a text is, or the text: the setting's own check then says what it should be."""
+    try:
+        return float(text) if "." in text else int(text)
+    except ValueError:
+        return text
 
 
 def _server_timeout(config: pytest.Config) -> float:
@@ -303,7 +364,7 @@ def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: Exi
     def make(**settings: Any) -> SMTPServer:
         from pytest_smtp4d.server.runner import SMTPServer
 
-        server = SMTPServer(**{"strict": config.getini("smtp4d_strict"), **defaults, **settings})
+        server = SMTPServer(**{**_ini_settings(config), **defaults, **settings})
         stack.enter_context(server)
         return server
 

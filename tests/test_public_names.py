@@ -46,4 +46,4 @@ def test_dir_shows_the_public_names() -> None:
 def test_an_unknown_name_is_an_attribute_error() -> None:
     """A typing slip is named, as for any module."""
     with pytest.raises(AttributeError, match="module 'pytest_smtp4d' has no attribute 'SMTPSever'"):
-        _ = pytest_smtp4d.SMTPSever  # type: ignore[attr-defined]
+        _ = pytest_smtp4d.SMTPSever
