@@ -5,10 +5,12 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.peers.postfix import Postfix, running_postfix
 
 PROJECT = Path(__file__).parents[2]
 PACKAGES = {"node": "nodejs", "dovecot": "dovecot-core", "smtp-sink": "postfix"}
@@ -73,3 +75,20 @@ def nodemailer(foreign: Foreign) -> Callable[..., subprocess.CompletedProcess[st
         )
 
     return run
+
+
+@pytest.fixture(scope="session")
+def postfix_server(foreign: Foreign) -> Iterator[Postfix]:
+    """A Postfix for all the tests that need one."""
+    with running_postfix(foreign) as server:
+        yield server
+
+
+@pytest.fixture
+def postfix(postfix_server: Postfix) -> Iterator[Postfix]:
+    """The Postfix, whose mailboxes are empty before and must be empty after."""
+    yield postfix_server
+    left = [mailbox for mailbox in postfix_server.mailboxes() if not mailbox.is_empty()]
+    for mailbox in left:
+        mailbox.take()
+    assert not left, f"the test left mail in {left}"

@@ -1,0 +1,76 @@
+"""What running somebody else's daemon takes: ports, folders, and waiting for what it does.
+
+The one thing to know: nothing here is left to chance; a port is ours before the daemon is told of it.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TypeVar
+
+import pytest
+
+_T = TypeVar("_T")
+
+
+def need_root(what: str) -> None:
+    """Skip the test where we are not root; a daemon that changes its user cannot be had then."""
+    if not hasattr(os, "geteuid") or os.geteuid() != 0:
+        pytest.skip(f"{what} has to be started by root")
+
+
+@contextmanager
+def reserved_ports(names: tuple[str, ...], address: str = "127.0.0.1") -> Iterator[dict[str, int]]:
+    """Give each name a port that nobody else is given while the context lasts.
+
+    A bound socket that never listens keeps the port from others; a server that sets SO_REUSEADDR, and all of
+    ours do, may bind and listen beside it.
+    """
+    with ExitStack() as sockets:
+        ports = {}
+        for name in names:
+            sock = sockets.enter_context(socket.socket(socket.AF_INET, socket.SOCK_STREAM))
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            sock.bind((address, 0))
+            ports[name] = sock.getsockname()[1]
+        yield ports
+
+
+@contextmanager
+def open_folder(prefix: str) -> Iterator[Path]:
+    """Make a folder that daemons under other users may enter (pytest's own are closed to them)."""
+    with TemporaryDirectory(prefix=prefix) as folder:
+        path = Path(folder)
+        path.chmod(0o755)
+        yield path
+
+
+def wait_until(condition: Callable[[], _T | None], what: str, seconds: float = 15.0) -> _T:
+    """Return what the condition gives as soon as it gives something true.
+
+    A foreign process tells nobody when it is done: this one loop looks, every few milliseconds.
+
+    Raises:
+        AssertionError: `seconds` passed; names `what` was waited for.
+    """
+    end = time.monotonic() + seconds
+    pause = threading.Event()
+    while True:
+        found = condition()
+        if found:
+            return found
+        assert time.monotonic() < end, f"waited {seconds:g} s in vain for {what}"
+        pause.wait(0.005)
+
+
+def answers(port: int, address: str = "127.0.0.1") -> bool:
+    """True when something listens on that port."""
+    with socket.socket() as sock:
+        return sock.connect_ex((address, port)) == 0
