@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
     from pytest_smtp4d.transporter.error_stack import last_errors, on_err_call
+    from pytest_smtp4d.transporter.log import smtp_log
     from pytest_smtp4d.transporter.options import AuthenticationMode
     from pytest_smtp4d.transporter.status import Status
     from pytest_smtp4d.transporter.transporter import (
@@ -81,6 +82,7 @@ __all__ = [
     "mail_convert_to_mime",
     "mail_new_attachment",
     "on_err_call",
+    "smtp_log",
     "smtp_new_transporter",
 ]
 
@@ -124,6 +126,7 @@ _HOMES = {
     "mail_convert_to_mime": "mail.compose",
     "mail_new_attachment": "mail.attachment",
     "on_err_call": "transporter.error_stack",
+    "smtp_log": "transporter.log",
     "smtp_new_transporter": "transporter.transporter",
 }
 
