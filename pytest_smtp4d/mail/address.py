@@ -171,8 +171,8 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
                 f"{key}: the {name} of an address must be text, not {text.__class__.__name__}: {text!r}"
             )
     name, email = str(value.get("name") or ""), str(value.get("email") or "")
-    if not email.strip():
-        if name.strip():
+    if not email.strip(" \t"):
+        if name.strip(" \t"):
             raise MailError(f"{key}: the address of {name!r} has no email")
         return []
     found = _parse_text(email, key)
@@ -180,7 +180,7 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
         raise MailError(f"{key}: the email of an address object must be one address: {email!r}")
     if _FORBIDDEN.search(name):
         raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {name!r}")
-    return [Mailbox(name.strip() or found[0].name, found[0].addr_spec)]
+    return [Mailbox(name.strip(" \t") or found[0].name, found[0].addr_spec)]
 
 
 # --- reading a list -------------------------------------------------------------------------------
@@ -236,7 +236,7 @@ def _comment(text: str, position: int) -> tuple[str, int, bool]:
         if not depth:
             break
         pieces.append(piece[1:] if piece[0] == "\\" else piece)
-    return "".join(pieces).strip(), position, not depth
+    return "".join(pieces).strip(" \t"), position, not depth
 
 
 def _entries(text: str, *, strict: bool) -> Iterator[Mailbox | Group | _Malformed]:
@@ -307,7 +307,7 @@ def _phrase(item: list[_Token]) -> str:
     for token in item:
         if token.kind != "comment":
             pieces.append(" " + token.text if token.spaced and pieces else token.text)
-    return "".join(pieces).strip()
+    return "".join(pieces).strip(" \t")
 
 
 def _text(item: list[_Token]) -> str:

@@ -68,7 +68,8 @@ def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[
     """Write one parameter, in as many sections as it needs (RFC 2231 3 and 4)."""
     check_header_text(text, key)
     room = WIDTH - 2 - len(attribute) - 6  # of a section: blank, attribute, "*12*=", ";"
-    if not CONTROL.search(text) and (style.utf8 or text.isascii()):
+    looks_encoded = "=?" in text  # readers decode encoded words here, though they must not stand here
+    if not looks_encoded and not CONTROL.search(text) and (style.utf8 or text.isascii()):
         quoted = [{"\\": "\\\\", '"': '\\"'}.get(character, character) for character in text]
         whole = f'{attribute}="{"".join(quoted)}"'
         if len(whole.encode("utf-8", "replace")) <= WIDTH - 2:
@@ -142,18 +143,18 @@ def read_parameters(text: str) -> tuple[str, dict[str, str]]:
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
     for piece in pieces[1:]:
         attribute, equals, value = piece.partition("=")
-        match_name = _ATTRIBUTE.fullmatch(attribute.strip().lower())
+        match_name = _ATTRIBUTE.fullmatch(attribute.strip(" \t").lower())
         if not equals or not match_name:
             continue
         name, section, extended = match_name.groups()
-        value = _unquoted(value.strip())
+        value = _unquoted(value.strip(" \t"))
         if section is None and extended is None:
             plain.setdefault(name, decode_words(value))
         else:
             sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, value))
     extended_values = {name: _joined(found) for name, found in sections.items()}
     values = {name: _STRAY.sub(" ", value) for name, value in {**plain, **extended_values}.items()}
-    return pieces[0].strip().lower(), values
+    return pieces[0].strip(" \t").lower(), values
 
 
 def _unquoted(value: str) -> str:

@@ -1,0 +1,222 @@
+"""Any mail object composes or raises MailError; what was composed is read back; reading never fails.
+
+What may differ after compose and parse is written down in docs/explanation/mail.md and, as code, in `expected`.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from datetime import datetime, timezone
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, example, given, settings
+from hypothesis import strategies as st
+
+from pytest_smtp4d.errors import MailError
+from pytest_smtp4d.mail.attachment import mail_new_attachment
+from pytest_smtp4d.mail.charset import MailMode
+from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
+
+NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
+
+
+def counter() -> Callable[[], str]:
+    """Return a source of unique ids that begins anew for each message."""
+    numbers = itertools.count(1)
+    return lambda: f"ID{next(numbers)}"
+
+
+def octets_of(mail: Any, **options: Any) -> bytes:
+    """Compose with a fixed clock and fixed ids."""
+    return compose(mail, **{"now": NOW, "unique": counter(), **options})
+
+
+ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
+HEADER_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=200)
+SAMPLES = st.sampled_from(
+    [
+        "Grüße aus Köln",
+        "Καλημέρα κόσμε",
+        "日本語のテスト、ありがとうございます",
+        "emoji 👩‍👩‍👧‍👦🇨🇭👍🏽 family",
+        "שלום עולם and مرحبا",
+        "e\u0301a\u0308 combining",
+        "=?utf-8?q?looks_encoded?=",
+        'quotes " and \\ backslash, comma; semicolon: (comment) <angle>',
+    ]
+)
+LOCAL_PARTS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_{|}~-]{1,20}(\.[a-z0-9]{1,10}){0,2}", fullmatch=True)
+DOMAINS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{2,6}){1,2}", fullmatch=True)
+ADDRESSES = st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS)
+BLANKS = " \t"
+
+
+def _named(name: str, email: str) -> dict[str, str | None]:
+    """Return an address object as parsing gives it."""
+    return {"name": " ".join(name.split(" ")).strip(BLANKS) or None, "email": email}
+
+
+MAILBOXES = st.builds(_named, st.one_of(HEADER_TEXT, SAMPLES), ADDRESSES)
+FILE_NAMES = st.one_of(HEADER_TEXT, SAMPLES).map(lambda name: name or "x.pdf")
+ATTACHMENTS = st.builds(
+    mail_new_attachment,
+    st.binary(max_size=300),
+    FILE_NAMES,
+    st.sampled_from(["", "logo", "part1.06090408@example.com"]),
+    st.sampled_from(["", "image/png", "text/plain", "application/x-y"]),
+    st.sampled_from(["", "inline", "attachment"]),
+)
+MAILS = st.fixed_dictionaries(
+    {},
+    optional={
+        "from": st.lists(MAILBOXES, min_size=1, max_size=3),
+        "sender": st.lists(MAILBOXES, min_size=1, max_size=1),
+        "to": st.lists(MAILBOXES, min_size=1, max_size=5),
+        "cc": st.lists(MAILBOXES, min_size=1, max_size=3),
+        "replyTo": st.lists(MAILBOXES, min_size=1, max_size=2),
+        "subject": st.one_of(HEADER_TEXT, SAMPLES),
+        "comments": st.one_of(HEADER_TEXT, SAMPLES),
+        "sendAt": st.datetimes(datetime(1900, 1, 1), datetime(9999, 12, 31)).map(  # noqa: DTZ001 - ISO text is made of it
+            lambda moment: f"{moment:%Y-%m-%dT%H:%M:%SZ}".zfill(20)
+        ),
+        "textBody": st.one_of(ANY_TEXT, SAMPLES),
+        "htmlBody": st.one_of(ANY_TEXT, SAMPLES),
+        "attachments": st.lists(ATTACHMENTS, max_size=3),
+        "headers": st.lists(
+            st.builds(
+                lambda name, value: {"name": f"X-{name}", "value": value},
+                st.from_regex(r"[A-Za-z0-9-]{1,30}", fullmatch=True),
+                st.one_of(HEADER_TEXT, SAMPLES),
+            ),
+            max_size=3,
+        ),
+    },
+)
+MODES = st.sampled_from([MailMode.UTF8, MailMode.UTF8_BASE64, MailMode.ISO2022JP])
+
+
+def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
+    """Check what holds for every message: CRLF alone ends lines, none is too long, none is blank inside a fold."""
+    assert octets.endswith(b"\r\n")
+    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|\0", octets)
+    assert max(map(len, octets.split(b"\r\n"))) <= 998
+    if ascii_only:
+        assert octets.isascii()
+    header = octets.partition(b"\r\n\r\n")[0].decode("utf-8")
+    for line in header.split("\r\n"):
+        assert line.strip(), "a folded line of nothing but blanks"
+        for word in re.findall(r"=\?[^?]+\?[QB]\?[^?]*\?=", line):
+            assert len(word) <= 75
+            assert len(line) <= 76
+
+
+@settings(max_examples=100)
+@given(MAILS, MODES, MODES, st.booleans(), st.booleans())
+def test_compose_then_parse_gives_the_mail_back(
+    mail: dict[str, Any], header_charset: MailMode, body_charset: MailMode, eightbit: bool, utf8: bool
+) -> None:
+    """Every property comes back as it was, in any mode."""
+    octets = octets_of(mail, header_charset=header_charset, body_charset=body_charset, eightbit=eightbit, utf8=utf8)
+    check_lines(octets, ascii_only=not utf8)
+    parsed = mail_convert_from_mime(octets)
+    for key in ("from", "sender", "to", "cc", "replyTo", "subject", "comments", "sendAt"):
+        if key in mail and not (key == "sender" and "from" not in mail):
+            assert parsed[key] == mail[key]  # type: ignore[literal-required]
+    own = [item for item in parsed["headers"] if item["name"].startswith("X-")]
+    assert own == mail.get("headers", [])
+    for key, body in (("textBody", text_body_of(parsed)), ("htmlBody", html_body_of(parsed))):
+        if key in mail:
+            assert body == mail[key].replace("\r\n", "\n").replace("\r", "\n")
+    attachments = mail.get("attachments", [])
+    assert sorted(parsed["attachments"], key=hash) == sorted(attachments, key=hash)
+
+
+@settings(max_examples=100)
+@given(st.one_of(st.binary(max_size=2000), st.text(max_size=1000)))
+def test_parsing_any_octets_returns(mime: bytes | str) -> None:
+    """No octets and no text make parsing fail, and what it gives can be composed, again and again the same."""
+    assert_stable(mime)
+
+
+MIME_WORDS = [
+    "Content-Type: multipart/mixed; boundary=x", "Content-Type: multipart/alternative; boundary=\"y z\"", "--x", "--x--",
+    "--y z", "--y z--", "Content-Type: text/html; charset=utf-8", "Content-Type: text/plain; charset=nonsense",
+    "Content-Transfer-Encoding: base64", "Content-Transfer-Encoding: quoted-printable", "Content-Transfer-Encoding: x",
+    "aGVsbG8=", "aGVsbG8", "a=C3=A4=", "=ZZ", "Subject: =?utf-8?q?=E4?= =?x?b?!?=", "From: a@b, (c) <d@e>, \"f", "To: Team: a@b;",
+    "Content-Disposition: attachment; filename*=utf-8''%C3%A4%0A", "Content-Disposition: inline; filename=\"a", "Content-ID: <c>",
+    "Date: Sun, 13 Sep 2020 16:11:53 +0200", "Date: x", "Message-ID: <a@b>", "References: <a@b> c", "Keywords: a, \"b, c\"",
+    "Content-Type: message/rfc822", "Content-Type: image/png; name=x", "MIME-Version: 1.0", "ä", "", "", " folded", "\t", "From x",
+    "X: " + "y" * 1200, "Content-Type: text/plain; charset=utf-7", "+2AA-", "Content-Type: text/plain; charset=utf-16",
+    "Content-Type: text/plain; charset=unicode_escape", "Content-Language: de, en", "Content-Location: http://example.com/ä",
+    "Subject: \x01\x00", "Content-Type: multipart/digest; boundary=d", "--d", "--d--", "Comments: x", "Comments: y",
+    "Content-Type: text/plain; charset=iso-2022-jp", "\x1b$B8l\x1b(B", "Reply-To: ", "Message-ID: " + "<" + "a" * 1500 + "@b>",
+]  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(st.lists(st.sampled_from(MIME_WORDS), max_size=30).map("\r\n".join), st.booleans())
+@example("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x", False)
+def test_parsing_mime_soup_returns(soup: str, as_text: bool) -> None:
+    """The same for octets that look like mail."""
+    assert_stable(soup if as_text else soup.encode("utf-8"))
+
+
+def essence(mail: Any) -> Any:
+    """Return what a second reading must give again: all but the fields' and parts' own writing."""
+    described = {key: value for key, value in mail.items() if key not in ("headers", "bodyStructure", "bodyValues")}
+    texts = [value["value"] for value in mail["bodyValues"].values()]
+    extra = [
+        (item["name"], item["value"])
+        for item in mail["headers"]
+        if item["name"].lower().startswith("x-")
+    ]
+    return described, texts, extra
+
+
+def assert_stable(mime: bytes | str) -> None:
+    """Parse, compose, parse, compose, parse: the last two readings are equal, and the first in essence."""
+    first = mail_convert_from_mime(mime)
+    second = mail_convert_from_mime(octets_of(first))
+    composed = octets_of(second)
+    check_lines(composed)
+    third = mail_convert_from_mime(composed)
+    assert essence(third) == essence(second)
+    assert third["bodyValues"] == second["bodyValues"]
+    assert [value["value"] for value in second["bodyValues"].values()] == [
+        value["value"] for value in first["bodyValues"].values()
+    ]
+    assert second.get("subject") == first.get("subject")
+
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.binary(max_size=5) | ADDRESSES,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+KEYS = [
+    "from", "sender", "to", "cc", "bcc", "replyTo", "subject", "sendAt", "messageId", "inReplyTo", "references", "comments",
+    "keywords", "headers", "textBody", "htmlBody", "bodyStructure", "bodyValues", "attachments", "id", "receivedAt", "size",
+]  # fmt: skip
+
+
+@settings(max_examples=150)
+@given(st.dictionaries(st.sampled_from([*KEYS, "x"]), JSON, max_size=5))
+def test_any_object_composes_or_raises_mail_error(mail: dict[str, Any]) -> None:
+    """A value of any shape under any key gives a message or a MailError, and nothing else."""
+    try:
+        octets = octets_of(mail)
+    except MailError as error:
+        assert str(error)
+    else:
+        check_lines(octets)
+
+
+@pytest.mark.parametrize("mail", [None, 5, "text", b"octets", ["list"]])
+def test_only_a_mapping_is_a_mail(mail: object) -> None:
+    """What is no object at all is a programming error."""
+    with pytest.raises(TypeError, match="a mail is an object"):
+        octets_of(mail)
