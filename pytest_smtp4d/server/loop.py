@@ -38,14 +38,25 @@ class LoopThread:
 
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = _Loop()
+        self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
+        """What is run in the loop before it ends: whoever lives there leaves."""
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         try:
             self.loop.run_forever()
+            self.loop.run_until_complete(self._leave())
         finally:
             self.loop.close()
+
+    async def _leave(self) -> None:
+        for leave in tuple(self.at_end):
+            await leave()
+        tasks = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     @property
     def is_alive(self) -> bool:

@@ -10,7 +10,6 @@ import contextlib
 import os
 import socket
 import threading
-import weakref
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
@@ -298,6 +297,13 @@ class SMTPServer:
         if problems:
             raise AssertionError("\n".join(problems))
 
+    def _let_go(self) -> None:
+        """In a forked child: the server is the parent's, and no longer this process's business."""
+        listener, self._listener = self._listener, None
+        self._lock = threading.RLock()
+        if listener is not None:
+            listener.let_go()
+
     def _require_listener(self) -> _Listener:
         if self._listener is None:
             raise RuntimeError("the server does not run: use `with` or start()")
@@ -325,7 +331,6 @@ class _Listener:
 
     def __init__(self, state: ServerState, host: str, port: int) -> None:
         self._state = state
-        self._process = os.getpid()
         self._loop = loop.current()
         self._host = host
         self._socket, self._holder = _bind_both(host, port)
@@ -336,6 +341,7 @@ class _Listener:
     def _listen(self) -> None:
         self._socket.listen(BACKLOG)
         self._loop.call(self._serve, self._socket)
+        self._loop.at_end.add(self._end)
 
     def _serve(self, listening: socket.socket) -> None:
         running = self._loop.loop
@@ -349,8 +355,17 @@ class _Listener:
         """Stop listening, give the port back and end all sessions, within a second."""
         if self._holder is not None:
             self._holder.close()
-        if os.getpid() == self._process:
-            self._run(self._end(reason))
+        self._run(self._end(reason))
+
+    def let_go(self) -> None:
+        """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
+        connections = (connection.descriptor for connection in self._state.connections)
+        holder = -1 if self._holder is None else self._holder.fileno()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (self._socket.fileno(), holder, *connections):
+            if descriptor >= 0:
+                os.dup2(null, descriptor)
+        os.close(null)
 
     def suspend(self, reason: str) -> None:
         """Stop listening and end all sessions, but keep the port."""
@@ -378,15 +393,17 @@ class _Listener:
         if self._loop.is_alive:
             self._loop.run(coroutine, STOP_LIMIT)
         else:
-            coroutine.close()
-            self._socket.close()
+            coroutine.close()  # the loop ended before, and everything with it
 
-    async def _end(self, reason: str) -> None:
+    async def _end(self, reason: str = "loop ended") -> None:
+        self._loop.at_end.discard(self._end)
         if self._serving is not None:
             server = await self._serving
+            # What has been accepted is still on its way to a protocol; asyncio loses it after a close.
+            self._loop.loop.remove_reader(self._socket)
+            await _turn()
             server.close()
             self._serving = None
-        await _turn()
         for connection in tuple(self._state.connections):
             connection.stop(reason)
         await _turn()
@@ -398,10 +415,10 @@ class _Listener:
 
 
 async def _turn() -> None:
-    """Let the loop look at its sockets twice: a connection accepted first is heard the second time."""
+    """Let the loop turn until a connection that was just accepted has been heard."""
     import asyncio
 
-    for _ in range(2):
+    for _ in range(5):
         await asyncio.sleep(0)
 
 
@@ -431,4 +448,14 @@ def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket | Non
     return listening, holder
 
 
-_running: weakref.WeakSet[SMTPServer] = weakref.WeakSet()
+_running: set[SMTPServer] = set()
+
+
+def _let_go_in_child() -> None:
+    for server in tuple(_running):
+        server._let_go()  # noqa: SLF001 - this is its room
+    _running.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_let_go_in_child)

@@ -44,6 +44,9 @@ INPUT_LIMIT = 262_144
 BATCH = 256
 """Replies to pipelined commands that are written at once."""
 
+TURN = 1000
+"""Pipelined commands that one session may have done before the others have their turn."""
+
 LINGER = 1.0
 """Seconds for which a connection that we closed still takes, and throws away, what the client sends."""
 
@@ -102,6 +105,7 @@ class Connection(SMTP):
         self._blocked = False
         self._closing = False
         self._eof = False
+        self._turn_due = False
         self.has_quit = False
         """Whether the client sent QUIT."""
         self._linger: asyncio.TimerHandle | None = None
@@ -131,7 +135,7 @@ class Connection(SMTP):
         if self._closing:
             return
         if self._epoch != self.state.epoch:
-            self._continue_after_reset()
+            self.continue_after_reset()
         self.state.heard(self.record)
         if self._pipe is not None:
             data = self._decrypt(data)
@@ -313,7 +317,7 @@ class Connection(SMTP):
         for violation in violations:
             self.record.violate(violation)
 
-    def _continue_after_reset(self) -> None:
+    def continue_after_reset(self) -> None:
         """Go on in a new record: what the old one holds belongs to what was before the server's reset."""
         old = self.record
         self._epoch = self.state.epoch
@@ -372,9 +376,14 @@ class Connection(SMTP):
     # -- the command loop -----------------------------------------------------------------------------------
 
     def _advance(self) -> None:
-        """Go on as far as the octets in the buffer allow."""
+        """Go on as far as the octets in the buffer allow; after many commands, others have their turn."""
+        commands = 0
         while not self._closing and not self._blocked:
             if self._coroutine is None:
+                commands += 1
+                if commands > TURN:
+                    self._yield_turn()
+                    return
                 if not self._input or (line := self._take_line(self._input)) is None:
                     break
                 pipelined, self._early = self._early > 0, max(0, self._early - len(line))
@@ -396,6 +405,17 @@ class Connection(SMTP):
         elif self._reading_paused and not self._blocked and len(self._input) <= INPUT_LIMIT:
             self._reading_paused = False
             self._tcp.resume_reading()
+
+    def _yield_turn(self) -> None:
+        if not self._turn_due:
+            self._turn_due = True
+            self.loop.call_soon(self._take_turn)
+
+    def _take_turn(self) -> None:
+        self._turn_due = False
+        if not self._closing:
+            self._advance()
+            self._flush()
 
     def _start(self, coroutine: Coroutine[Any, Any, object]) -> None:
         self._coroutine = coroutine
@@ -441,6 +461,12 @@ class Connection(SMTP):
         return len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND)
 
     # -- TLS ------------------------------------------------------------------------------------------------
+
+    @property
+    def descriptor(self) -> int:
+        """The socket's file descriptor; -1 when it is closed."""
+        connection = self._tcp.get_extra_info("socket")
+        return connection.fileno() if connection is not None else -1
 
     @property
     def is_closing(self) -> bool:

@@ -66,6 +66,12 @@ class ServerProtocol(Login):
         self._chunks_failed = False
         self._utf8 = False
 
+    def continue_after_reset(self) -> None:
+        """Take an open transaction along into the new record."""
+        super().continue_after_reset()
+        if self.transaction is not None:
+            self.state.begin(self.record, self.transaction)
+
     # -- MAIL -----------------------------------------------------------------------------------------------
 
     async def smtp_MAIL(self, argument: str | None) -> None:  # noqa: N802 - aiosmtpd's dispatch name
