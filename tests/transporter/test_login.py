@@ -10,8 +10,8 @@ if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, MakeTransporter, SMTPServer
 
 MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "x", "textBody": "x"}
-PASSWORD = {"user": "me", "password": "pässword", "access_token_oauth2": None}
-TOKEN = {"user": "me", "access_token_oauth2": "t" * 3000, "password": None}
+PASSWORD: dict[str, Any] = {"user": "me", "password": "pässword", "access_token_oauth2": None}
+TOKEN: dict[str, Any] = {"user": "me", "access_token_oauth2": "t" * 3000, "password": None}
 
 
 @pytest.fixture(scope="session")

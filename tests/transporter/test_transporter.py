@@ -342,19 +342,32 @@ def drip(line: Line, octets: bytes) -> None:
             return
 
 
+def drip_greeting(line: Line) -> None:
+    """A greeting that comes one octet at a time."""
+    drip(line, b"220 " + b"x" * 200)
+
+
+def silent_later(line: Line) -> None:
+    """A session that opens, and no answer to MAIL."""
+    line.open_session()
+    line.wait_for_end()
+
+
+def drip_later(line: Line) -> None:
+    """An answer to MAIL that comes one octet at a time."""
+    line.open_session()
+    line.hear()
+    drip(line, b"250 " + b"x" * 200)
+
+
 @pytest.mark.parametrize(
     ("script", "options", "command", "code"),
     [
         (Line.wait_for_end, {"connection_time_out": 0.2}, "CONNECT", 1105),
         (Line.wait_for_end, {"send_time_out": 0.2}, "CONNECT", 1105),
-        (lambda line: drip(line, b"220 " + b"x" * 200), {"connection_time_out": 0.3}, "CONNECT", 1105),
-        (lambda line: (line.open_session(), line.wait_for_end()), {"send_time_out": 0.2}, "MAIL", 1107),
-        (
-            lambda line: (line.open_session(), line.hear(), drip(line, b"250 " + b"x" * 200)),
-            {"send_time_out": 0.3},
-            "MAIL",
-            1107,
-        ),
+        (drip_greeting, {"connection_time_out": 0.3}, "CONNECT", 1105),
+        (silent_later, {"send_time_out": 0.2}, "MAIL", 1107),
+        (drip_later, {"send_time_out": 0.3}, "MAIL", 1107),
     ],
     ids=["silence", "silence-whole-send", "drip", "silent-later", "drip-later"],
 )
@@ -658,12 +671,11 @@ def test_threads_take_turns() -> None:
             host="127.0.0.1", port=server.port, accept_unsecure_connection=True
         ) as transporter:
             statuses: list[Status] = []
-            threads = [
-                threading.Thread(
-                    target=lambda n=n: statuses.append(transporter.send({**MAIL, "subject": f"n{n}"}))
-                )  # type: ignore[misc]
-                for n in range(20)
-            ]
+
+            def send(number: int) -> None:
+                statuses.append(transporter.send({**MAIL, "subject": f"n{number}"}))
+
+            threads = [threading.Thread(target=send, args=(number,)) for number in range(20)]
             for thread in threads:
                 thread.start()
             for thread in threads:
