@@ -133,7 +133,8 @@ def smtp_log(number: int) -> Path | None:
         ValueError: a negative number, or something else than a whole one.
     """
     global _regular  # noqa: PLW0603 - a switch of the process, as in 4D
-    if isinstance(number, bool) or not isinstance(number, int) or number < 0:
+    given: object = number
+    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
         raise ValueError(f"smtp_log takes 0 (off) or the number of the first file, not {number!r}")
     _regular = RegularLog(number) if number else None
     return _regular.path if _regular is not None else None

@@ -19,7 +19,7 @@ from typing import Any, TypeVar
 from pytest_smtp4d.errors import TransporterOptionError, nearest
 from pytest_smtp4d.mail.charset import MailMode
 
-__all__ = ["AuthenticationMode", "Options"]
+__all__ = ["AuthenticationMode", "Options", "spelled_as_4d"]
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -223,12 +223,13 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
 }
 
 
-def _camel_case(member: str) -> str:
+def spelled_as_4d(member: str) -> str:
+    """Return the key of a server object for an option's keyword: `keep_alive` is `keepAlive`."""
     if member == "access_token_oauth2":
         return "accessTokenOAuth2"
     head, *rest = member.split("_")
     return head + "".join(word.capitalize() for word in rest)
 
 
-_KEYS = {_camel_case(option.name): option.name for option in fields(Options)}
+_KEYS = {spelled_as_4d(option.name): option.name for option in fields(Options)}
 _KEYWORDS = {option.name: option.name for option in fields(Options)}

@@ -1,0 +1,87 @@
+"""Write the tables of the reference from the code: `python docs/tables.py`.
+
+A page holds a table between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what stands between them is
+replaced by what the function NAME here returns. The test suite fails when a page is behind the code.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+DOCS = Path(__file__).resolve().parent
+_TABLE = re.compile(r"(<!-- table: ([a-z-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def rows(head: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str:
+    """Return a Markdown table."""
+    text = [head, tuple("---" for _ in head), *lines]
+    return "\n".join(
+        "| " + " | ".join(str(cell).replace("|", "\\|") for cell in line) + " |" for line in text
+    )
+
+
+def error_codes() -> str:
+    """4D's error stack: our codes."""
+    from pytest_smtp4d.errors import Cause
+
+    return rows(
+        ("errCode", "componentSignature", "cause", "what to check"),
+        ((cause.code, cause.signature, cause.name, cause.advice) for cause in Cause),
+    )
+
+
+def server_options() -> str:
+    """What a transporter is made from."""
+    from dataclasses import MISSING, fields
+
+    from pytest_smtp4d.transporter.options import Options, spelled_as_4d
+
+    def default(value: object) -> str:
+        return (
+            "required" if value is MISSING else f"`{str(value) if isinstance(value, str) else repr(value)}`"
+        )
+
+    return rows(
+        ("key", "keyword", "type", "default"),
+        (
+            (
+                f"`{spelled_as_4d(option.name)}`",
+                f"`{option.name}`",
+                f"`{option.type}`",
+                default(option.default),
+            )
+            for option in fields(Options)
+        ),
+    )
+
+
+TABLES: dict[str, Callable[[], str]] = {
+    "error-codes": error_codes,
+    "server-options": server_options,
+}
+
+
+def pages() -> Iterator[tuple[Path, str, str]]:
+    """Yield each page that holds a table: its path, its text as it is, and as it should be."""
+    for path in sorted(DOCS.rglob("*.md")):
+        text = path.read_text(encoding="utf-8")
+        fresh = _TABLE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
+        if _TABLE.search(text):
+            yield path, text, fresh
+
+
+def main() -> None:
+    """Bring every page up to the code."""
+    for path, text, fresh in pages():
+        if text != fresh:
+            path.write_text(fresh, encoding="utf-8")
+            print(f"wrote {path.relative_to(DOCS)}")
+
+
+if __name__ == "__main__":
+    main()
