@@ -334,11 +334,10 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
         raise _Malformed(f"{_text(item)!r} is not an address: nothing stands before '@'")
     if any(token.kind not in ("word", "quoted", ".") for token in local):
         raise _Malformed(f"{_text(item)!r} is not an address")
-    if any(token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(local)):
+    if _is_parted(local):
         raise _Malformed(f"{_text(item)!r} is not an address: a blank stands before '@'")
-    if any(token.kind not in ("word", "literal", ".") for token in item[at + 1 :]) or not _DOMAIN.fullmatch(
-        domain
-    ):
+    named = all(token.kind in ("word", "literal", ".") for token in item[at + 1 :])
+    if not named or _is_parted(item[at + 1 :]) or not _DOMAIN.fullmatch(domain):
         raise _Malformed(f"{_text(item)!r} is not an address: {domain!r} is not a domain")
     spelled = "".join(token.text for token in local)
     if not _DOT_ATOM.fullmatch(spelled):
@@ -351,6 +350,11 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
     if len(addr_spec.encode("utf-8", "replace")) > _LONGEST:
         raise _Malformed(f"an address of over {_LONGEST} octets")
     return addr_spec
+
+
+def _is_parted(item: list[_Token]) -> bool:
+    """Tell whether blanks stand between two words; around a "." they may (RFC 5322 4.4)."""
+    return any(token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(item))
 
 
 @lru_cache(maxsize=256)

@@ -1,0 +1,212 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pytest_smtp4d.errors import MailError
+from pytest_smtp4d.mail.address import (
+    Group,
+    Mailbox,
+    ascii_domain,
+    parse_addresses,
+    parse_entries,
+    read_addresses,
+)
+
+
+def pairs(value: object) -> list[tuple[str, str]]:
+    """Return what a value is read as, strictly."""
+    return [(box.name, box.addr_spec) for box in parse_addresses(value, "to")]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("a@example.com", [("", "a@example.com")]),
+        ("Ann <a@example.com>", [("Ann", "a@example.com")]),
+        ("Ann Lee <a@example.com>,b@example.org", [("Ann Lee", "a@example.com"), ("", "b@example.org")]),
+        ("a@example.com;b@example.org", [("", "a@example.com"), ("", "b@example.org")]),
+        (" a@example.com , b@example.org ;", [("", "a@example.com"), ("", "b@example.org")]),
+        ("a@example.com,,;;b@example.org", [("", "a@example.com"), ("", "b@example.org")]),
+        ('"Doe, John; Jr." <j@example.com>', [("Doe, John; Jr.", "j@example.com")]),
+        (r'"A \"quoted\" \\ name" <j@example.com>', [('A "quoted" \\ name', "j@example.com")]),
+        ('John "Jack" Doe <j@example.com>', [("John Jack Doe", "j@example.com")]),
+        ("John Q. Public <j@example.com>", [("John Q. Public", "j@example.com")]),
+        ("<a@example.com>", [("", "a@example.com")]),
+        ('"" <a@example.com>', [("", "a@example.com")]),
+        ("a@example.com (Ann Lee)", [("Ann Lee", "a@example.com")]),
+        ("a@example.com (one (two (three)) \\) four)", [("one (two (three)) ) four", "a@example.com")]),
+        ("Ann (the boss, really) <a@example.com>", [("Ann", "a@example.com")]),
+        ("(c1)a(c2)@(c3)example.com(c4)", [("c1 c2 c3 c4", "a@example.com")]),
+        ("Team: a@example.com, Bob <b@example.com>;", [("", "a@example.com"), ("Bob", "b@example.com")]),
+        ("Team: a@example.com; c@example.com", [("", "a@example.com"), ("", "c@example.com")]),
+        ("A:a@example.com;,B:b@example.com;", [("", "a@example.com"), ("", "b@example.com")]),
+        ("Team: a@example.com", [("", "a@example.com")]),
+        ("undisclosed-recipients:;", []),
+        ("", []),
+        ("  ", []),
+        (",;,", []),
+        ('"a b"@example.com', [("", '"a b"@example.com')]),
+        ('"a@b"@example.com', [("", '"a@b"@example.com')]),
+        ('"plain"@example.com', [("", "plain@example.com")]),
+        ("a+tag=x@example.com", [("", "a+tag=x@example.com")]),
+        ("a@[127.0.0.1]", [("", "a@[127.0.0.1]")]),
+        ("a@[IPv6:::1]", [("", "a@[IPv6:::1]")]),
+        ("a@localhost", [("", "a@localhost")]),
+        ("a@under_score.example.com", [("", "a@under_score.example.com")]),
+        ("<@relay.example.net,@b.example.net:a@example.com>", [("", "a@example.com")]),
+        ("A @ example.com", [("", "A@example.com")]),
+        ("Jörg Müller <j@example.com>", [("Jörg Müller", "j@example.com")]),
+        ("日本語 <j@example.com>", [("日本語", "j@example.com")]),
+        ("用户@example.com", [("", "用户@example.com")]),
+        ("a@exämple.com", [("", "a@exämple.com")]),
+        ("a@例え.テスト", [("", "a@例え.テスト")]),
+        ("Ann\t\tLee <a@example.com>", [("Ann Lee", "a@example.com")]),
+    ],
+)
+def test_text_is_read(text: str, expected: list[tuple[str, str]]) -> None:
+    """Every shape that 4D documents and RFC 5322 allows is read, commas and semicolons alike; leniently the same."""
+    assert pairs(text) == expected
+    assert [(box.name, box.addr_spec) for box in read_addresses(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        (None, []),
+        ([], []),
+        ({"email": "a@example.com"}, [("", "a@example.com")]),
+        ({"name": None, "email": "a@example.com"}, [("", "a@example.com")]),
+        ({"name": "Doe, J", "email": "a@example.com"}, [("Doe, J", "a@example.com")]),
+        ({"name": "Ann", "email": "<a@example.com>"}, [("Ann", "a@example.com")]),
+        ({"name": None, "email": None}, []),
+        ({"name": "", "email": ""}, []),
+        ([{"email": "a@example.com"}, "B <b@example.com>; c@example.com", None], [
+            ("", "a@example.com"), ("B", "b@example.com"), ("", "c@example.com"),
+        ]),
+        (("a@example.com",), [("", "a@example.com")]),
+    ],
+)  # fmt: skip
+def test_objects_and_lists_are_read(value: Any, expected: list[tuple[str, str]]) -> None:
+    """Objects, lists of them and lists of texts are read; None and empty ones are absent."""
+    assert pairs(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("value", "words"),
+    [
+        ("not-an-address", "to: 'not-an-address' is not an address: '@' is missing in 'not-an-address'"),
+        ("a@", "'' is not a domain"),
+        ("@example.com", "nothing stands before '@'"),
+        ("a@b@c", "is not an address"),
+        ("a b@example.com", "a blank stands before '@'"),
+        ("a@exa mple.com", "is not a domain"),
+        ("a@-example.com", "'-example.com' is not a domain"),
+        ("a@example..com", "'example..com' is not a domain"),
+        ("a@example.com.", "'example.com.' is not a domain"),
+        ("a..b@example.com", "quote the local part"),
+        (".a@example.com", "quote the local part"),
+        ("a.@example.com", "quote the local part"),
+        ("Ann <a@example.com", "a '<' without '>'"),
+        ("Ann <>", "an empty address '<>'"),
+        ("Ann <a@example.com> Lee", "'Lee' after '>'"),
+        ("a@example.com (never closed", "a comment without ')'"),
+        ('"never closed <a@example.com>', "must be quoted"),
+        ("joe@home <a@example.com>", "the display name 'joe@home' must be quoted"),
+        ("A: B: b@example.com;;", "a group inside a group"),
+        (": a@example.com;", "a ':' without the name of a group"),
+        ("a@example.com\r\nBcc: x@example.com", "CR, LF and NUL"),
+        ("a@example.com\0", "CR, LF and NUL"),
+        ("Doe, John <j@example.com>", "'Doe' is not an address"),
+        ("a\x01@example.com", None),
+        ("a" * 900 + "@example.com", "over 900 octets"),
+        (b"a@example.com", "not bytes"),
+        (5, "not int"),
+        ([5], "not int"),
+        ([["a@example.com"]], "not list"),
+        ({"name": "Ann"}, "the address of 'Ann' has no email"),
+        ({"name": 5, "email": "a@example.com"}, "the name of an address must be text, not int"),
+        ({"mail": "a@example.com"}, "no property 'mail' (did you mean 'email'?)"),
+        ({"email": "a@example.com, b@example.com"}, "must be one address"),
+        ({"name": "x\ny", "email": "a@example.com"}, "CR, LF and NUL"),
+    ],
+)
+def test_malformed_is_refused(value: object, words: str | None) -> None:
+    """What is no address is a MailError that names the property, the value and what is wrong."""
+    with pytest.raises(MailError) as caught:
+        parse_addresses(value, "to")
+    assert str(caught.value).startswith("to")
+    assert words is None or words in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("undisclosed, a@example.com, <broken, b@example.com", ["a@example.com"]),
+        ("a..b@docomo.example, .c@example.com", ['"a..b"@docomo.example', '".c"@example.com']),
+        ("a@example.com (never closed, b@example.com", ["a@example.com"]),
+        ('"never closed, a@example.com', ["a@example.com"]),
+        ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", ["j@example.com"]),
+        ("a b c <j@example.com> trailing, k@example.com", ["k@example.com"]),
+        ("\x00\x01\\\\<<<>>>:::", []),
+    ],
+)
+def test_a_received_field_is_read_as_far_as_it_goes(text: str, expected: list[str]) -> None:
+    """Read leniently, what is no address is left out and what once was assigned is quoted."""
+    assert [box.addr_spec for box in read_addresses(text)] == expected
+
+
+def test_groups_keep_their_names() -> None:
+    """A group stays a group for whoever writes the header."""
+    assert parse_entries("Team: a@example.com;, b@example.org", "to") == [
+        Group("Team", (Mailbox("", "a@example.com"),)),
+        Mailbox("", "b@example.org"),
+    ]
+
+
+@given(st.text(max_size=300))
+def test_any_text_is_read_or_refused(text: str) -> None:
+    """Strict reading gives mailboxes or a MailError, lenient reading always returns, and both agree."""
+    lenient = read_addresses(text)
+    try:
+        strict = parse_addresses(text, "to")
+    except MailError:
+        return
+    assert strict == lenient
+
+
+@pytest.mark.parametrize("piece", ["(", '"', "<", "\\", "[", "a@b,", "a:", '"a\\', "=?", "a.", "@"])
+def test_reading_takes_linear_time(piece: str) -> None:
+    """Long runs of what opens something and never closes it end too, and invent no address."""
+    assert {box.addr_spec for box in read_addresses(piece * (100_000 // len(piece)))} <= {"a@b"}
+
+
+def test_parts_of_an_address() -> None:
+    """The local part ends at the last "@", which a quoted one may hold too."""
+    box = Mailbox("", '"a@b"@exämple.com')
+    assert (box.local_part, box.domain) == ('"a@b"', "exämple.com")
+    assert box.ascii_addr_spec == '"a@b"@xn--exmple-cua.com'
+
+
+@pytest.mark.parametrize(
+    ("domain", "ascii_form"),
+    [
+        ("example.com", "example.com"),
+        ("Exämple.COM", "xn--exmple-cua.com"),
+        ("straße.example", "xn--strae-oqa.example"),
+        ("例え.テスト", "xn--r8jz45g.xn--zckzah"),
+        ("mañana.example", "xn--maana-pta.example"),
+    ],
+)
+def test_domains_in_ascii(domain: str, ascii_form: str) -> None:
+    """Internationalised domains become A-labels as IDNA 2008 says."""
+    assert ascii_domain(domain) == ascii_form
+
+
+def test_a_domain_that_cannot_be() -> None:
+    """A domain outside IDNA is a MailError that names it."""
+    with pytest.raises(MailError, match=r"the domain 'a☃\.example' cannot be written in ASCII"):
+        ascii_domain("a☃.example")
