@@ -1,7 +1,7 @@
 """Write the tables of the reference from the code: `python docs/tables.py`.
 
-A page holds a table between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what stands between them is
-replaced by what the function NAME here returns. The test suite fails when a page is behind the code.
+A page holds a table between two comments, `<!-- table: NAME -->` and `<!-- end -->`; what stands between
+them is replaced by what the function of that NAME here returns. The test suite fails when a page is behind.
 """
 
 from __future__ import annotations
@@ -38,13 +38,14 @@ def error_codes() -> str:
 def server_options() -> str:
     """What a transporter is made from."""
     from dataclasses import MISSING, fields
+    from enum import Enum
 
     from pytest_smtp4d.transporter.options import Options, spelled_as_4d
 
     def default(value: object) -> str:
-        return (
-            "required" if value is MISSING else f"`{str(value) if isinstance(value, str) else repr(value)}`"
-        )
+        if value is MISSING:
+            return "required"
+        return f"`{str(value) if isinstance(value, Enum) else repr(value)}`"
 
     return rows(
         ("key", "keyword", "type", "default"),
@@ -80,7 +81,7 @@ def main() -> None:
     for path, text, fresh in pages():
         if text != fresh:
             path.write_text(fresh, encoding="utf-8")
-            print(f"wrote {path.relative_to(DOCS)}")
+            print(f"wrote {path.relative_to(DOCS)}")  # noqa: T201 - a script
 
 
 if __name__ == "__main__":
