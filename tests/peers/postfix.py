@@ -19,8 +19,8 @@ from pathlib import Path
 from typing import Any
 
 from pytest_smtp4d.server.certificates import authority
-from tests.peers.dovecot import dovecot
 from tests.peers.daemon import need_root, open_folder, reserved_ports, wait_until
+from tests.peers.dovecot import dovecot
 from tests.peers.mailbox import Mailbox
 
 DOMAIN = "example.org"
@@ -62,6 +62,7 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
         "smtpd_tls_protocols=>=TLSv1,<=TLSv1.1",
         "tls_medium_cipherlist=ALL:@SECLEVEL=0",
     ),
+    "wrong_host": (_STARTTLS, "smtpd_tls_chain_files=$config_directory/wrong_host.pem"),
     "client_certificate": (
         "smtpd_tls_wrappermode=yes",
         "smtpd_tls_security_level=encrypt",
@@ -88,6 +89,8 @@ SERVICES: Mapping[str, tuple[str, ...]] = {
     ),
     # a server that does not wait
     "impatient": ("smtpd_timeout=1s",),
+    # refusals as they come, not all at RCPT
+    "no_delay": ("smtpd_delay_reject=no",),
     # a greeting of no (RFC 5321 3.1)
     "refusing": (
         "smtpd_delay_reject=no",
@@ -156,8 +159,8 @@ smtpd_sasl_type = dovecot
 smtpd_sasl_path = inet:127.0.0.1:{sasl_port}
 smtpd_sasl_security_options = noanonymous
 smtpd_sasl_authenticated_header = yes
-smtpd_tls_chain_files = {folder}/chain.pem
-smtpd_tls_CAfile = {folder}/ca.pem
+smtpd_tls_chain_files = $config_directory/chain.pem
+smtpd_tls_CAfile = $config_directory/ca.pem
 smtpd_tls_security_level = none
 smtpd_tls_auth_only = yes
 smtpd_tls_received_header = yes
@@ -165,7 +168,8 @@ smtpd_tls_loglevel = 1
 smtpd_tls_mandatory_protocols = >=TLSv1.2
 smtp_tls_security_level = none
 relayhost =
-default_transport = error:5.7.1 mail of the tests does not leave this machine
+# mail of the tests does not leave this machine
+default_transport = discard:
 """
 
 _MASTER = """\
@@ -257,7 +261,6 @@ class LogTail:
 def running_postfix(foreign: Callable[[str], str]) -> Iterator[Postfix]:
     """Run a Postfix with the user ada and the mailboxes `MAILBOXES`; `foreign` finds programs.
 
-
     Whatever is sent to bulk.example.org is delivered, once, into the mailbox "bulk".
     """
     need_root("Postfix")
@@ -300,8 +303,10 @@ def _configure(folder: Path, postfix: Postfix, sasl_port: int) -> Path:
     (folder / "mailboxes").write_text(addresses, encoding="utf-8")
     (folder / "aliases").write_text(f"@bulk.{DOMAIN} bulk@{DOMAIN}\n")
     leaf = authority().issue_cert("localhost", "127.0.0.1")
-    (folder / "chain.pem").write_bytes(leaf.private_key_and_cert_chain_pem.bytes())
-    (folder / "ca.pem").write_bytes(authority().pem)
+    (configuration / "chain.pem").write_bytes(leaf.private_key_and_cert_chain_pem.bytes())
+    wrong = authority().issue_cert("mx.example.net")
+    (configuration / "wrong_host.pem").write_bytes(wrong.private_key_and_cert_chain_pem.bytes())
+    (configuration / "ca.pem").write_bytes(authority().pem)
     main = _MAIN.format(
         folder=folder,
         log=postfix.log,

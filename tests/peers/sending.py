@@ -1,4 +1,4 @@
-"""Both transporters behind one call, so that each promise is shown by the blocking one and the asyncio one."""
+"""Both transporters behind one call, so that each promise is shown by both, blocking and asyncio."""
 
 from __future__ import annotations
 

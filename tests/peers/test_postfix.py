@@ -37,7 +37,7 @@ LOGIN = {"user": "ada", "password": PASSWORD}
 def test_delivers_in_every_tls_mode(
     postfix: Postfix, send: Send, service: str, login: bool, how: str, tls: str | None
 ) -> None:
-    """A mail sent over TLS, STARTTLS or neither, with a login or without, is in the mailbox as it was sent."""
+    """A mail sent over TLS, STARTTLS or neither, with a login or without, arrives as it was sent."""
     mail = mail_to(ADA)
     (status,) = send(mail, **postfix.client_options(service), **(LOGIN if login else {}))
     assert (status.success, status.status, status.command) == (True, 250, "CONTENT")
@@ -172,7 +172,9 @@ def test_any_text_arrives(postfix: Postfix, service: str) -> None:
 
 
 _TEXT = st.text(
-    st.one_of(st.sampled_from(".\r\n =\t"), st.characters(exclude_categories=["Cs"], exclude_characters="\0")),
+    st.one_of(
+        st.sampled_from(".\r\n =\t"), st.characters(exclude_categories=["Cs"], exclude_characters="\0")
+    ),
     max_size=300,
 )
 
@@ -180,7 +182,7 @@ _TEXT = st.text(
 @both
 @pytest.mark.parametrize("service", ["cleartext", "no_pipelining", "bare"])
 def test_many_recipients(postfix: Postfix, send: Send, service: str) -> None:
-    """Every recipient is in the envelope, and the Bcc ones in no header; Postfix finds the pipelining legal."""
+    """Every recipient is in the envelope, the Bcc ones in no header, and the pipelining is legal."""
     hidden = [f"hidden-{n}@bulk.{DOMAIN}" for n in range(RECIPIENT_LIMIT - 1)]
     mail = mail_to(f"seen@bulk.{DOMAIN}", bcc=hidden)
     log = postfix.log_from_now()
@@ -242,7 +244,7 @@ def test_replaces_a_session_that_postfix_ended(postfix: Postfix) -> None:
 
 @pytest.mark.parametrize("service", ["cleartext", "submission"])
 def test_threads_share_a_session(postfix: Postfix, service: str) -> None:
-    """Mails that threads send at the same time through one transporter are all delivered, over one session."""
+    """Mails that threads send at once through one transporter are all delivered, over one session."""
     mails = [mail_to(ADA, subject=f"No. {n}") for n in range(12)]
     start = threading.Barrier(len(mails))
     statuses = []
