@@ -19,11 +19,12 @@ __all__ = ["Envelope", "Path", "is_domain", "is_mailbox", "parse_path", "xtext_d
 # Quoted-string = DQUOTE *( qtextSMTP / quoted-pairSMTP ) DQUOTE
 # Domain        = sub-domain *( "." sub-domain );  sub-domain = Let-dig [ Ldh-str ]
 # and UTF8-non-ascii in atext, qtextSMTP and sub-domain                                  RFC 6531 3.3
+# QUIRK: "_" is taken in a sub-domain; names inside container networks have it, and mail servers let it pass.
 _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\x80-\U0010ffff-]+"
 _DOT_STRING = rf"{_ATOM}(?:\.{_ATOM})*"
 _QUOTED_STRING = r'"(?:[^"\\\x00-\x1f\x7f]|\\[\x20-\x7e])*"'
-_LET_DIG = r"[A-Za-z0-9\x80-\U0010ffff]"
-_SUB_DOMAIN = rf"{_LET_DIG}(?:[A-Za-z0-9\x80-\U0010ffff-]*{_LET_DIG})?"
+_LET_DIG = r"[A-Za-z0-9_\x80-\U0010ffff]"
+_SUB_DOMAIN = rf"{_LET_DIG}(?:[A-Za-z0-9_\x80-\U0010ffff-]*{_LET_DIG})?"
 _DOMAIN = rf"{_SUB_DOMAIN}(?:\.{_SUB_DOMAIN})*"
 _LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"
 _MAILBOX = rf"(?:{_DOT_STRING}|{_QUOTED_STRING})@(?:{_DOMAIN}|{_LITERAL})"

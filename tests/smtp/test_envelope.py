@@ -25,6 +25,7 @@ from pytest_smtp4d.smtp.envelope import Envelope, is_mailbox, parse_path, xtext_
         ("FROM:<grüße@bücher.example> SMTPUTF8", "grüße@bücher.example", ("SMTPUTF8",)),
         ("FROM:<a@example.com> AUTH=<> ENVID=a+2Bb", "a@example.com", ("AUTH=<>", "ENVID=a+2Bb")),
         ("FROM:<a+b=c/d@localhost>", "a+b=c/d@localhost", ()),
+        ("FROM:<a@mail_1.internal>", "a@mail_1.internal", ()),
     ],
 )
 def test_paths_are_read(argument: str, mailbox: str, parameters: tuple[str, ...]) -> None:
