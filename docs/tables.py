@@ -61,8 +61,55 @@ def server_options() -> str:
     )
 
 
+def fixtures() -> str:
+    """Fixtures, read off the plugin's source: pytest has no public way to list them without a run."""
+    import ast
+
+    import pytest_smtp4d.plugin
+
+    def lines() -> Iterator[tuple[object, ...]]:
+        source = Path(pytest_smtp4d.plugin.__file__).read_text(encoding="utf-8")
+        for node in ast.parse(source).body:
+            if isinstance(node, ast.FunctionDef) and not node.name.startswith("_"):
+                for decorator in map(ast.unparse, node.decorator_list):
+                    if decorator.startswith("pytest.fixture"):
+                        scope = "session" if "session" in decorator else "function"
+                        yield f"`{node.name}`", scope, (ast.get_docstring(node) or "").partition("\n")[0]
+
+    return rows(("fixture", "scope", "what it is"), sorted(lines()))
+
+
+def markers() -> str:
+    """Markers, as `pytest --markers` shows them."""
+    from pytest_smtp4d.plugin import MARKERS
+
+    parted = ((name, *meaning.partition(": ")) for name, meaning in MARKERS.items())
+    return rows(
+        ("marker", "what it does"), ((f"`{name}{signature}`", what) for name, signature, _, what in parted)
+    )
+
+
+def ini_settings() -> str:
+    """Settings that are ini values, and how these are written."""
+    from pytest_smtp4d.plugin import INI_SETTINGS
+
+    written = {
+        "args": "words parted by blanks",
+        "bool": "`true` or `false`",
+        "linelist": "lines `user: secret`",
+        "string": "as it is",
+    }
+    return rows(
+        ("ini", "a value is written"),
+        ((f"`smtp4d_{name}`", written[kind]) for name, kind in INI_SETTINGS.items()),
+    )
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
+    "fixtures": fixtures,
+    "ini-settings": ini_settings,
+    "markers": markers,
     "server-options": server_options,
 }
 
