@@ -354,7 +354,9 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
 
 def _is_parted(item: list[_Token]) -> bool:
     """Tell whether blanks stand between two words; around a "." they may (RFC 5322 4.4)."""
-    return any(token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(item))
+    return any(
+        token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(item)
+    )
 
 
 @lru_cache(maxsize=256)

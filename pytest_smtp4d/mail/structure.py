@@ -127,14 +127,15 @@ def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
 
 def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
     """Write an attachment that stands in no structure."""
-    encoded = _encode_octets(attachment.type, attachment.get_content(), style)
-    names = [("name", attachment.name if style.header.utf8 else ascii_fallback(attachment.name))]
-    placing = [("filename", attachment.name)]
+    media_type, encoded = _encode_octets(attachment.type, attachment.get_content(), style)
+    name = attachment.name
+    names = [("name", name if style.header.utf8 else ascii_fallback(name))] if name else []
+    placing = [("filename", name)] if name else []
     if attachment.size is not None:
         placing.append(("size", str(attachment.size)))
     key = "attachments"
     header = [
-        parameter_field("Content-Type", attachment.type, names, style.header, key),
+        parameter_field("Content-Type", media_type, names, style.header, key),
         f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
         parameter_field("Content-Disposition", attachment.disposition.value, placing, style.header, key),
     ]
@@ -143,13 +144,18 @@ def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
     return Leaf(b"".join(header), encoded.octets)
 
 
-def _encode_octets(media_type: str, octets: bytes, style: BodyStyle) -> Encoded:
-    """Encode octets in base64; a message, which must not be (RFC 2046 5.2.1), as it is where that can be."""
+def _encode_octets(media_type: str, octets: bytes, style: BodyStyle) -> tuple[str, Encoded]:
+    """Encode octets in base64; messages, which must not be (RFC 2046 5.2.1), as they are where that can be.
+
+    A message/rfc822 that cannot is a message/global, which may be encoded (RFC 6532 3.7).
+    """
     if media_type.lower().startswith("message/"):
         lines = octets.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         if fits_lines(lines) and (style.eightbit or lines.isascii()):
-            return Encoded("", "7bit" if lines.isascii() else "8bit", lines)
-    return Encoded("", "base64", base64_lines(octets))
+            return media_type, Encoded("", "7bit" if lines.isascii() else "8bit", lines)
+        if media_type.lower() == "message/rfc822":
+            media_type = "message/global"
+    return media_type, Encoded("", "base64", base64_lines(octets))
 
 
 # --- bodyStructure --------------------------------------------------------------------------------
@@ -235,9 +241,9 @@ class _Contents:
         attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid") or "")
         if attachment is not None:
             self._placed.add(id(attachment))
-            encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
-            return [_part_leaf(part, encoded, path, self._style)]
-        if self._may_lack and part["type"].lower() != "text/plain" and part["type"].lower() != "text/html":
+            media_type, encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
+            return [_part_leaf({**part, "type": media_type}, encoded, path, self._style)]
+        if self._may_lack and _may_be_attachment(part):
             return []
         raise MailError(f"{path}: neither bodyValues nor attachments has content for the part {part_id!r}")
 
@@ -246,6 +252,13 @@ class _Contents:
         return [
             _attachment_leaf(item, self._style) for item in self._attachments if id(item) not in self._placed
         ]
+
+
+def _may_be_attachment(part: Mapping[str, Any]) -> bool:
+    """Tell whether a leaf may have been read as an attachment: all but plain texts of the body."""
+    if part["type"].lower() not in ("text/plain", "text/html"):
+        return True
+    return bool(part.get("name")) or str(part.get("disposition")).lower() == "attachment"
 
 
 def _checked_values(values: Mapping[Any, Any]) -> dict[str, Mapping[str, Any]]:
@@ -313,7 +326,8 @@ def _value_leaf(part: Mapping[str, Any], value: Mapping[str, Any], path: str, st
     text = value["value"]
     if not part["type"].lower().startswith("text/"):
         octets = encode_strictly(text, "utf-8", f"{path} in bodyValues")
-        return _part_leaf(part, _encode_octets(part["type"], octets, style), path, style)
+        media_type, encoded = _encode_octets(part["type"], octets, style)
+        return _part_leaf({**part, "type": media_type}, encoded, path, style)
     charset = part.get("charset") or ""
     if charset and not text_codec(charset):
         if not value.get("isEncodingProblem"):
@@ -329,13 +343,12 @@ def _value_leaf(part: Mapping[str, Any], value: Mapping[str, Any], path: str, st
 def _part_leaf(part: Mapping[str, Any], encoded: Encoded, path: str, style: BodyStyle) -> Leaf:
     """Write a leaf from its description and its encoded content."""
     header = style.header
-    parameters = _kept_parameters(part, "content-type", part["type"], {"charset", "name"})
-    name = part.get("name")
+    charset, name = encoded.charset or part.get("charset"), part.get("name")
+    parameters = [("charset", charset)] if charset else []
     if name:
-        parameters.insert(0, ("name", name if header.utf8 else ascii_fallback(name)))
-    charset = encoded.charset or part.get("charset")
-    if charset:
-        parameters.insert(0, ("charset", charset))
+        parameters.append(("name", name if header.utf8 else ascii_fallback(name)))
+    set_here = {"name", *(attribute for attribute, _ in parameters)}
+    parameters += _kept_parameters(part, "content-type", part["type"], set_here)
     fields = [
         parameter_field("Content-Type", part["type"], parameters, header, path),
         f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
