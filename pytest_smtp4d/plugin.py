@@ -412,7 +412,7 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
     settings = settings_of(marks)
     if before != before.replace(**settings):
         smtp_server.configure(**settings)
-        undo.callback(smtp_server.configure, **{name: getattr(before, name) for name in settings})
+        undo.callback(smtp_server.configure, **{name: before.given[name] for name in settings})
     path, line, _ = request.node.location
     for fault in declare_faults(marks, smtp_server.rules, f"{path}:{(line or 0) + 1}"):
         watch.current.declared(smtp_server, fault)
