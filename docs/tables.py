@@ -105,12 +105,82 @@ def ini_settings() -> str:
     )
 
 
+def fault_stages() -> str:
+    """Where a fault can be put."""
+    from pytest_smtp4d.server.action import STAGES
+
+    return rows(
+        ("stage", "when", "argument"), ((name, row.when, row.argument) for name, row in STAGES.items())
+    )
+
+
+def fault_actions() -> str:
+    """Which stage can do what."""
+    from pytest_smtp4d.server.action import ACTIONS, STAGE_ACTIONS
+
+    columns = (*ACTIONS, "after_octets")
+    return rows(
+        ("stage", *columns),
+        (
+            (stage, *("✓" if name in able else "" for name in columns))
+            for stage, able in STAGE_ACTIONS.items()
+        ),
+    )
+
+
+def sweep() -> str:
+    """Which stage can have which kind of fault, with the codes that refuse."""
+    from pytest_smtp4d.server.action import ReplyWith
+    from pytest_smtp4d.server.fault import Rules
+    from pytest_smtp4d.server.sweep import DEFAULT_STAGES, KINDS, STAGE_KINDS, apply
+
+    def cell(stage: str, kind: str) -> object:
+        if kind not in STAGE_KINDS[stage]:
+            return ""
+        action = apply(Rules(), stage, kind).actions[0]
+        return action.reply.code if isinstance(action, ReplyWith) else "✓"
+
+    return rows(
+        ("stage", *KINDS, "by default"),
+        (
+            (stage, *(cell(stage, kind) for kind in KINDS), "✓" if stage in DEFAULT_STAGES else "")
+            for stage in STAGE_KINDS
+        ),
+    )
+
+
+def violations() -> str:
+    """The closed list of what a client can do against the RFCs."""
+    from pytest_smtp4d.server.violation import VIOLATIONS
+
+    return rows(
+        ("name", "fatal", "RFC", "what the client did"),
+        (
+            (f"`{name}`", "yes" if row.fatal else "no", row.rfc, row.meaning)
+            for name, row in VIOLATIONS.items()
+        ),
+    )
+
+
+def line_limits() -> str:
+    """How long a line may be."""
+    from pytest_smtp4d.server.violation import COMMAND_LIMITS, MAXIMUM_COMMAND, MAXIMUM_LINE
+
+    limits = {"content": MAXIMUM_LINE, "command": MAXIMUM_COMMAND, **COMMAND_LIMITS}
+    return rows(("line", "octets with CRLF"), limits.items())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
+    "fault-actions": fault_actions,
+    "fault-stages": fault_stages,
     "fixtures": fixtures,
     "ini-settings": ini_settings,
+    "line-limits": line_limits,
     "markers": markers,
     "server-options": server_options,
+    "sweep": sweep,
+    "violations": violations,
 }
 
 

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "ACTIONS",
-    "ARGUMENTS",
     "DEFAULT_TEXTS",
     "STAGES",
     "STAGE_ACTIONS",
@@ -30,6 +29,7 @@ __all__ = [
     "ReplyWith",
     "Send",
     "Silence",
+    "Stage",
     "Trickle",
     "check_count",
     "check_octets",
@@ -37,28 +37,39 @@ __all__ = [
     "make_reply",
 ]
 
-ARGUMENTS: Mapping[str, str] = {
-    "CONNECT": "the peer's host",
-    "HELO": "the client's name",
-    "EHLO": "the client's name",
-    "STARTTLS": "",
-    "TLS": "",
-    "AUTH": "the mechanism",
-    "MAIL": "the mailbox",
-    "RCPT": "the mailbox",
-    "DATA": "",
-    "CONTENT": "",
-    "BDAT": "",
-    "RSET": "",
-    "NOOP": "the argument",
-    "VRFY": "the argument",
-    "HELP": "the argument",
-    "QUIT": "",
-    "UNKNOWN": "",
-}
-"""Stage -> what an event's argument holds there; "" where it holds nothing."""
 
-STAGES: tuple[str, ...] = tuple(ARGUMENTS)
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """Where a fault can be put.
+
+    Args:
+        when: what has just happened there.
+        argument: what an event's argument holds; "" where it holds nothing.
+    """
+
+    when: str
+    argument: str = ""
+
+
+STAGES: Mapping[str, Stage] = {
+    "CONNECT": Stage("the greeting is due (with implicit TLS, after the handshake)", "the peer's host"),
+    "HELO": Stage("HELO arrived", "the client's name"),
+    "EHLO": Stage("EHLO arrived", "the client's name"),
+    "STARTTLS": Stage("STARTTLS arrived"),
+    "TLS": Stage("the first octets of a handshake arrived"),
+    "AUTH": Stage("AUTH arrived, and each answer to a challenge", "the mechanism"),
+    "MAIL": Stage("MAIL arrived", "the mailbox"),
+    "RCPT": Stage("RCPT arrived", "the mailbox"),
+    "DATA": Stage("DATA arrived"),
+    "CONTENT": Stage("the final dot arrived, or the chunk of BDAT LAST"),
+    "BDAT": Stage("a chunk of BDAT arrived; those at the last one come before those at CONTENT"),
+    "RSET": Stage("RSET arrived"),
+    "NOOP": Stage("NOOP arrived", "the argument"),
+    "VRFY": Stage("VRFY arrived", "the argument"),
+    "HELP": Stage("HELP arrived", "the argument"),
+    "QUIT": Stage("QUIT arrived"),
+    "UNKNOWN": Stage("a verb arrived that is none of these"),
+}
 """Where a fault can be put, in the order of a session; "*" is all of them."""
 
 ACTIONS = ("reply", "replies", "delay", "accept", "disconnect", "silence", "send", "trickle")

@@ -20,7 +20,6 @@ from typing import TYPE_CHECKING, Any
 from pytest_smtp4d.errors import SettingsError, nearest
 from pytest_smtp4d.server.action import (
     ACTIONS,
-    ARGUMENTS,
     STAGE_ACTIONS,
     STAGES,
     Accept,
@@ -107,8 +106,10 @@ class Fault:
     def __init__(
         self, stage: str, match: Match = None, *, times: int | None = None, after: int = 0, origin: str = ""
     ) -> None:
+        if not isinstance(stage, str):
+            raise SettingsError(f"a stage is one of {', '.join(STAGES)} or '*', not {stage!r}")
         if stage != "*" and stage not in STAGES:
-            raise SettingsError(f"unknown stage {stage!r}{nearest(str(stage), (*STAGES, '*'))}")
+            raise SettingsError(f"unknown stage {stage!r}{nearest(stage, (*STAGES, '*'))}")
         if times is not None:
             check_count("times", times, 1, "how often the fault acts, or None for always")
         check_count("after", after, 0, "how many matching events are let through first")
@@ -346,7 +347,7 @@ def _matcher(stage: str, match: object) -> Callable[[Event], object] | None:
         raise SettingsError(
             f"match is a shell pattern, a compiled pattern of text or a predicate of Event, not {match!r}"
         )
-    if not ARGUMENTS.get(stage, "*") and not matches(Event(stage)):
+    if stage != "*" and not STAGES[stage].argument and not matches(Event(stage)):
         raise SettingsError(
             f"{stage} has no argument, so {_shown_match(match)} would never match; "
             "a predicate of Event sees the session, the transaction and the content"

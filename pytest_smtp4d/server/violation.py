@@ -118,10 +118,10 @@ _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 MAXIMUM_LINE = 1000
 """Octets of a line of content with its CRLF (RFC 5321 4.5.3.1.6)."""
 
-# Octets of a command line with its CRLF, RFC 5321 4.5.3.1.4. Extensions add to MAIL and RCPT: SIZE 26 (RFC
-# 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH= 500 (RFC 4954), DSN 107 and 500 (RFC 3461); AUTH
-# has 12288 (RFC 4954 4).
-COMMAND_LIMITS = {"AUTH": 12288, "MAIL": 512 + 26 + 17 + 10 + 500 + 107, "RCPT": 512 + 500}
+# Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4). Parameters make MAIL longer by SIZE 26 (RFC
+# 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH 500 (RFC 4954), RET 9 and ENVID 107, and RCPT by
+# NOTIFY 29 and ORCPT 507 (RFC 3461); AUTH has 12288 (RFC 4954 4).
+COMMAND_LIMITS = {"MAIL": 512 + 26 + 17 + 10 + 500 + 9 + 107, "RCPT": 512 + 29 + 507, "AUTH": 12288}
 MAXIMUM_COMMAND = 512
 
 

@@ -227,8 +227,8 @@ def test_nothing_is_on_offer_after_helo() -> None:
         (b"NOOP " + b"x" * 506 + b"\r\n", "NOOP", ["line-too-long"]),
         (b"AUTH X " + b"x" * 12279 + b"\r\n", "AUTH", []),
         (b"AUTH X " + b"x" * 12280 + b"\r\n", "AUTH", ["line-too-long"]),
-        (b"RCPT TO:<" + b"x" * 1000 + b">\r\n", "RCPT", []),
-        (b"RCPT TO:<" + b"x" * 1001 + b">\r\n", "RCPT", ["line-too-long"]),
+        (b"RCPT TO:<" + b"x" * 1036 + b">\r\n", "RCPT", []),
+        (b"RCPT TO:<" + b"x" * 1037 + b">\r\n", "RCPT", ["line-too-long"]),
     ],
 )
 def test_command_lines(line: bytes, verb: str, expected: list[str]) -> None:
