@@ -359,7 +359,7 @@ OUTSIDE = "reply code {} is outside 200-599; send(b'...') writes what is no repl
     [
         (lambda r: r.add("RCTP"), "unknown stage 'RCTP' (did you mean 'RCPT'?)"),
         (
-            lambda r: r.add(["RCPT"]),  # type: ignore[arg-type]
+            lambda r: r.add(["RCPT"]),
             f"a stage is one of {', '.join(STAGES)} or '*', not ['RCPT']",
         ),
         (lambda r: r.add("rcpt"), "unknown stage 'rcpt' (did you mean 'RCPT'?)"),
