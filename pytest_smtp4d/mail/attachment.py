@@ -179,9 +179,9 @@ def _read(source: object) -> tuple[bytes, str, Path | None]:
         try:
             return source.read_bytes(), source.name, None
         except (FileNotFoundError, KeyError) as error:
-            raise MissingFileError(f"attachment: there is no file {str(source)!r}") from error
+            raise MissingFileError(f"attachment: there is no file {source.name!r} in the archive") from error
         except (OSError, ValueError) as error:
-            raise MailError(f"attachment: {source!r} cannot be read: {error}") from error
+            raise MailError(f"attachment: {source.name!r} cannot be read: {error}") from error
     kind = source.__class__.__name__
     raise MailError(f"attachment: a source is a path, octets or a zipfile.Path, not {kind}: {source!r}")
 

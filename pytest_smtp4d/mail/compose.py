@@ -124,7 +124,7 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
     for key, name, write in _WRITERS:
         if mail.get(key) is not None:
             fields.append((name, write(name, mail[key], style, key)))
-    written = {"bcc", *(name.lower() for name, _ in fields)}
+    written = {"bcc", "resent-bcc", *(name.lower() for name, _ in fields)}
     for name, value in extra:
         lowered = name.lower()
         if lowered not in written and not lowered.startswith("content-"):
