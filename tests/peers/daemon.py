@@ -6,11 +6,13 @@ The one thing to know: nothing here is left to chance; a port is ours before the
 from __future__ import annotations
 
 import os
+import re
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TypeVar
@@ -74,3 +76,28 @@ def answers(port: int, address: str = "127.0.0.1") -> bool:
     """True when something listens on that port."""
     with socket.socket() as sock:
         return sock.connect_ex((address, port)) == 0
+
+
+@dataclass(frozen=True, slots=True)
+class LogTail:
+    """A log file from one octet on."""
+
+    path: Path
+    start: int
+
+    def wait_for(self, pattern: str, count: int = 1) -> list[str]:
+        """Wait until the pattern was found that often, and return everything that it finds."""
+
+        def found() -> list[str] | None:
+            matches = [match[0] for match in re.finditer(pattern, self.text())]
+            return matches if len(matches) >= count else None
+
+        return wait_until(found, f"{count} x {pattern!r} in {self.path.name}")
+
+    def text(self) -> str:
+        """Return what has been logged by now."""
+        if not self.path.exists():
+            return ""
+        with self.path.open("rb") as file:
+            file.seek(self.start)
+            return file.read().decode()

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import pwd
-import re
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator, Mapping
@@ -19,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from pytest_smtp4d.server.certificates import authority
-from tests.peers.daemon import need_root, open_folder, reserved_ports, wait_until
+from tests.peers.daemon import LogTail, need_root, open_folder, reserved_ports
 from tests.peers.dovecot import dovecot
 from tests.peers.mailbox import Mailbox
 
@@ -230,31 +229,6 @@ class Postfix:
     def log_from_now(self) -> LogTail:
         """Return what will be logged after this moment."""
         return LogTail(self.log, self.log.stat().st_size if self.log.exists() else 0)
-
-
-@dataclass(frozen=True, slots=True)
-class LogTail:
-    """A log file from one octet on."""
-
-    path: Path
-    start: int
-
-    def wait_for(self, pattern: str, count: int = 1) -> list[str]:
-        """Wait until the pattern was found that often, and return everything that it finds."""
-
-        def found() -> list[str] | None:
-            matches = [match[0] for match in re.finditer(pattern, self.text())]
-            return matches if len(matches) >= count else None
-
-        return wait_until(found, f"{count} x {pattern!r} in {self.path.name}")
-
-    def text(self) -> str:
-        """Return what has been logged by now."""
-        if not self.path.exists():
-            return ""
-        with self.path.open("rb") as file:
-            file.seek(self.start)
-            return file.read().decode()
 
 
 @contextmanager
