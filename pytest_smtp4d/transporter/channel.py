@@ -453,6 +453,7 @@ class Channel:
                 return unsent
             except OSError:
                 # Its last words may still be in our receive buffer: only reading tells how it ended.
+                self.broken = True
                 return memoryview(b"")
         return unsent
 

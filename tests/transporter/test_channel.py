@@ -176,3 +176,39 @@ def test_many_recipients_do_not_deadlock() -> None:
         outcome = run(channel, dialogue.transaction(envelope, b"x", Extensions({"PIPELINING": ""})), 30)
         thread.join()
     assert (outcome.stage, outcome.reply.code) == ("DATA", 451)
+
+
+LARGE = f"{'x' * 70}\r\n".encode() * 200_000
+"""More than the buffers of both ends hold together."""
+
+
+def test_a_peer_that_does_not_read_is_a_time_out() -> None:
+    """14 MB into a socket that nobody empties: the wall stands, and says where."""
+    with pair() as (channel, peer):
+        peer.sendall(b"250 OK\r\n250 OK\r\n354 go\r\n")
+        talk = dialogue.transaction(ENVELOPE, LARGE, Extensions({"PIPELINING": ""}))
+        with pytest.raises(Problem, match=r"did not finish CONTENT, sendTimeOut of 0\.2 s is over") as caught:
+            run(channel, talk, 0.2)
+        assert caught.value.cause is Cause.SEND_TIMED_OUT
+        assert channel.broken
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+def test_an_early_refusal_of_the_content_is_believed(leaves: bool) -> None:
+    """A server that says no in mid-message is not sent the rest, whether it stays or goes."""
+
+    def refuse() -> None:
+        peer.sendall(b"250 OK\r\n250 OK\r\n354 go\r\n")
+        peer.recv(1000)
+        peer.recv(1000)
+        peer.sendall(b"552 5.3.4 Too much\r\n")
+        if leaves:
+            peer.shutdown(socket.SHUT_RDWR)
+
+    with pair() as (channel, peer):
+        thread = threading.Thread(target=refuse)
+        thread.start()
+        outcome = run(channel, dialogue.transaction(ENVELOPE, LARGE, Extensions({"PIPELINING": ""})))
+        thread.join()
+        assert (outcome.stage, outcome.reply.code) == ("CONTENT", 552)
+        assert channel.broken

@@ -34,9 +34,6 @@ if TYPE_CHECKING:
 
 MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi\r\n"}
 
-LARGE = f"{'x' * 70}\r\n" * 200_000
-"""More than the socket buffers of both ends hold together."""
-
 
 def cause_of(status: Status) -> tuple[int, str | None, str, list[int]]:
     """Return what a status without a reply says: code, command, text, error codes."""
@@ -382,42 +379,6 @@ def test_time_outs_are_walls(
         assert "is over" in status.errors[0]["message"]
         client.send(MAIL)
         assert server.connections == 2
-
-
-def test_a_peer_that_does_not_read_is_a_time_out(make_client: Make) -> None:
-    """25 MB into a socket that nobody empties."""
-
-    def script(line: Line) -> None:
-        line.open_session()
-        for reply in ("250 OK", "250 OK", "354 go"):
-            line.hear()
-            line.say(reply)
-        done.wait(10)
-
-    done = threading.Event()
-    with ScriptedServer(script) as server:
-        status = make_client(server.port, send_time_out=2).send({**MAIL, "textBody": LARGE})
-        done.set()
-    assert cause_of(status) == (0, "CONTENT", "Failed to send email", [1107])
-
-
-def test_an_early_refusal_of_the_content_is_believed(make_client: Make) -> None:
-    """A server that says no in the middle of a large message is not sent the rest."""
-
-    def script(line: Line) -> None:
-        line.open_session()
-        for reply in ("250 OK", "250 OK", "354 go"):
-            line.hear()
-            line.say(reply)
-        line.socket.recv(1000)
-        line.say("552 5.3.4 Too much")
-        done.wait(10)
-
-    done = threading.Event()
-    with ScriptedServer(script) as server:
-        status = make_client(server.port).send({**MAIL, "textBody": LARGE})
-        done.set()
-    assert (status.status, status.command) == (552, "CONTENT")
 
 
 # -- a session that died
