@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import pytest
@@ -62,11 +63,27 @@ INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
 """Every setting is an ini of this type too, `smtp4d_` before its name; accounts are lines `user: secret`."""
 
 _WATCH = "pytest_smtp4d.server.watch"
-_watch: pytest.StashKey[Watch | None] = pytest.StashKey()
-_outcome: pytest.StashKey[str] = pytest.StashKey()
-_undo: pytest.StashKey[ExitStack] = pytest.StashKey()
-_swept: pytest.StashKey[Fault] = pytest.StashKey()
 _TRANSCRIPT = "SMTP transcript"
+
+
+@dataclass
+class _Course:
+    """What is known of a test while it runs."""
+
+    watch: Watch | None
+    passed: bool = False
+    undo: ExitStack = field(default_factory=ExitStack)
+    swept: Fault | None = None
+
+    @property
+    def servers(self) -> Watch | None:
+        """What the servers did during this test, or None where there were none."""
+        if self.watch is None and (watching := sys.modules.get(_WATCH)):
+            self.watch = watching.current  # its first, which began with the import: during this test
+        return self.watch if self.watch is not None and self.watch.servers else None
+
+
+_course: pytest.StashKey[_Course] = pytest.StashKey()
 
 
 class MakeSMTPServer(Protocol):
@@ -225,16 +242,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin to watch. Where no server ever ran there is nothing to import for it."""
     watching = sys.modules.get(_WATCH)
-    item.stash[_watch] = watching.begin() if watching else None
-    item.stash[_outcome] = "not run"
-
-
-def _watch_of(item: pytest.Item) -> Watch | None:
-    """Return what the servers did during this test, or None when there were none."""
-    watch = item.stash.get(_watch, None)
-    if watch is None and (watching := sys.modules.get(_WATCH)):
-        watch = watching.current  # its first, which began with the import: during this test
-    return watch if watch is not None and watch.servers else None
+    item.stash[_course] = _Course(watching.begin() if watching else None)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -242,7 +250,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Skip a sweep's item that passed without its stage being reached."""
     __tracebackhide__ = True
     result = yield
-    fault = item.stash.get(_swept, None)
+    fault = item.stash[_course].swept
     if fault is not None and not fault.hits:
         pytest.skip(f"the client never reached {fault.stage}")
     return result
@@ -252,12 +260,13 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
     """Fail a test that passed, after its fixtures are torn down, when the strict verdict is against it."""
     __tracebackhide__ = True
-    with item.stash.get(_undo, ExitStack()):
+    course = item.stash.get(_course, None)
+    if course is None:  # it was never set up
+        return (yield)
+    with course.undo:
         result = yield
-        if item.stash.get(_outcome, None) == "passed" and (watch := _watch_of(item)):
-            problems = watch.problems()
-            if problems:
-                pytest.fail("\n".join(problems), pytrace=False)
+        if course.passed and course.servers and (problems := course.servers.problems()):
+            pytest.fail("\n".join(problems), pytrace=False)
     return result
 
 
@@ -267,17 +276,24 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
     report = yield
-    if call.when == "call":
-        item.stash[_outcome] = report.outcome
-    watch = _watch_of(item)
-    if watch is None:
+    course = item.stash.get(_course, None)
+    if course is None:
         return report
-    if not report.passed and call.when != "teardown" and (problems := watch.problems()):
-        report.sections.append(("SMTP verdict", "\n".join(problems)))
-    wanted = item.config.getoption("smtp4d_transcript")
-    if (report.failed and wanted != "off") or (wanted == "all" and call.when == "teardown"):
-        report.sections.append((_TRANSCRIPT, watch.transcript()))
+    if call.when == "call":
+        course.passed = report.passed
+    if course.servers:
+        report.sections.extend(_sections(item.config, report, course.servers))
+    if call.when == "teardown":
+        del item.stash[_course]  # pytest keeps items to the end of the run: not so their messages
     return report
+
+
+def _sections(config: pytest.Config, report: pytest.TestReport, watch: Watch) -> Iterator[tuple[str, str]]:
+    if not report.passed and report.when != "teardown" and (problems := watch.problems()):
+        yield "SMTP verdict", "\n".join(problems)
+    wanted = config.getoption("smtp4d_transcript")
+    if (report.failed and wanted != "off") or (report.when == "teardown" and wanted == "all"):
+        yield _TRANSCRIPT, watch.transcript()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -312,9 +328,11 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     import pytest_timeout
 
     def expire() -> None:
-        if settings.disable_debugger_detection or not pytest_timeout.is_debugging():
-            _show_transcript_now(item)
-        pytest_timeout.timeout_timer(item, settings)
+        try:
+            if settings.disable_debugger_detection or not pytest_timeout.is_debugging():
+                _show_transcript_now(item, f"Timeout (>{settings.timeout} s) from pytest-timeout")
+        finally:
+            pytest_timeout.timeout_timer(item, settings)
 
     timer = threading.Timer(settings.timeout, expire)
     timer.name = f"{__name__} {item.nodeid}"
@@ -328,16 +346,23 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     return True
 
 
-def _show_transcript_now(item: pytest.Item) -> None:
-    """Write the transcript so far to the terminal, past pytest's capturing: the process is about to end."""
-    watch = _watch_of(item)
-    if watch is None or item.config.getoption("smtp4d_transcript") == "off":
+def _show_transcript_now(item: pytest.Item, words: str) -> None:
+    """Write the transcript so far past pytest's capturing, or send it to xdist's controller."""
+    course = item.stash.get(_course, None)
+    if course is None or not course.servers or item.config.getoption("smtp4d_transcript") == "off":
+        return
+    text = course.servers.transcript()
+    if hasattr(item.config, "workerinput"):  # nobody sees what a worker of xdist writes
+        report = pytest.TestReport(
+            item.nodeid, item.location, {}, "failed", words, "call", [(_TRANSCRIPT, text)]
+        )
+        item.ihook.pytest_runtest_logreport(report=report)
         return
     capture = item.config.pluginmanager.getplugin("capturemanager")
     if capture:
         capture.suspend_global_capture(item)
     stream = sys.__stderr__ or sys.stderr
-    stream.write(f"\n{f' {_TRANSCRIPT} ':+^80}\n{watch.transcript()}\n")
+    stream.write(f"\n{f' {_TRANSCRIPT} ':+^80}\n{text}\n")
     stream.flush()
 
 
@@ -407,22 +432,22 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
     from pytest_smtp4d.server.marker import declare_faults, settings_of, sweep_of
 
     marks = list(request.node.iter_markers())
-    undo = request.node.stash.setdefault(_undo, ExitStack())
+    course = request.node.stash[_course]
     before = smtp_server.settings
     settings = settings_of(marks)
     if before != before.replace(**settings):
         smtp_server.configure(**settings)
-        undo.callback(smtp_server.configure, **{name: before.given[name] for name in settings})
+        course.undo.callback(smtp_server.configure, **{name: before.given[name] for name in settings})
     path, line, _ = request.node.location
     for fault in declare_faults(marks, smtp_server.rules, f"{path}:{(line or 0) + 1}"):
         watch.current.declared(smtp_server, fault)
-        undo.callback(smtp_server.rules.remove, fault)
+        course.undo.callback(smtp_server.rules.remove, fault)
     point = getattr(request, "param", None)
     if point and (sweep := sweep_of(marks)):
-        fault = request.node.stash[_swept] = sweep.disturb(smtp_server.rules, point)
+        course.swept = sweep.disturb(smtp_server.rules, point)
         smtp_server.active_fault = point
-        undo.callback(smtp_server.rules.remove, fault)
-        undo.callback(setattr, smtp_server, "active_fault", None)
+        course.undo.callback(smtp_server.rules.remove, course.swept)
+        course.undo.callback(setattr, smtp_server, "active_fault", None)
 
 
 # Clients

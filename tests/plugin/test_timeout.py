@@ -91,7 +91,7 @@ def test_without_pytest_timeout_there_is_none(run: Run) -> None:
 HANGS = """
 import socket
 
-@pytest.mark.timeout(1, method="{method}")
+@pytest.mark.timeout(2, method="{method}", func_only=True)
 @pytest.mark.smtp_server(tls="none", strict=False)
 def test_hangs(smtp_server):
     smtp_server.on("NOOP").silence()
@@ -120,6 +120,15 @@ def test_the_thread_shows_the_transcript_before_the_end(run: Run, capture: str) 
         ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
     )
     assert "Stack of" in result.stdout.str() + result.stderr.str()
+
+
+def test_the_thread_shows_the_transcript_under_xdist(run: Run) -> None:
+    """In a worker, whose words nobody sees, the transcript goes to the controller before the worker ends."""
+    result = run(HANGS.format(method="thread"), "-n", "1", subprocess=True)
+    result.stdout.fnmatch_lines(
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+    )
+    result.stdout.fnmatch_lines(["FAILED *test_hangs - Timeout (>2.0 s) from pytest-timeout"])
 
 
 def test_a_thread_that_does_not_fire_leaves_nothing(run: Run) -> None:
