@@ -95,6 +95,9 @@ class Dialogue(Connection):
     refused = False
     """The greeting was a refusal: there is no service but QUIT (RFC 5321 3.1)."""
 
+    mute = False
+    """A fault silenced the session: what comes is recorded, has no effect and gets no reply."""
+
     # -- the beginning --------------------------------------------------------------------------------------
 
     async def begin(self) -> None:
@@ -159,6 +162,8 @@ class Dialogue(Connection):
         self._index = self.record.record_command(verb, argument)
         self.violate(self.judge.command(verb, argument, line or b"x" * 12289 + b"\r\n", pipelined=pipelined))
         self.line_octets = line
+        if self.mute:
+            return
         if not line or self.is_too_long(verb, line):
             await self.answer(self.stage, "", TOO_LONG)
         elif "\0" in text:
@@ -219,6 +224,8 @@ class Dialogue(Connection):
         Returns:
             Whether the command took effect.
         """
+        if self.mute:
+            return False
         natural = self.worded(natural)
         for reached in (asked_first, stage) if asked_first else (stage,):
             if not self.state.rules.may_match(reached):
@@ -301,7 +308,7 @@ class Dialogue(Connection):
             self.record.broken = True
             await self._paced(action.octets, act.pace, self.write)
         elif isinstance(action, Silence):
-            self.record.broken = True
+            self.record.broken = self.mute = True
         elif isinstance(action, Disconnect):
             self.hang_up(f"disconnected at {self.stage}", abort=action.abort, notify=False)
 

@@ -169,8 +169,8 @@ class Login(Commands):
         self, mechanism: str, exchange: _Exchange | None, taken: bool, reply: Reply | None
     ) -> None:
         user = exchange.user if exchange is not None else None
-        if not taken or not (user is not None or (reply is not None and reply.code < 300)):
-            return
+        if not taken or (user is None if reply is None else reply.code >= 300):
+            return  # refused, or not over yet
         assert self.session is not None
         self.session.authenticated = True
         self.record.user = user if user is not None else ""

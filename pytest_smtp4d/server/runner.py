@@ -283,16 +283,20 @@ class SMTPServer:
         self.active_fault = None
         watch.current.used(self)
 
+    def settle(self) -> None:
+        """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
+        with self._lock:
+            listener = self._listener
+        if listener is not None and self._state.connections:
+            listener.settle()
+
     def check(self) -> None:
         """Raise the strict verdict now instead of at the end of the test.
 
         Raises:
             AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation.
         """
-        with self._lock:
-            listener = self._listener
-        if listener is not None and self._state.connections:
-            listener.settle()
+        self.settle()
         problems = watch.current.problems_of(self)
         if problems:
             raise AssertionError("\n".join(problems))

@@ -107,10 +107,11 @@ class ServerSettings:
     greylist: float | None = None
     strict: bool = True
     ignore_violations: tuple[str, ...] = ()
-    _given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    """Every setting as it was given, before anything was derived: `replace` starts from it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "_given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
+        object.__setattr__(self, "given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
         for name, check in _CHECKS.items():
             object.__setattr__(self, name, check(name, getattr(self, name)))
         if not self.allow_remote and not _is_loopback(self.host):
@@ -121,15 +122,15 @@ class ServerSettings:
         self._derive_login()
 
     def _derive_login(self) -> None:
-        if self._given["auth"] is None:
+        if self.given["auth"] is None:
             object.__setattr__(self, "auth", self._possible_mechanisms())
         elif self.users == "*" and (scram := [name for name in self.auth if name in SCRAM_MECHANISMS]):
             raise SettingsError(
                 f"auth {scram[0]!r} cannot go with users='*': the server must know the password to prove it"
             )
-        if self._given["require_auth"] is None:
+        if self.given["require_auth"] is None:
             object.__setattr__(self, "require_auth", bool(self.users or self.tokens))
-        if self._given["auth_without_tls"] is None:
+        if self.given["auth_without_tls"] is None:
             object.__setattr__(self, "auth_without_tls", self.tls == "none")
 
     def _possible_mechanisms(self) -> tuple[str, ...]:
@@ -162,7 +163,7 @@ class ServerSettings:
         Raises:
             SettingsError: as `from_mapping`.
         """
-        return self.from_mapping({**self._given, **changes}) if changes else self
+        return self.from_mapping({**self.given, **changes}) if changes else self
 
 
 NAMES = tuple(setting.name for setting in fields(ServerSettings) if setting.init)

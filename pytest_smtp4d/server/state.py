@@ -14,6 +14,8 @@ from pytest_smtp4d.server.fault import Rules
 from pytest_smtp4d.server.inbox import Inbox
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.server.runner import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
@@ -35,6 +37,8 @@ class ServerState:
         self.settings = settings
         self.rules = Rules()
         self.inbox = Inbox(lambda: tuple(self.sessions))
+        self.deliver: Callable[[ReceivedMessage], None] = self.inbox.put
+        """What is done with a message that was accepted, before its reply is written."""
         self.sessions: list[Session] = []
         self.transactions: list[Transaction] = []
         self.connections: set[Connection] = set()
@@ -60,10 +64,6 @@ class ServerState:
         """Record that a MAIL began, or tried to begin, a transaction."""
         session.begin(transaction)
         self.transactions.append(transaction)
-
-    def store(self, message: ReceivedMessage) -> None:
-        """Put a message into the inbox."""
-        self.inbox.put(message)
 
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what a callback raised until the verdict."""

@@ -319,7 +319,7 @@ class ServerProtocol(Login):
             self.record,
         )
         transaction.message = message
-        self.state.store(message)
+        self.state.deliver(message)
 
     # -- BDAT -----------------------------------------------------------------------------------------------
 

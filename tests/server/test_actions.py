@@ -91,15 +91,19 @@ def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage:
 
 @pytest.mark.parametrize("stage", REACHED)
 def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
-    """Nothing comes, and the connection stays open; the session is broken from there on."""
+    """Nothing comes any more, and the connection stays open; what follows is recorded and has no effect."""
     server.on(stage, times=1).silence()
     client = connect()
     reach(client, stage)
     assert client.is_silent()
     assert server.sessions[0].broken
     assert server.sessions[0].ended is None
-    client.send(b"NOOP\r\n")
-    assert client.reply() == "250 2.0.0 OK"
+    client.send(b"QUIT\r\n")
+    assert client.is_silent(0.02)
+    last = server.sessions[0].commands[-1]
+    assert (last.verb, last.reply) == ("QUIT", None)
+    server.drop_connections()
+    assert client.rest() == b""
 
 
 @pytest.mark.parametrize("stage", REACHED)
@@ -248,7 +252,7 @@ def test_no_reply_no_effect_unless_accepted(server: SMTPServer, connect: Connect
         if action == "disconnect":
             assert client.rest() == b""
         else:
-            assert client.is_silent(0.02) is (action == "silence")
+            assert client.is_silent(0.05) is (action == "silence")
         server.check()
         assert len(server.messages) == accepted
         assert (server.transactions[0].message is not None) is accepted

@@ -113,8 +113,8 @@ def test_sessions_from_threads() -> None:
     with SMTPServer(tls="none") as server, ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda number: deliver(server, f"a{number}@example.com"), range(40)))
         assert sorted(m.mail_from for m in server.messages) == sorted(f"a{n}@example.com" for n in range(40))
-        assert {m.session.commands[1].argument.split(" ")[0] for m in server.messages} == {
-            f"FROM:<a{n}@example.com>" for n in range(40)
+        assert {m.session.commands[1].argument.split(" ")[0].lower() for m in server.messages} == {
+            f"from:<a{n}@example.com>" for n in range(40)
         }
 
 

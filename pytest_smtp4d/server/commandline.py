@@ -1,0 +1,299 @@
+"""`python -m pytest_smtp4d serve`: the same server outside pytest, for suites in any language.
+
+The one thing to know: a message is printed or in the Maildir before the client hears 250, and nothing is kept
+in memory, so the server may run for weeks.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import json
+import mailbox
+import shlex
+import shutil
+import signal
+import sys
+import threading
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any
+
+from pytest_smtp4d.errors import SettingsError, nearest
+from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.settings import CERTIFICATES, NAMES, ServerSettings
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from pytest_smtp4d.server.record import ReceivedMessage
+
+__all__ = ["main", "parse_fault"]
+
+DEFAULT_PORT = 1025
+HOUSEKEEPING = 1.0
+"""Seconds between the moments at which finished sessions are forgotten."""
+
+FAULT_HELP = (
+    "a fault, such as \"RCPT nobody@* reply='550 5.1.1 No such user'\" or "
+    '"CONTENT times=2 delay=1 disconnect"; repeat for several'
+)
+
+_FLAGS = ("accept", "silence", "disconnect")
+_BOOLEANS = ("allow_remote", "require_tls", "require_auth", "auth_without_tls", "esmtp")
+_LISTS = ("auth", "extensions", "tls_versions")
+_CHOICES = {
+    "tls": ("none", "starttls", "implicit"),
+    "certificate": CERTIFICATES,
+    "client_certificate": ("none", "optional", "required"),
+}
+_NUMBERS: dict[str, Callable[[str], float]] = {
+    "port": int,
+    "size_limit": int,
+    "recipient_limit": int,
+    "greylist": float,
+}
+# Of no use without a test that could fail.
+_OMITTED = frozenset({"strict", "ignore_violations", "users", "tokens"})
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line; returns the exit status."""
+    parser = _parser()
+    options = parser.parse_args(arguments)
+    settings = _settings(options)
+    sink = _Maildir(options.maildir) if options.maildir else _Printer(options.print)
+    try:
+        server = _Relay(sink.take, **settings)
+        for words in options.fault or ():
+            parse_fault(server, words)
+        with server:
+            _run(server, options.ca_file)
+    except (SettingsError, OSError) as error:
+        parser.error(str(error))
+    return 0
+
+
+class _Relay(SMTPServer):
+    """A server that hands its messages on and keeps none."""
+
+    def __init__(self, take: Callable[[ReceivedMessage], None], **settings: Any) -> None:
+        super().__init__(**settings)
+        self._state.deliver = take
+
+
+def _run(server: SMTPServer, ca_file: str | None) -> None:
+    """Say where the server is, then wait for SIGINT or SIGTERM."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    if ca_file:
+        shutil.copyfile(server.ca_file, ca_file)
+    _say(f"listening on {server.url}")
+    if server.settings.tls != "none":
+        _say(f"clients may trust {ca_file or server.ca_file}")
+    while not stop.wait(HOUSEKEEPING):
+        server.clear()
+        watch.begin()
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)  # noqa: T201 - it is a command line
+
+
+# -- options -------------------------------------------------------------------------------------------------
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_smtp4d", description="A fake SMTP server that misbehaves on command."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve = commands.add_parser(
+        "serve", help="run the server until SIGINT or SIGTERM", description="Run the server."
+    )
+    _add_settings(serve)
+    serve.add_argument("--fault", action="append", metavar="FAULT", help=FAULT_HELP)
+    output = serve.add_mutually_exclusive_group()
+    output.add_argument(
+        "--maildir", metavar="PATH", help="deliver messages into this Maildir (made when needed)"
+    )
+    output.add_argument(
+        "--print",
+        choices=("text", "json", "nothing"),
+        default="text",
+        help="how messages are printed: as text (default), a JSON object a line, or not at all",
+    )
+    serve.add_argument("--ca-file", metavar="PATH", help="copy the CA's certificate (PEM) to this file")
+    return parser
+
+
+def _add_settings(serve: argparse.ArgumentParser) -> None:
+    group = serve.add_argument_group(
+        "settings", "as in the reference; what is not given has the same default"
+    )
+    for setting in fields(ServerSettings):
+        name = setting.name
+        if name not in NAMES or name in _OMITTED:
+            continue
+        option = f"--{name.replace('_', '-')}"
+        keywords: dict[str, Any] = {"dest": name, "default": None}
+        if name in _BOOLEANS:
+            group.add_argument(option, action=argparse.BooleanOptionalAction, **keywords)
+        elif name in _LISTS:
+            group.add_argument(option, metavar="NAME,…", type=_names, **keywords)
+        elif name in _CHOICES:
+            group.add_argument(option, choices=_CHOICES[name], **keywords)
+        else:
+            group.add_argument(option, metavar=name.upper(), type=_NUMBERS.get(name, str), **keywords)
+    group.add_argument("--user", action="append", metavar="NAME=PASSWORD", help='an account; "*" is anybody')
+    group.add_argument("--token", action="append", metavar="NAME=TOKEN", help="an OAuth2 access token")
+
+
+def _names(text: str) -> list[str]:
+    return [name for name in text.split(",") if name]
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    given = {name: getattr(options, name, None) for name in NAMES if name not in _OMITTED}
+    settings = {name: value for name, value in given.items() if value is not None}
+    settings.setdefault("port", DEFAULT_PORT)
+    if options.user:
+        settings["users"] = "*" if "*" in options.user else _pairs(options.user)
+    if options.token:
+        settings["tokens"] = _pairs(options.token)
+    return settings
+
+
+def _pairs(texts: Sequence[str]) -> dict[str, str]:
+    return {name: value for name, _, value in (text.partition("=") for text in texts)}
+
+
+# -- faults --------------------------------------------------------------------------------------------------
+
+
+def parse_fault(server: SMTPServer, words: str) -> None:
+    r"""Declare a fault from one argument: `STAGE [MATCH] [times=N] [after=N] ACTION…`, quoted as in a shell.
+
+    Actions are those of the marker `smtp_fault`: `reply='550 5.1.1 No such user'`, `replies='451 Later|ok'`,
+    `delay=0.5`, `accept`, `disconnect`, `disconnect=abort`, `disconnect=4096` (octets of content), `silence`,
+    `send='garbage\r\n'` (escapes as in Python), `trickle=5`.
+
+    Raises:
+        SettingsError: what cannot be a fault.
+    """
+    try:
+        stage, *rest = shlex.split(words)
+    except ValueError as error:
+        raise SettingsError(f"--fault {words!r}: {error}") from None
+    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in _FLAGS else None
+    options: dict[str, Any] = {}
+    for word in rest:
+        name, equals, value = word.partition("=")
+        if not equals and name not in _FLAGS:
+            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, _VALUES)}")
+        read = _VALUES.get(name)
+        if read is None:
+            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, _VALUES)}")
+        try:
+            options[name] = read(value)
+        except ValueError as error:
+            raise SettingsError(f"--fault {words!r}: {name} cannot be {value!r} ({error})") from None
+    server.rules.declare(stage, match, origin="--fault", **options)
+
+
+def _reply(value: str) -> tuple[int, str]:
+    code, _, text = value.partition(" ")
+    return int(code), text.replace("\\n", "\n")
+
+
+def _replies(value: str) -> list[tuple[int, str] | str]:
+    return ["ok" if item == "ok" else _reply(item) for item in value.split("|")]
+
+
+def _disconnect(value: str) -> object:
+    if value in ("", "fin"):
+        return True
+    return {"abort": True} if value == "abort" else {"after_octets": int(value)}
+
+
+def _octets(value: str) -> bytes:
+    return value.encode().decode("unicode_escape").encode("latin-1")
+
+
+def _flag(value: str) -> bool:
+    if value:
+        raise ValueError("it takes no value")
+    return True
+
+
+_VALUES: dict[str, Callable[[str], object]] = {
+    "times": int,
+    "after": int,
+    "reply": _reply,
+    "replies": _replies,
+    "delay": float,
+    "accept": _flag,
+    "disconnect": _disconnect,
+    "silence": _flag,
+    "send": _octets,
+    "trickle": float,
+}
+
+
+# -- where messages go ---------------------------------------------------------------------------------------
+
+
+class _Maildir:
+    """A Maildir; the envelope stands in Return-Path and Delivered-To, as at a final delivery (RFC 5321 4.4)."""
+
+    def __init__(self, path: str) -> None:
+        self._maildir = mailbox.Maildir(path, create=True)
+
+    def take(self, message: ReceivedMessage) -> None:
+        """Deliver a message."""
+        trace = [f"Return-Path: <{message.mail_from}>", *(f"Delivered-To: {to}" for to in message.rcpt_to)]
+        octets = "".join(f"{line}\r\n" for line in trace).encode() + message.content
+        self._maildir.add(octets.replace(b"\r\n", b"\n"))
+
+
+class _Printer:
+    """Standard output.
+
+    Args:
+        form: "text", "json" or "nothing".
+    """
+
+    def __init__(self, form: str) -> None:
+        self._form = form
+
+    def take(self, message: ReceivedMessage) -> None:
+        """Print a message."""
+        if self._form == "text":
+            recipients = ", ".join(f"<{recipient}>" for recipient in message.rcpt_to)
+            head = f"--- from <{message.mail_from}> to {recipients}, {len(message.content)} octets"
+            body = message.content.decode("utf-8", "replace").replace("\r\n", "\n")
+            self._write(f"{head}\n{body}" + ("" if body.endswith("\n") else "\n"))
+        elif self._form == "json":
+            self._write(json.dumps(_as_document(message)) + "\n")
+
+    @staticmethod
+    def _write(text: str) -> None:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+
+
+def _as_document(message: ReceivedMessage) -> dict[str, object]:
+    """Return a message as what JSON can say: the envelope, the session, the content as base64."""
+    tls = message.session.tls
+    return {
+        "mailFrom": message.mail_from,
+        "rcptTo": list(message.rcpt_to),
+        "mailOptions": list(message.mail_options),
+        "rcptOptions": {recipient: list(options) for recipient, options in message.rcpt_options.items()},
+        "receivedAt": message.received_at.isoformat(),
+        "clientName": message.session.client_name,
+        "user": message.session.user,
+        "tls": tls.version if tls else None,
+        "content": base64.b64encode(message.content).decode("ascii"),
+    }
