@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError, nearest
+from pytest_smtp4d.server.action import shown_predicate
 from pytest_smtp4d.server.transcript import escaped
 
 if TYPE_CHECKING:
@@ -42,6 +43,8 @@ _LISTS = frozenset({"rcpt_to", "from_", "to", "cc", "bcc"})
 _SHOWN_VALUE = 200
 _SHOWN_COMMAND = 80
 _SHOWN_ROWS = 20
+_COMPARED_MESSAGES = 50
+"""How many messages, the last ones, are candidates for the nearest miss."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -219,7 +222,8 @@ def _route(envelope: ReceivedMessage | Transaction) -> str:
 
 
 def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> list[str]:
-    compared = [(number, list(expectation.compare(message))) for number, message in enumerate(messages, 1)]
+    recent = list(enumerate(messages, 1))[-_COMPARED_MESSAGES:]
+    compared = [(number, list(expectation.compare(message))) for number, message in recent]
     misses = [(number, rows) for number, rows in compared if not all(row.agrees for row in rows)]
     if not misses:
         return []
@@ -281,9 +285,7 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         text = f"[{', '.join(map(_shown, value))}]"
     else:
-        text = repr(value)
-        if callable(value) and hasattr(value, "__qualname__"):
-            text = str(value.__qualname__).rpartition("<locals>.")[2]
+        text = shown_predicate(value) if callable(value) else repr(value)
     return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}… ({len(text)} characters)"
 
 

@@ -36,6 +36,7 @@ from pytest_smtp4d.server.action import (
     check_octets,
     check_positive,
     make_reply,
+    shown_predicate,
 )
 
 if TYPE_CHECKING:
@@ -358,7 +359,7 @@ def _matcher(stage: str, match: object) -> Callable[[Event], object] | None:
 def _shown_match(match: object) -> str:
     if isinstance(match, re.Pattern):
         return f"re.compile({match.pattern!r})"
-    return str(getattr(match, "__qualname__", repr(match))) if callable(match) else repr(match)
+    return shown_predicate(match) if callable(match) else repr(match)
 
 
 def _shown_reply(action: Action) -> str:

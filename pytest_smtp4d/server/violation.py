@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_smtp4d.server.transcript import MASK, escaped
+from pytest_smtp4d.server.transcript import MASK, VERBS, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -186,6 +186,7 @@ class Judge:
     __slots__ = (
         "_greeted",
         "_logged_in",
+        "_login_began",
         "_mail",
         "_mail_tried",
         "_offered",
@@ -198,6 +199,7 @@ class Judge:
     def __init__(self, *, tls: bool = False) -> None:
         self._tls = tls
         self._upgraded = False
+        self._login_began = False
         self._forget()
 
     def _forget(self) -> None:
@@ -224,25 +226,24 @@ class Judge:
             line: the octets as received, with their line end.
             pipelined: it was in the buffer before the reply to the command before had been sent.
         """
-        found: list[Violation] = []
+        found: list[tuple[ViolationName, str | None]] = []
         if line[-2:] != b"\r\n":
-            found.append(_violation("bare-lf", _shown(line)))
+            found.append(("bare-lf", None))
         if len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND):
-            found.append(_violation("line-too-long", _shown(line), "RFC 5321 4.5.3.1.4"))
+            found.append(("line-too-long", "RFC 5321 4.5.3.1.4"))
         if pipelined and "PIPELINING" not in self._offered and verb != "QUIT":
-            found.append(_violation("pipelining-not-offered", _shown(line)))
+            found.append(("pipelining-not-offered", None))
         if verb in _NEEDS_GREETING:
-            found.extend(self._order(verb, line, pipelined))
-        return tuple(found)
-
-    def _order(self, verb: str, line: bytes, pipelined: bool) -> Iterable[Violation]:
-        if not self._greeted:
-            if self._upgraded:
-                yield _violation("no-ehlo-after-starttls", _shown(line))
-            else:
-                yield _violation("out-of-order", _shown(line))
-        elif self._misplaced(verb, pipelined):
-            yield _violation("out-of-order", _shown(line))
+            if not self._greeted:
+                found.append(("no-ehlo-after-starttls" if self._upgraded else "out-of-order", None))
+            elif self._misplaced(verb, pipelined):
+                found.append(("out-of-order", None))
+        # What is no verb, after a login began, may be an answer to a challenge that was never given.
+        self._login_began = self._login_began or verb == "AUTH"
+        if not found:
+            return ()
+        shown = _shown(line) if verb in VERBS or not self._login_began else MASK
+        return tuple(_violation(name, shown, rfc) for name, rfc in found)
 
     def _misplaced(self, verb: str, pipelined: bool) -> bool:
         # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind

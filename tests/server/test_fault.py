@@ -521,6 +521,38 @@ def test_a_refused_action_leaves_the_fault_as_it_was() -> None:
     assert fault.actions == (ReplyWith(Reply(550, "no")),)
 
 
+CHAINED: dict[str, Callable[[Fault], Fault]] = {
+    "reply": lambda fault: fault.reply(451),
+    "replies": lambda fault: fault.replies(["ok", 450]),
+    "delay": lambda fault: fault.delay(1),
+    "accept": lambda fault: fault.accept(),
+    "disconnect": lambda fault: fault.disconnect(),
+    "after_octets": lambda fault: fault.disconnect(after_octets=1),
+    "silence": lambda fault: fault.silence(),
+    "send": lambda fault: fault.send(b"x"),
+    "trickle": lambda fault: fault.trickle(1),
+}
+
+
+@given(stage=st.sampled_from([*STAGES, "*"]), names=st.lists(st.sampled_from(sorted(CHAINED)), max_size=6))
+def test_any_chain_is_refused_or_makes_sense(stage: str, names: list[str]) -> None:
+    """Whatever is chained: an error where it cannot be, else at most one reply, and the end at the end."""
+    fault = Fault(stage)
+    for name in names:
+        before = fault.actions
+        try:
+            CHAINED[name](fault)
+        except SettingsError:
+            assert fault.actions == before
+    kinds = [type(action) for action in fault.actions]
+    assert sum(kind in (ReplyWith, PassThrough) for kind in kinds) <= 1
+    assert kinds.count(Accept) <= 1
+    assert not any(kind in (Disconnect, Silence) for kind in kinds[:-1])
+    assert Trickle not in kinds or Silence not in kinds
+    if Accept in kinds:
+        assert not any(kind in (ReplyWith, PassThrough, Send) for kind in kinds[: kinds.index(Accept)])
+
+
 # The marker's form.
 
 

@@ -314,6 +314,15 @@ def test_credentials_in_the_clear(mechanism: str, tls: bool, offered: tuple[str,
     assert all(violation.line == f"AUTH {mechanism.upper()} ********" for violation in found)
 
 
+def test_a_stray_answer_is_masked() -> None:
+    """What may be a password, sent where no challenge was given, is no violation's line."""
+    client = Client(offered=("SIZE",)).greeted()
+    (before,) = client.judge.command("AM9L", "", b"am9l\n", pipelined=False)
+    client.says("AUTH LOGIN", 504)
+    (after,) = client.judge.command("AM9L", "", b"am9l\n", pipelined=False)
+    assert (before.line, after.line) == ("am9l\\n", "********")
+
+
 def test_leaving_without_quit() -> None:
     """Closing without QUIT is recorded, not failed; a client that never said EHLO has no session to end."""
     (violation,) = Client().greeted().judge.closed(quit_sent=False)
