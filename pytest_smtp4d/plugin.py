@@ -252,7 +252,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     result = yield
     fault = item.stash[_course].swept
     if fault is not None and not fault.hits:
-        pytest.skip(f"the client never reached {fault.stage}")
+        raise pytest.skip.Exception(f"the client never reached {fault.stage}", _use_item_location=True)
     return result
 
 
@@ -436,8 +436,8 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
     before = smtp_server.settings
     settings = settings_of(marks)
     if before != before.replace(**settings):
-        smtp_server.configure(**settings)
         course.undo.callback(smtp_server.configure, **{name: before.given[name] for name in settings})
+        smtp_server.configure(**settings)
     path, line, _ = request.node.location
     for fault in declare_faults(marks, smtp_server.rules, f"{path}:{(line or 0) + 1}"):
         watch.current.declared(smtp_server, fault)

@@ -57,7 +57,12 @@ class Watch:
         self._errors.setdefault(server, []).append(error)
 
     def problems(self) -> list[str]:
-        """Return the strict verdict in words: one text per problem of a server whose `strict` is on."""
+        """Return the strict verdict in words: one text per problem of a server whose `strict` is on.
+
+        What clients sent before this call is heard first.
+        """
+        for server in self.servers:
+            server.settle()
         return [problem for server in self.servers for problem in self.problems_of(server)]
 
     def problems_of(self, server: SMTPServer) -> list[str]:

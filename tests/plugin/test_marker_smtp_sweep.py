@@ -52,7 +52,7 @@ def test_a_stage_that_is_not_reached_skips_and_says_so(run: Run) -> None:
         "-rs",
     )
     result.assert_outcomes(passed=2, skipped=1)
-    result.stdout.fnmatch_lines(["SKIPPED *: the client never reached VRFY"])
+    result.stdout.fnmatch_lines(["SKIPPED [[]1] test_it.py:*: the client never reached VRFY"])
 
 
 def test_occurrence_lets_the_first_ones_through(run: Run) -> None:

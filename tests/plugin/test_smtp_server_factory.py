@@ -123,6 +123,28 @@ def test_innocent(smtp_server, transporter):
     result.assert_outcomes(passed=2, errors=1)
 
 
+def test_what_is_still_on_its_way_is_judged(run: Run) -> None:
+    """A violation of the test's last moment, on which the client did not wait for an answer, is seen."""
+    result = run(
+        SIX_LINES
+        + """
+import socket
+kept = []
+
+def test_it(smtp_server):
+    connection = socket.create_connection(smtp_server.address)
+    kept.append(connection)
+    connection.makefile("rb").readline()
+    connection.sendall(b"RCPT TO:<bob@example.org>\\r\\n" * 50)
+
+def test_closes():
+    kept.pop().close()
+"""
+    )
+    result.assert_outcomes(passed=2, errors=1)
+    result.stdout.fnmatch_lines(["client violated SMTP: out-of-order*"])
+
+
 def test_under_xdist_each_worker_has_one(run: Run) -> None:
     """Workers are processes: each starts its own server on its own port."""
     result = run(
