@@ -170,14 +170,78 @@ def line_limits() -> str:
     return rows(("line", "octets with CRLF"), limits.items())
 
 
+def message_views() -> str:
+    """What `ReceivedMessage` parses on first use."""
+    import inspect
+    from functools import cached_property
+
+    from pytest_smtp4d.server.record import ReceivedMessage
+
+    def lines() -> Iterator[tuple[object, ...]]:
+        for name, member in vars(ReceivedMessage).items():
+            if isinstance(member, cached_property):
+                yield f"`{name}`", _first_line(member.func)
+            elif inspect.isfunction(member) and not name.startswith("_"):
+                parameters = [*inspect.signature(member).parameters.values()][1:]
+                shown = (str(parameter.replace(annotation=parameter.empty)) for parameter in parameters)
+                yield f"`{name}({', '.join(shown)})`", _first_line(member)
+
+    return rows(("member", "what it is"), lines())
+
+
+def _first_line(documented: object) -> str:
+    """Return what a docstring says first, as a noun."""
+    text = (documented.__doc__ or "").partition("\n")[0].removeprefix("Return ").rstrip(".")
+    return text[:1].lower() + text[1:]
+
+
+def failure() -> str:
+    """What a failed `one()` says."""
+    from datetime import datetime, timezone
+
+    from pytest_smtp4d.expect import Expectation, explain_lack
+    from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.smtp.reply import Reply
+
+    def stored(session: Session, recipient: str, subject: str) -> ReceivedMessage:
+        content = f"To: {recipient}\r\nSubject: {subject}\r\n\r\nHello\r\n".encode()
+        moment = datetime.now(timezone.utc)
+        message = ReceivedMessage("shop@example.com", [recipient], (), {}, content, moment, session)
+        session.begin(Transaction("shop@example.com", [recipient], message=message))
+        return message
+
+    sessions = [Session(("127.0.0.1", port)) for port in (41234, 41235, 41236)]
+    messages = [
+        stored(sessions[0], "bob@example.org", "Invoice"),
+        stored(sessions[0], "ada@example.org", "Hello"),
+    ]
+    refused = Transaction("shop@example.com")
+    refused.refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
+    sessions[0].begin(refused)
+    sessions[1].record_reply(
+        sessions[1].record_command("STARTTLS", ""), Reply(220, "2.0.0 Ready to start TLS")
+    )
+    sessions[1].end("TLS alert: unknown ca")
+    sessions[2].record_reply(
+        sessions[2].record_command("AUTH", "PLAIN secret"),
+        Reply(535, "5.7.8 Authentication credentials invalid"),
+    )
+    sessions[2].end("QUIT")
+    expectation = Expectation({"subject": "Hello!", "to": "ada@example.org"})
+    text = explain_lack(expectation, messages, sessions, wanted=1, timeout=5.0)
+    return f"```text\n{text}\n```"
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
+    "failure": failure,
     "fault-actions": fault_actions,
     "fault-stages": fault_stages,
     "fixtures": fixtures,
     "ini-settings": ini_settings,
     "line-limits": line_limits,
     "markers": markers,
+    "message-views": message_views,
     "server-options": server_options,
     "sweep": sweep,
     "violations": violations,
