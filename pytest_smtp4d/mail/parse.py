@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
-from pytest_smtp4d.mail.charset import decode_octets, decode_words
+from pytest_smtp4d.mail.charset import decode_octets, decode_words, text_codec
 from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
 from pytest_smtp4d.mail.header import read_date
 from pytest_smtp4d.mail.parameter import is_media_type, is_token, read_parameters
@@ -390,7 +390,8 @@ def _value(part: _Part, raw: bytes, encoding: str, *, is_text: bool) -> EmailBod
     octets, fine = _DECODERS.get(encoding, _unknown)(raw)
     charset = part.parameters.get("charset", "")
     if is_text and encoding in _IDENTITY and not octets.isascii():
-        text, read = octets.decode("utf-8", "replace"), True  # the characters were given, not their octets
+        # The characters were given, not their octets.
+        text, read = octets.decode("utf-8", "replace"), text_codec(charset or "us-ascii") is not None
     else:
         text, read = decode_octets(octets, charset)
     text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -460,6 +461,10 @@ def _base64(raw: bytes) -> tuple[bytes, bool]:
 
 def _quoted_printable(raw: bytes) -> tuple[bytes, bool]:
     """Decode quoted-printable; an "=" that begins no escape stands for itself, as a problem."""
+    lines = raw.split(b"\n")
+    if any(line.endswith((b" ", b"\t", b" \r", b"\t\r")) for line in lines):  # added on the way (RFC 2045 6.7 (3))
+        lines = [line.rstrip(b" \t\r") + b"\r" * line.endswith(b"\r") for line in lines]
+        raw = b"\n".join(lines)
     return binascii.a2b_qp(raw), not _BAD_QUOTED_PRINTABLE.search(raw)
 
 

@@ -345,8 +345,9 @@ def _part_leaf(part: Mapping[str, Any], encoded: Encoded, path: str, style: Body
     header = style.header
     charset, name = encoded.charset or part.get("charset"), part.get("name")
     parameters = [("charset", charset)] if charset else []
-    if name:
-        parameters.append(("name", name if header.utf8 else ascii_fallback(name)))
+    if name:  # its only place where there is no Content-Disposition
+        whole = header.utf8 or not part.get("disposition")
+        parameters.append(("name", name if whole else ascii_fallback(name)))
     set_here = {"name", *(attribute for attribute, _ in parameters)}
     parameters += _kept_parameters(part, "content-type", part["type"], set_here)
     fields = [
@@ -360,8 +361,6 @@ def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
     """Write the fields of a part but for Content-Type and Content-Transfer-Encoding."""
     header, fields = style.header, []
     disposition, name = part.get("disposition"), part.get("name")
-    if not disposition and name and not name.isascii():
-        disposition = "attachment" if not part.get("cid") else "inline"
     if disposition:
         if not is_token(disposition):
             raise MailError(f"{path}.disposition must be 'inline' or 'attachment', not {shown(disposition)}")
@@ -370,7 +369,7 @@ def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
             parameters.insert(0, ("filename", name))
         fields.append(parameter_field("Content-Disposition", disposition, parameters, header, path))
     if part.get("cid"):
-        fields.append(identifier_field("Content-ID", [part["cid"]], header, f"{path}.cid"))
+        fields.append(identifier_field("Content-ID", [part["cid"]], header, f"{path}.cid", at_most=1))
     if part.get("language"):
         if not all(isinstance(tag, str) for tag in part["language"]):
             raise MailError(f"{path}.language must list language tags, not {shown(part['language'])}")

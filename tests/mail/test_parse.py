@@ -1,0 +1,305 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from pytest_smtp4d.mail.compose import mail_convert_to_mime
+from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
+
+
+def parse(*lines: str) -> Any:
+    """Parse lines as octets with CRLF line ends."""
+    return mail_convert_from_mime("\r\n".join(lines).encode("utf-8"))
+
+
+def test_the_shape() -> None:
+    """A mail object as JMAP shapes it: addresses as lists, identifiers bare, a leaf with a partId."""
+    mail = parse(
+        "From: =?utf-8?q?J=C3=B6rg?= <joerg@example.com>",
+        'To: a@example.com, "Doe, John" <j@example.com>',
+        "Cc: Team: c@example.com, d@example.com;",
+        "Subject: =?iso-8859-1?q?Gr=FC=DFe?= an",
+        " alle",
+        "Date: Sun, 13 Sep 2020 16:11:53 +0200",
+        "Message-ID: <m@example.com>",
+        "In-Reply-To: <x@example.com>\t<y@example.com>",
+        "References: <x@example.com>",
+        "\t<y@example.com>",
+        "Keywords: one, \"two, three\"",
+        "Comments: hm",
+        "X-Other: =?utf-8?b?w6Q=?=",
+        "",
+        "Hello",
+    )
+    headers = mail.pop("headers")
+    assert mail == {
+        "from": [{"name": "Jörg", "email": "joerg@example.com"}],
+        "to": [{"name": None, "email": "a@example.com"}, {"name": "Doe, John", "email": "j@example.com"}],
+        "cc": [{"name": None, "email": "c@example.com"}, {"name": None, "email": "d@example.com"}],
+        "subject": "Grüße an alle",
+        "sendAt": "2020-09-13T14:11:53Z",
+        "messageId": "m@example.com",
+        "inReplyTo": "x@example.com y@example.com",
+        "references": ["x@example.com", "y@example.com"],
+        "keywords": {"one": True, "two, three": True},
+        "comments": "hm",
+        "bodyStructure": {"type": "text/plain", "partId": "p0001"},
+        "bodyValues": {"p0001": {"value": "Hello", "isEncodingProblem": False}},
+        "attachments": [],
+    }
+    assert [item["name"] for item in headers] == [
+        "From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Keywords", "Comments", "X-Other",
+    ]  # fmt: skip
+    assert headers[3] == {"name": "Subject", "value": "Grüße an alle"}
+    assert headers[-1] == {"name": "X-Other", "value": "ä"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "value", "problem"),
+    [
+        (["", "a", "b"], "a\nb", False),
+        (["", "a", ""], "a", False),
+        (["", "a", "", ""], "a\n", False),
+        (["Content-Type: text/plain; charset=iso-8859-1", "Content-Transfer-Encoding: quoted-printable", "", "=E4"], "ä", False),
+        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q="], "ä", False),
+        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: BASE64 ", "", "w6 Q", ""], "ä", False),
+        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q"], "ä", False),
+        (["Content-Transfer-Encoding: base64", "", "YWJj*ZGVm"], "abcdef", True),
+        (["Content-Transfer-Encoding: base64", "", "YWJjZ"], "abc", True),
+        (["Content-Transfer-Encoding: quoted-printable", "", "a=ZZb=", ""], "a=ZZb", True),
+        (["Content-Transfer-Encoding: quoted-printable", "", "a= ", "b=0Ac", ""], "ab\nc", False),
+        (["Content-Type: text/plain; charset=nonsense", "", "abc"], "abc", True),
+        (["Content-Transfer-Encoding: x-none", "", "abc"], "abc", True),
+        (["Content-Type: text/plain", "", "ä"], "ä", True),
+        (["Content-Type: text/plain; charset=utf-8", "", "ä"], "ä", False),
+        (["Content-Type: text", "", "x"], "x", False),
+        (["Content-Type: multipart/mixed; boundary=x", "", "no part"], "no part", True),
+        (["Content-Type: multipart/mixed", "", "--x", "", "y"], "--x\n\ny", True),
+        ([], "", False),
+        (["Subject: only a header"], "", False),
+        (["not a header", "Subject: x", "", "y"], "not a header\nSubject: x\n\ny", False),
+        (["Subject: x", "not a header", "From: a@example.com", "", "y"], "not a header\nFrom: a@example.com\n\ny", False),
+    ],
+)  # fmt: skip
+def test_one_text(lines: list[str], value: str, problem: bool) -> None:
+    """A text is decoded as far as it goes and its problems are said; the last line end is the transport's."""
+    assert parse(*lines)["bodyValues"] == {"p0001": {"value": value, "isEncodingProblem": problem}}
+
+
+def test_line_ends() -> None:
+    """LF and CRLF are read alike, in the header and the body, and texts have LF."""
+    octets = b"Subject: a\r\n b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nc\r\nd\r\n--x--\r\n"
+    mixed = octets.replace(b"b\r\n", b"b\n").replace(b"c\r\n", b"c\r")
+    for variant in (octets, octets.replace(b"\r\n", b"\n"), mixed):
+        mail: Any = mail_convert_from_mime(variant)
+        assert (mail["subject"], mail["bodyValues"]["p0001"]["value"]) == ("a b", "c\nd")
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_text_is_taken_as_it_is(newline: str) -> None:
+    """Decoded text keeps its characters, whatever charset its parts once had."""
+    text = newline.join(
+        ["Subject: Grüße 日本", "Content-Type: text/plain; charset=iso-8859-1", "Content-Transfer-Encoding: 8bit", "", "für 日本"]
+    )
+    mail: Any = mail_convert_from_mime(text)
+    assert mail["subject"] == "Grüße 日本"
+    assert mail["bodyValues"]["p0001"] == {"value": "für 日本", "isEncodingProblem": False}
+
+
+@pytest.mark.parametrize("mode", ["US-ASCII_UTF8_QP", "US-ASCII_UTF8_B64", "US-ASCII_ISO-2022-JP_UTF8_QP", "ISO-8859-1"])
+def test_what_convert_to_mime_gives_is_read_back_as_text(mode: str) -> None:
+    """The text that `mail_convert_to_mime` returns can be given to `mail_convert_from_mime` as it is."""
+    text = "déjà vu" if mode == "ISO-8859-1" else "日本語"
+    mime = mail_convert_to_mime({"subject": text, "textBody": text}, {"headerCharset": mode, "bodyCharset": mode})
+    mail: Any = mail_convert_from_mime(mime)
+    assert (mail["subject"], text_body_of(mail)) == (text, text)
+
+
+def test_surrogates_of_a_reader_are_octets() -> None:
+    """Text that was read with `surrogateescape` gives the octets that it was."""
+    text = b"Content-Type: text/plain; charset=iso-8859-1\n\nf\xfcr".decode("utf-8", "surrogateescape")
+    assert text_body_of(mail_convert_from_mime(text)) == "f\ufffdr"
+    assert mail_convert_from_mime("\ud800")["bodyValues"]["p0001"]["value"] == "?"
+
+
+@pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
+def test_octets_of_any_kind(kind: Any) -> None:
+    """bytes, bytearray and memoryview are octets."""
+    assert mail_convert_from_mime(kind(b"Subject: x\n\ny"))["subject"] == "x"
+
+
+@pytest.mark.parametrize("mime", [None, 5, ["x"], {}])
+def test_anything_else_is_a_type_error(mime: Any) -> None:
+    """Neither octets nor text is a programming error."""
+    with pytest.raises(TypeError, match="MIME is octets or text, not"):
+        mail_convert_from_mime(mime)
+
+
+MULTIPART = [
+    "Content-Type: multipart/mixed; boundary=\"a b\"", "", "preamble", "--a b",
+    "Content-Type: multipart/alternative; boundary=inner", "", "--inner", "", "text", "--inner",
+    "Content-Type: multipart/related; boundary=rel", "", "--rel", "Content-Type: text/html; charset=us-ascii", "", "<p>html</p>",
+    "--rel", "Content-Type: image/png; name=\"logo.png\"", "Content-ID: <logo@example.com>", "Content-Transfer-Encoding: base64", "",
+    "iVBORw0KGgo=", "--rel--", "--inner--", "epilogue", "--a b  ",
+    "Content-Type: text/plain", "Content-Disposition: attachment; filename=\"notes.txt\"; size=5", "", "notes", "--a b",
+    "Content-Type: text/plain; name=\"second.txt\"", "", "named", "--a b", "", "footer", "--a b", "Content-Type: message/rfc822", "",
+    "Subject: inner", "Content-Type: multipart/mixed; boundary=x", "", "--x", "", "deep", "--x--", "--a b--", "epilogue",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+def test_a_tree(newline: str) -> None:
+    """Bodies, pictures and attachments are told apart as RFC 8621 says; a message inside stays one leaf."""
+    mail: Any = mail_convert_from_mime(newline.join(MULTIPART).encode())
+
+    def shape(part: Any) -> Any:
+        return [shape(child) for child in part["subParts"]] if "subParts" in part else (part["partId"], part["type"])
+
+    assert shape(mail["bodyStructure"]) == [
+        [("p0001", "text/plain"), [("p0002", "text/html"), ("p0003", "image/png")]],
+        ("p0004", "text/plain"), ("p0005", "text/plain"), ("p0006", "text/plain"), ("p0007", "message/rfc822"),
+    ]  # fmt: skip
+    assert {key: value["value"] for key, value in mail["bodyValues"].items()} == {
+        "p0001": "text", "p0002": "<p>html</p>", "p0006": "footer",
+    }  # fmt: skip
+    logo, notes, second, inner = mail["attachments"]
+    assert (logo.name, logo.cid, logo.disposition, logo.part_id) == ("logo.png", "logo@example.com", "inline", "p0003")
+    assert logo.get_content() == logo.get_content() == b"\x89PNG\r\n\x1a\n"
+    assert (notes.name, notes.disposition, notes.size, notes.get_content()) == ("notes.txt", "attachment", 5, b"notes")
+    assert (second.name, second.get_content()) == ("second.txt", b"named")
+    assert inner.get_content().splitlines()[0] == b"Subject: inner"
+    assert inner.get_content().splitlines()[-1] == b"--x--"
+    assert (text_body_of(mail), html_body_of(mail)) == ("text\nfooter", "<p>html</p>")
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        (["--x", "", "a", "--x", "", "b"], ["a", "b"]),
+        (["--x", "", "a", "--x-", "--xy", " --x", "--x--"], ["a\n--x-\n--xy\n --x"]),
+        (["--x", "--x", "", "a", "--x--"], ["", "a"]),
+        (["--x", "X: y", "--x", "", "a"], ["", "a"]),
+        (["--x", "", "--x--", "--x", "", "late"], [""]),
+        (["--x", "Content-Type: multipart/mixed; boundary=y", "", "--y", "", "a", "--x", "", "b", "--x--"], ["a", "b"]),
+        (["--x", "Content-Type: multipart/mixed; boundary=x", "", "--x", "", "a", "--x--", "--x", "", "b"], ["a", "b"]),
+        (["--x", "Content-Type: multipart/mixed; boundary=y", "", "no y", "--x", "", "b"], ["no y", "b"]),
+        (["--x", "not a field", "", "a", "--x--"], ["not a field\n\na"]),
+        (["--x", "", "a" + "b" * 3000, "--" + "x" * 3000, "--x--"], ["a" + "b" * 3000 + "\n--" + "x" * 3000]),
+    ],
+)
+def test_delimiters(lines: list[str], texts: list[str]) -> None:
+    """A delimiter is a whole line; an outer one ends what is open inside; what is never closed ends with the mail."""
+    mail = parse("Content-Type: multipart/mixed; boundary=x", "", *lines)
+    assert [value["value"] for value in mail["bodyValues"].values()] == texts
+
+
+def test_digest_parts_are_messages() -> None:
+    """Inside a digest the default type is message/rfc822 (RFC 2046 5.1.5)."""
+    mail = parse("Content-Type: multipart/digest; boundary=x", "", "--x", "", "Subject: a", "", "b", "--x--")
+    assert [(item.type, item.get_content()) for item in mail["attachments"]] == [
+        ("message/rfc822", b"Subject: a\r\n\r\nb")
+    ]
+
+
+def test_many_parts() -> None:
+    """Part ids have four digits and as many as they need."""
+    parts = [line for number in range(10_001) for line in ("--x", "", str(number))]
+    mail = parse("Content-Type: multipart/mixed; boundary=x", "", *parts, "--x--")
+    assert list(mail["bodyValues"])[-1] == "p10001"
+    assert mail["bodyValues"]["p10001"]["value"] == "10000"
+
+
+@pytest.mark.parametrize(
+    ("field", "key"),
+    [
+        ("Date: yesterday", "sendAt"),
+        ("To: undisclosed-recipients:;", "to"),
+        ("From: nobody", "from"),
+        ("Message-ID:", "messageId"),
+        ("Message-ID: <unclosed", "messageId"),
+        ("References: ", "references"),
+        ("Keywords: ,", "keywords"),
+    ],
+)
+def test_a_field_that_says_nothing_gives_no_property(field: str, key: str) -> None:
+    """What cannot be read is not made up: it stays in `headers`."""
+    mail = parse(field, "", "x")
+    assert key not in mail
+    assert mail["headers"][0]["name"] == field.partition(":")[0]
+
+
+@pytest.mark.parametrize(
+    ("lines", "key", "value"),
+    [
+        (["To: a@example.com", "To: b@example.com"], "to", ["a@example.com", "b@example.com"]),
+        (["TO : a@example.com"], "to", ["a@example.com"]),
+        (["To: a@example.com,", " b@example.com"], "to", ["a@example.com", "b@example.com"]),
+        (["To: broken <, a@example.com"], "to", None),
+        (["To: broken, a@example.com"], "to", ["a@example.com"]),
+        (["From me Sun Sep 13 2020", "To: a@example.com"], "to", ["a@example.com"]),
+    ],
+)
+def test_addresses_are_read_as_they_are_found(lines: list[str], key: str, value: list[str] | None) -> None:
+    """Several fields of one name are one list; what is no address is left out."""
+    found = parse(*lines, "", "x").get(key)
+    assert (found and [address["email"] for address in found]) == value
+
+
+def test_the_first_subject_wins_and_comments_need_to_be_one() -> None:
+    """Of duplicates the first counts, as for most readers; all of them are in `headers`."""
+    mail = parse("Subject: one", "Subject: two", "Comments: a", "Comments: b", "", "x")
+    assert mail["subject"] == "one"
+    assert "comments" not in mail
+    assert len(mail["headers"]) == 4
+
+
+@pytest.mark.parametrize(
+    ("parameters", "name"),
+    [
+        ('filename="a.txt"', "a.txt"),
+        ("filename=a b.txt", "a b.txt"),
+        ('filename="a\\"b.txt"', 'a"b.txt'),
+        ('filename="never closed; size=5', "never closed; size=5"),
+        ("filename*=UTF-8''%C3%A4.txt", "ä.txt"),
+        ("filename*=iso-8859-1'de'%E4.txt", "ä.txt"),
+        ("filename=fallback.txt; filename*=UTF-8''%C3%A4.txt", "ä.txt"),
+        ("filename*0=a; filename*1=b; filename*2*=%C3%A4", "abä"),
+        ("filename*1*=b; filename*0*=UTF-8''%C3", "\ufffdb"),
+        ("filename*1*=%A4b; filename*0*=UTF-8''%C3", "äb"),
+        ('filename="=?utf-8?q?=C3=A4?="', "ä"),
+        ("filename*=UTF-8''a%0D%0Ab", "a  b"),
+        ("filename*=nonsense''%E4", "ä"),
+        ("filename*=noquotes", "noquotes"),
+        ("FileName=a.txt; ; =x; x", "a.txt"),
+        ('filename="a;b.txt"', "a;b.txt"),
+        ("x=y", None),
+    ],
+)
+def test_file_names(parameters: str, name: str | None) -> None:
+    """Names are read in every way in which mailers write them."""
+    mail = parse(f"Content-Disposition: attachment; {parameters}", "", "x")
+    assert mail["bodyStructure"].get("name") == name
+    assert mail["attachments"][0].name == (name or "")
+
+
+def test_a_part_says_what_its_header_says() -> None:
+    """Language, location, unknown encoding and all fields are in the description of a part."""
+    mail = parse(
+        "Content-Type: TEXT/Plain; CHARSET=UTF-8", "Content-Language: de , en", "Content-Location: http://example.com/",
+        "Content-Transfer-Encoding: x-odd", "Content-Disposition: INLINE", "", "x",
+    )  # fmt: skip
+    headers = mail["bodyStructure"].pop("headers")
+    assert mail["bodyStructure"] == {
+        "type": "text/plain", "charset": "UTF-8", "language": ["de", "en"], "location": "http://example.com/",
+        "encoding": "x-odd", "disposition": "inline", "partId": "p0001",
+    }  # fmt: skip
+    assert headers[0] == {"name": "Content-Type", "value": "TEXT/Plain; CHARSET=UTF-8"}
+
+
+def test_views_of_a_written_mail() -> None:
+    """The views read `textBody` and `htmlBody` too, and give None where there is nothing."""
+    assert text_body_of({"textBody": "t"}) == "t"
+    assert html_body_of({"htmlBody": ""}) == ""
+    assert text_body_of({}) is None
+    assert html_body_of(parse("", "x")) is None
