@@ -48,6 +48,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
     (
         "server.action",
         "server.fault",
+        "server.match",
         "server.record",
         "server.transcript",
         "server.view",
@@ -69,6 +70,7 @@ PURE = (
     "report",
     "server.record",
     "server.fault",
+    "server.match",
     "server.violation",
     "server.sweep",
 )

@@ -10,11 +10,7 @@ thread while sessions run in the server's loop: what is asked is a snapshot, and
 
 from __future__ import annotations
 
-import fnmatch
-import re
 import threading
-from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError, nearest
@@ -36,13 +32,12 @@ from pytest_smtp4d.server.action import (
     check_octets,
     check_positive,
     make_reply,
-    shown_predicate,
 )
+from pytest_smtp4d.server.match import Event, Match, matcher, shown_match
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from pytest_smtp4d.server.record import Session, Transaction
 
 __all__ = [
     "STAGES",
@@ -61,28 +56,6 @@ __all__ = [
     "Trickle",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """What a rule is asked about.
-
-    Args:
-        stage: one of `STAGES`.
-        argument: MAIL, RCPT: the mailbox without brackets or parameters; AUTH: the mechanism; HELO, EHLO,
-            VRFY, HELP, NOOP: the argument; CONNECT: the peer's host; others: "".
-        session: the session so far.
-        transaction: the open transaction, or None.
-        content: the octets of the message (CONTENT, BDAT), else None.
-    """
-
-    stage: str
-    argument: str = ""
-    session: Session | None = None
-    transaction: Transaction | None = None
-    content: bytes | None = None
-
-
-Match = str | re.Pattern[str] | Callable[[Event], object] | None
 
 _ANSWERS = (ReplyWith, PassThrough, Send, Silence, Disconnect)
 _REPLIES = (ReplyWith, PassThrough)
@@ -127,7 +100,7 @@ class Fault:
         self._replies: tuple[Action, ...] = ()
         self._seen = 0
         self._stages = frozenset(STAGES) if stage == "*" else frozenset({stage})
-        self._matches = _matcher(stage, match)
+        self._matches = matcher(stage, match)
         self._lock = threading.Lock()
 
     # Actions: what each can follow is checked where it is declared.
@@ -307,7 +280,7 @@ class Fault:
         return tuple(said if isinstance(action, _REPLIES) else action for action in self.actions)
 
     def __str__(self) -> str:
-        match = "" if self.match is None else f", {_shown_match(self.match)}"
+        match = "" if self.match is None else f", {shown_match(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
         chain = "".join(f".{self._shown(action)}" for action in self.actions)
@@ -322,44 +295,6 @@ class Fault:
 
     def __repr__(self) -> str:
         return f"<Fault {self}, {self.hits} hits>"
-
-
-def _matcher(stage: str, match: object) -> Callable[[Event], object] | None:
-    """Return the test of an event."""
-    if match is None:
-        return None
-    if callable(match):
-        return match
-    if isinstance(match, str):
-        literal = match.casefold()
-        search = re.compile(fnmatch.translate(literal)).match
-
-        def matches(event: Event) -> bool:
-            # As it stands first: "postmaster@[127.0.0.1]" would be a set of characters.
-            argument = event.argument.casefold()
-            return argument == literal or search(argument) is not None
-
-    elif isinstance(match, re.Pattern) and isinstance(match.pattern, str):
-
-        def matches(event: Event) -> bool:
-            return match.search(event.argument) is not None
-
-    else:
-        raise SettingsError(
-            f"match is a shell pattern, a compiled pattern of text or a predicate of Event, not {match!r}"
-        )
-    if stage != "*" and not STAGES[stage].argument and not matches(Event(stage)):
-        raise SettingsError(
-            f"{stage} has no argument, so {_shown_match(match)} would never match; "
-            "a predicate of Event sees the session, the transaction and the content"
-        )
-    return matches
-
-
-def _shown_match(match: object) -> str:
-    if isinstance(match, re.Pattern):
-        return f"re.compile({match.pattern!r})"
-    return shown_predicate(match) if callable(match) else repr(match)
 
 
 def _shown_reply(action: Action) -> str:

@@ -1,0 +1,93 @@
+"""For whom a fault is: what happened, and whether it is meant.
+
+RFC 5321 4.1.1 (what the argument of a command is), 2.4 (case).
+The one thing to know: a shell pattern ignores case, as domains, mechanisms and the world's mailboxes do; a
+compiled pattern decides for itself.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.server.action import STAGES, shown_predicate
+
+if TYPE_CHECKING:
+    from pytest_smtp4d.server.record import Session, Transaction
+
+__all__ = ["Event", "Match", "matcher", "shown_match"]
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """What a rule is asked about.
+
+    Args:
+        stage: one of `STAGES`.
+        argument: MAIL, RCPT: the mailbox without brackets or parameters; AUTH: the mechanism; HELO, EHLO,
+            VRFY, HELP, NOOP: the argument; CONNECT: the peer's host; others: "".
+        session: the session so far.
+        transaction: the open transaction, or None.
+        content: the octets of the message (CONTENT, BDAT), else None.
+    """
+
+    stage: str
+    argument: str = ""
+    session: Session | None = None
+    transaction: Transaction | None = None
+    content: bytes | None = None
+
+
+Match = str | re.Pattern[str] | Callable[[Event], object] | None
+
+
+def matcher(stage: str, match: object) -> Callable[[Event], object] | None:
+    """Return the test of an event.
+
+    Args:
+        stage: where it is asked.
+        match: a shell pattern (case ignored, the whole argument), a compiled pattern (searched), a predicate,
+            or None, which is everything.
+
+    Raises:
+        SettingsError: none of these, or a pattern that could never match at this stage.
+    """
+    if match is None:
+        return None
+    if callable(match):
+        return match
+    if isinstance(match, str):
+        literal = match.casefold()
+        search = re.compile(fnmatch.translate(literal)).match
+
+        def matches(event: Event) -> bool:
+            # As it stands first: "postmaster@[127.0.0.1]" would be a set of characters.
+            argument = event.argument.casefold()
+            return argument == literal or search(argument) is not None
+
+    elif isinstance(match, re.Pattern) and isinstance(match.pattern, str):
+
+        def matches(event: Event) -> bool:
+            return match.search(event.argument) is not None
+
+    else:
+        raise SettingsError(
+            f"match is a shell pattern, a compiled pattern of text or a predicate of Event, not {match!r}"
+        )
+    if stage != "*" and not STAGES[stage].argument and not matches(Event(stage)):
+        raise SettingsError(
+            f"{stage} has no argument, so {shown_match(match)} would never match; "
+            "a predicate of Event sees the session, the transaction and the content"
+        )
+    return matches
+
+
+def shown_match(match: object) -> str:
+    """Return a match for a message, as it was written."""
+    if isinstance(match, re.Pattern):
+        return f"re.compile({match.pattern!r})"
+    return shown_predicate(match) if callable(match) else repr(match)
