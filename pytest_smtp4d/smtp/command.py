@@ -7,6 +7,7 @@ The one thing to know: nothing with CR, LF or NUL in it ever becomes a command, 
 from __future__ import annotations
 
 import base64
+import re
 
 from pytest_smtp4d.errors import LocalProtocolError
 
@@ -31,7 +32,7 @@ MAX_AUTH_LINE = 12288
 # SMTPUTF8 10 (RFC 6531), DSN 1020 and 500 (RFC 3461), AUTH 500 (RFC 4954).
 _MAX_MAIL_LINE = MAX_LINE + 2073
 
-_FORBIDDEN = ("\r", "\n", "\0")
+_FORBIDDEN = re.compile("[\r\n\0]")
 
 
 def command(verb: str, argument: str = "", *, limit: int = MAX_LINE) -> bytes:
@@ -45,11 +46,11 @@ def command(verb: str, argument: str = "", *, limit: int = MAX_LINE) -> bytes:
     Raises:
         LocalProtocolError: CR, LF or NUL in the argument, or a line over the limit.
     """
-    for character in _FORBIDDEN:
-        if character in argument:
-            raise LocalProtocolError(
-                f"{verb} cannot carry {argument!r}: {character!r} would end the command there"
-            )
+    forbidden = _FORBIDDEN.search(argument)
+    if forbidden is not None:
+        raise LocalProtocolError(
+            f"{verb} cannot carry {argument!r}: {forbidden[0]!r} would end the command there"
+        )
     line = f"{verb} {argument}".rstrip(" ").encode() + b"\r\n"
     if len(line) > limit:
         raise LocalProtocolError(f"{verb} with its argument has {len(line)} octets; {limit} are allowed")

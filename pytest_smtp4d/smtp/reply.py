@@ -7,7 +7,7 @@ The one thing to know: the enhanced code stays in the text, as the server wrote 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 __all__ = ["Reply", "Severity", "enhanced_code_of"]
@@ -43,15 +43,15 @@ class Reply:
     Args:
         code: the three digits, 200 to 599.
         text: the text without codes; the lines of a multi-line reply joined by a newline.
-        enhanced_code: "5.1.1" or None; parsed from `text`.
     """
 
     code: int
     text: str = ""
-    enhanced_code: str | None = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "enhanced_code", enhanced_code_of(self.code, self.text))
+    @property
+    def enhanced_code(self) -> str | None:
+        """The code at the head of the text, such as "5.1.1", or None (RFC 3463)."""
+        return enhanced_code_of(self.code, self.text)
 
     @property
     def severity(self) -> Severity:

@@ -61,24 +61,25 @@ class ReplyReader:
     """
 
     def __init__(self) -> None:
-        self._buffer = bytearray()
-        self._searched = 0
+        self._buffer = b""
+        self._start = 0  # of what no reply was made of yet
         self._code = 0
         self._lines: list[str] = []
         self._size = 0
 
     def feed(self, octets: bytes) -> None:
         """Take octets as they arrived."""
-        self._buffer += octets
+        self._buffer = self.rest() + octets
+        self._start = 0
 
     @property
     def is_empty(self) -> bool:
         """True when no octet waits here, not even half a reply."""
-        return not self._buffer and not self._lines
+        return self._start == len(self._buffer) and not self._lines
 
     def rest(self) -> bytes:
         """Return the octets not yet taken as replies, without taking them."""
-        return bytes(self._buffer)
+        return self._buffer[self._start :]
 
     def next(self) -> Reply | None:
         """Return the next reply, or None until more octets are fed.
@@ -87,30 +88,24 @@ class ReplyReader:
             RemoteProtocolError: no code, a code that changes within a reply, NUL, or a line or reply
                 without end.
         """
-        while (line := self._next_line()) is not None:
+        while (end := self._buffer.find(b"\n", self._start)) >= 0:
+            # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it, all clients read it.
+            line = self._buffer[self._start : end].removesuffix(b"\r")
+            self._start = end + 1
             reply = self._add(line)
             if reply is not None:
                 return reply
+        size = len(self._buffer) - self._start
+        if size > MAX_REPLY_LINE:
+            raise RemoteProtocolError(
+                f"the server sent {size} octets without a line end: {self._shown(self.rest())}"
+            )
         return None
 
-    def _next_line(self) -> bytes | None:
-        end = self._buffer.find(b"\n", self._searched)
-        if end < 0:
-            self._searched = len(self._buffer)
-            if self._searched > MAX_REPLY_LINE:
-                raise RemoteProtocolError(
-                    f"the server sent {self._searched} octets without a line end: {self._shown(self._buffer)}"
-                )
-            return None
-        line = bytes(self._buffer[:end])
-        del self._buffer[: end + 1]
-        self._searched = 0
-        # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it, all clients read it.
-        return line[:-1] if line.endswith(b"\r") else line
-
     def _add(self, line: bytes) -> Reply | None:
+        """Take a line, and return the reply that it ends."""
         self._size += len(line)
-        if len(line) > MAX_REPLY_LINE or self._size > MAX_REPLY:
+        if self._size > MAX_REPLY or len(line) > MAX_REPLY_LINE:
             raise RemoteProtocolError(
                 f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})"
             )
@@ -119,18 +114,19 @@ class ReplyReader:
             raise RemoteProtocolError(
                 f"the server sent {self._shown(line)} where a reply of three digits was due"
             )
-        code = int(match[1])
+        digits, separator, text = match.groups(b"")
+        code = int(digits)
         if self._lines and code != self._code:
             raise RemoteProtocolError(f"the server began a reply with {self._code} and went on with {code}")
-        text = match[3] or b""
         if b"\x00" in text:
             raise RemoteProtocolError(f"the server sent a NUL in its reply {self._shown(line)}")
-        self._code = code
         self._lines.append(_decode(text))
-        if match[2] == b"-":
+        if separator == b"-":
+            self._code = code
             return None
         reply = Reply(code, "\n".join(self._lines))
-        self._lines, self._size = [], 0
+        self._lines.clear()
+        self._size = 0
         return reply
 
     @staticmethod
