@@ -61,7 +61,16 @@ class LocalProtocolError(SMTP4DError, ValueError):
 
 
 class RemoteProtocolError(SMTP4DError):
-    """The peer violated SMTP: a malformed reply, a path that is none, a reply without end (RFC 5321 4.2)."""
+    """The peer violated SMTP: a malformed reply, a path that is none, a reply without end (RFC 5321 4.2).
+
+    Args:
+        message: what it did.
+        stage: at what, as a stage's name, where that is known.
+    """
+
+    def __init__(self, message: str, stage: str | None = None) -> None:
+        super().__init__(message)
+        self.stage = stage
 
 
 class ErrorRecord(TypedDict):

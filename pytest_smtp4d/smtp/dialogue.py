@@ -108,7 +108,7 @@ def _require(reply: Reply, stage: str, code: int) -> Reply:
         return reply
     if not reply.is_positive:
         raise Refused(stage, reply)
-    raise RemoteProtocolError(f"the server answered {stage} with {reply.code}, where {code} was due")
+    raise RemoteProtocolError(f"the server answered {stage} with {reply.code}, where {code} was due", stage)
 
 
 # -- opening a session ---------------------------------------------------------------------------------

@@ -354,6 +354,7 @@ class Channel:
             return end.value  # type: ignore[no-any-return]
         except RemoteProtocolError as error:
             self.broken = True
+            stage = error.stage or stage
             cause = Cause.NOT_SMTP if stage == "CONNECT" else Cause.MALFORMED_REPLY
             raise Problem(cause, str(error), stage) from error
         except LocalProtocolError as error:
@@ -384,6 +385,9 @@ class Channel:
             raise self._timed_out(step.stages[len(replies)], deadline) from None
         except ssl.SSLError as error:
             raise _tls_problem(error, self._host, step.stages[len(replies)]) from error
+        except RemoteProtocolError as error:
+            error.stage = step.stages[len(replies)]
+            raise
         finally:
             # Interrupted, answered while we were still sending, or left alone: what comes next is unknown.
             if not complete or unsent:
