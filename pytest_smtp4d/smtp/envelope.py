@@ -32,13 +32,12 @@ _MAILBOX = rf"(?:{_DOT_STRING}|{_QUOTED_STRING})@(?:{_DOMAIN}|{_LITERAL})"
 # Path = "<" [ A-d-l ":" ] Mailbox ">";  A-d-l = "@" Domain *( "," "@" Domain ), to be ignored
 # QUIRK: one blank after the colon is taken (RFC 5321 3.3 says it must not be sent; widely used libraries do).
 _PATH = re.compile(
-    rf"(?P<keyword>FROM|TO): ?"
-    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|postmaster)|)>"
-    r"(?: +(?P<rest>.*))?",
-    re.IGNORECASE,
+    rf"(?P<keyword>(?i:FROM|TO)): ?"
+    rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|(?i:postmaster))|)>"
+    r"(?: +(?P<rest>.*))?"
 )
 _DOMAIN_ALONE = re.compile(_DOMAIN)
-_MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|postmaster", re.IGNORECASE)
+_MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|(?i:postmaster)")
 
 # esmtp-param = esmtp-keyword [ "=" esmtp-value ];  esmtp-value = 1*( %d33-60 / %d62-126 )
 # QUIRK: "=" inside a value is taken, for base64 in AUTH= and the like.
