@@ -245,7 +245,7 @@ _VALUES: dict[str, Callable[[str], object]] = {
 
 
 class _Maildir:
-    """A Maildir; the envelope stands in Return-Path and Delivered-To, as at a final delivery (RFC 5321 4.4)."""
+    """A Maildir; the envelope stands in Return-Path and Delivered-To, as at final delivery (RFC 5321 4.4)."""
 
     def __init__(self, path: str) -> None:
         self._maildir = mailbox.Maildir(path, create=True)

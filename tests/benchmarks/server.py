@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import selectors
+import shutil
 import smtplib
 import socket
 import statistics
@@ -41,6 +42,16 @@ def serve_ours() -> None:
 
     with SMTPServer(tls="none") as server:
         _announce(server.port)
+
+
+def serve_verbose() -> None:
+    """Run our server with every log record formatted, as pytest does under `log_level = DEBUG`."""
+    import logging
+    import os
+
+    with Path(os.devnull).open("w") as nowhere:
+        logging.basicConfig(level=logging.DEBUG, stream=nowhere)
+        serve_ours()
 
 
 def serve_aiosmtpd() -> None:
@@ -133,6 +144,15 @@ def pipelined(port: int, count: int) -> None:
             _read_lines(connection, 1)
 
 
+def smtp_source(port: int, count: int) -> None:
+    """Send over ten sessions with Postfix's client, written in C."""
+    subprocess.run(
+        [_SMTP_SOURCE, "-4", "-s", "10", "-m", str(count), "-d", "-l", "1024", f"127.0.0.1:{port}"],
+        check=True,
+        stdout=subprocess.DEVNULL,
+    )
+
+
 def session_per_message(port: int, count: int) -> None:
     """Open a connection for each message."""
     for _ in range(count):
@@ -171,9 +191,12 @@ def _read_lines(connection: socket.socket, count: int) -> None:
 
 # -- the table ---------------------------------------------------------------------------------------------
 
+_SMTP_SOURCE = shutil.which("smtp-source") or shutil.which("smtp-source", path="/usr/sbin") or ""
+
 LOADS: dict[str, tuple[Callable[[int, int], None], int]] = {
     "smtplib, 1 session": (one_session, 500),
     "10 sessions": (ten_sessions, 1000),
+    **({"smtp-source, 10 sessions": (smtp_source, 2000)} if _SMTP_SOURCE else {}),
     "pipelined": (pipelined, 1000),
     "a session per message": (session_per_message, 300),
     "25 MiB": (one_large, 1),
@@ -209,11 +232,16 @@ def main(rounds: int) -> None:
             memory = [statistics.median(pair[side][1] for pair in pairs) for side in (0, 1)]
             line += f", memory {memory[0]:.0f} MiB against {memory[1]:.0f} MiB"
         print(line, flush=True)  # noqa: T201
+    pairs = [(rate("verbose", one_session, 500), rate("ours", one_session, 500)) for _ in range(rounds)]
+    ratio = statistics.median(verbose[0] / quiet[0] for verbose, quiet in pairs)
+    print(f"{'log level DEBUG':24} {ratio:5.2f} times our own rate without", flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":
     if "--ours" in sys.argv:
         serve_ours()
+    elif "--verbose" in sys.argv:
+        serve_verbose()
     elif "--aiosmtpd" in sys.argv:
         serve_aiosmtpd()
     else:
