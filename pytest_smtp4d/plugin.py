@@ -150,17 +150,18 @@ def _ini_settings(config: pytest.Config) -> dict[str, Any]:
         if kind == "args":
             value = tuple(value)
         elif kind == "linelist":
-            value = (
-                "*" if value == ["*"] else {user.strip(): word.strip() for user, _, word in _parted(value)}
-            )
+            value = "*" if value == ["*"] else dict(_account(name, line) for line in value)
         elif name in ("port", "size_limit", "recipient_limit", "greylist"):
             value = _number(value)
         settings[name] = value
     return settings
 
 
-def _parted(lines: list[str]) -> list[tuple[str, str, str]]:
-    return [line.partition(":") for line in lines]
+def _account(name: str, line: str) -> tuple[str, str]:
+    user, colon, secret = line.partition(":")
+    if not colon:
+        raise pytest.UsageError(f"ini: smtp4d_{name} has a line without a colon: write `user: secret`")
+    return user.strip(), secret.strip()
 
 
 def _number(text: str) -> object:
@@ -208,13 +209,12 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the markers act before any other function-scoped fixture, on the tests that use the server."""
     names: list[str] = getattr(item, "fixturenames", [])
-    uses_server = not {"smtp_server", "make_transporter"}.isdisjoint(names)
-    if (
-        uses_server
-        and "_smtp_markers" not in names
-        and any(mark.name in MARKERS for mark in item.iter_markers())
-    ):
-        names.insert(0, "_smtp_markers")
+    if "_smtp_markers" in names or {"smtp_server", "make_transporter"}.isdisjoint(names):
+        return
+    if any(mark.name in MARKERS for mark in item.iter_markers()):
+        definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined] # noqa: SLF001
+        wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
+        names.insert(sum(1 for _ in wider), "_smtp_markers")  # the names are sorted by scope
 
 
 @pytest.hookimpl(trylast=True)
@@ -250,9 +250,10 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     """Skip a sweep's item that passed without its stage being reached."""
     __tracebackhide__ = True
     result = yield
-    fault = item.stash[_course].swept
-    if fault is not None and not fault.hits:
-        raise pytest.skip.Exception(f"the client never reached {fault.stage}", _use_item_location=True)
+    course = item.stash.get(_course, None)
+    if course and course.swept and not course.swept.hits:
+        words = f"the client never reached {course.swept.stage}"
+        raise pytest.skip.Exception(words, _use_item_location=True)
     return result
 
 
@@ -281,18 +282,21 @@ def pytest_runtest_makereport(
         return report
     if call.when == "call":
         course.passed = report.passed
-    if course.servers:
-        report.sections.extend(_sections(item.config, report, course.servers))
+    report.sections.extend(_sections(item.config, report, course))
     if call.when == "teardown":
         del item.stash[_course]  # pytest keeps items to the end of the run: not so their messages
     return report
 
 
-def _sections(config: pytest.Config, report: pytest.TestReport, watch: Watch) -> Iterator[tuple[str, str]]:
+def _sections(config: pytest.Config, report: pytest.TestReport, course: _Course) -> Iterator[tuple[str, str]]:
+    watch = course.servers
+    if watch is None:
+        return
     if not report.passed and report.when != "teardown" and (problems := watch.problems()):
         yield "SMTP verdict", "\n".join(problems)
     wanted = config.getoption("smtp4d_transcript")
-    if (report.failed and wanted != "off") or (report.when == "teardown" and wanted == "all"):
+    is_last_of_passed = report.when == "teardown" and course.passed
+    if (report.failed and wanted != "off") or (is_last_of_passed and wanted == "all"):
         yield _TRANSCRIPT, watch.transcript()
 
 
@@ -454,21 +458,22 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
 
 
 @pytest.fixture
-def make_transporter(request: pytest.FixtureRequest) -> Iterator[MakeTransporter]:
+def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
     """A factory of transporters that trust the server and are closed when the test ends."""
-    with ExitStack() as stack:
 
-        def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
-            from pytest_smtp4d.transporter.transporter import SMTPTransporter
+    def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+        from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
-            if server is None:
-                server = request.getfixturevalue("smtp_server")
-            defaults = {"connection_time_out": 2, "send_time_out": 5, **server.client_options()}
-            transporter = SMTPTransporter(**{**defaults, **options})
-            stack.callback(transporter.close)
-            return transporter
+        if server is None:
+            server = request.getfixturevalue("smtp_server")
+        defaults = {"connection_time_out": 2, "send_time_out": 5, **server.client_options()}
+        transporter = SMTPTransporter(**{**defaults, **options})
+        request.node.addfinalizer(
+            transporter.close
+        )  # the last added is the first done: before the server stops
+        return transporter
 
-        yield make
+    return make
 
 
 @pytest.fixture

@@ -56,6 +56,7 @@ def test_anybody_may_log_in(run: Run, pytester: pytest.Pytester) -> None:
     [
         ("smtp4d_tls = start", "ini: smtp4d_tls cannot be 'start' (did you mean 'starttls'?)"),
         ("smtp4d_port = many", "ini: smtp4d_port is a whole number, 0 to let the system choose, not 'many'"),
+        ("smtp4d_users = ada", "ini: smtp4d_users has a line without a colon: write `user: secret`"),
         ("smtp4d_auth = PLAIM", "ini: smtp4d_auth cannot hold 'PLAIM' (did you mean 'PLAIN'?)"),
     ],
 )

@@ -89,6 +89,35 @@ def test_the_marker_acts_on_a_session_wide_smtp_server_itself(run: Run) -> None:
     result.assert_outcomes(passed=4)
 
 
+def test_the_marker_acts_after_wider_fixtures_and_before_others(run: Run) -> None:
+    """Autouse fixtures of the session come first as ever; a function's fixtures meet the marker's faults."""
+    result = run(
+        SIX_LINES
+        + """
+order = []
+
+@pytest.fixture(scope="session", autouse=True)
+def first():
+    order.append("session")
+
+@pytest.fixture
+def sent(transporter, smtp_server):
+    order.append("function")
+    return transporter.send(MAIL)
+
+@pytest.fixture(autouse=True)
+def mine():
+    order.append("autouse")
+
+@pytest.mark.smtp_fault("MAIL", reply=(550, "5.7.1 No"))
+def test_marked(sent):
+    assert sent.status == 550
+    assert order == ["session", "autouse", "function"]
+"""
+    )
+    result.assert_outcomes(passed=1)
+
+
 def test_a_failure_shows_what_it_did_during_that_test_alone(run: Run) -> None:
     """The transcript of a session-wide server holds the sessions that spoke during the failing test."""
     result = run(

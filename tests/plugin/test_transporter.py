@@ -85,3 +85,20 @@ def test_the_marker_acts_without_smtp_server_being_named(run: Run) -> None:
         """
     )
     result.assert_outcomes(passed=1)
+
+
+def test_those_of_make_transporter_alone_say_quit_too(run: Run) -> None:
+    """Where smtp_server was started by make_transporter, it still outlives the connections to it."""
+    result = run(
+        """
+        sessions = []
+
+        def test_it(make_transporter, request):
+            assert make_transporter().send(MAIL)
+            sessions.extend(request.getfixturevalue("smtp_server").sessions)
+
+        def test_closed():
+            assert [session.commands[-1].verb for session in sessions] == ["QUIT"]
+        """
+    )
+    result.assert_outcomes(passed=2)
