@@ -27,6 +27,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "transporter.log",
         "server.commands",
         "server.dialogue",
+        "server.exchange",
         "server.login",
         "server.loop",
         "server.smtpd",
