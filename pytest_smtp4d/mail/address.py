@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
 
@@ -38,7 +39,7 @@ _WORDS = r"[0-9A-Za-z]+(?: [0-9A-Za-z]+)*"
 _ASCII_ATOM = r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+"
 _ASCII_LABEL = r"[0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?"
 _ASCII_ADDRESS = rf"{_ASCII_ATOM}(?:\.{_ASCII_ATOM})*@{_ASCII_LABEL}(?:\.{_ASCII_LABEL})*"
-_SIMPLE = re.compile(rf"({_ASCII_ADDRESS})|({_WORDS}) <({_ASCII_ADDRESS})>")
+_SIMPLE = re.compile(rf"[ \t]*(?:({_ASCII_ADDRESS})|({_WORDS}) <({_ASCII_ADDRESS})>)[ \t]*(?:[,;]|\Z)")
 # One lexical token: blanks, a quoted string, a domain literal, a special or a run of anything else;
 # comments are counted.
 _TOKEN = re.compile(
@@ -139,16 +140,31 @@ def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
 
 def read_addresses(text: str) -> list[Mailbox]:
     """Read an address field leniently: what is no address is left out; groups give their members."""
-    return mailboxes_of(
-        [entry for entry in _entries(text, strict=False) if not isinstance(entry, _Malformed)]
-    )
+    simple = _simple_list(text)
+    if simple is not None:
+        return simple
+    entries = _entries(text, strict=False)
+    return mailboxes_of([entry for entry in entries if not isinstance(entry, _Malformed)])
+
+
+def _simple_list(text: str) -> list[Mailbox] | None:
+    """Return the mailboxes of a list of nothing but the two simple shapes, or None for any other text."""
+    boxes: list[Mailbox] = []
+    position = 0
+    while position < len(text):
+        match = _SIMPLE.match(text, position)
+        if not match or len(match[0]) > _LONGEST:
+            return None
+        boxes.append(Mailbox(match[2] or "", match[1] or match[3]))
+        position = match.end()
+    return boxes
 
 
 def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
     """Read addresses in text strictly."""
-    simple = _SIMPLE.fullmatch(text) if len(text) < _LONGEST else None
-    if simple:
-        return [Mailbox(simple[2] or "", simple[1] or simple[3])]
+    simple = _simple_list(text)
+    if simple is not None:
+        return [*simple]
     if _FORBIDDEN.search(text):
         raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {text!r}")
     entries: list[Mailbox | Group] = []
@@ -191,8 +207,7 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
 #   mailbox       = addr-spec [comment] / [display-name] "<" [route] addr-spec ">"
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
+class _Token(NamedTuple):
     """One token: `kind` names the group of `_TOKEN`, or is "comment" or the special; `text` has no quotes."""
 
     kind: str

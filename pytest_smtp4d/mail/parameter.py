@@ -34,6 +34,8 @@ def is_media_type(text: str) -> bool:
 
 
 _ATTRIBUTE_OCTETS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
+# ASCII that stands for itself in a quoted string.
+_QUOTABLE = re.compile(r"[ !#-\[\]-~]*")
 _PERCENT = tuple(chr(octet) if octet in _ATTRIBUTE_OCTETS else f"%{octet:02X}" for octet in range(256))
 
 
@@ -68,6 +70,8 @@ def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[
     """Write one parameter, in as many sections as it needs (RFC 2231 3 and 4)."""
     check_header_text(text, key)
     room = WIDTH - 2 - len(attribute) - 6  # of a section: blank, attribute, "*12*=", ";"
+    if _QUOTABLE.fullmatch(text) and "=?" not in text and len(attribute) + len(text) < WIDTH - 4:
+        return [f'{attribute}="{text}"']
     looks_encoded = "=?" in text  # readers decode encoded words here, though they must not stand here
     if not looks_encoded and not CONTROL.search(text) and (style.utf8 or text.isascii()):
         quoted = [{"\\": "\\\\", '"': '\\"'}.get(character, character) for character in text]

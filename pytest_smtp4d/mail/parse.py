@@ -462,7 +462,9 @@ def _base64(raw: bytes) -> tuple[bytes, bool]:
 def _quoted_printable(raw: bytes) -> tuple[bytes, bool]:
     """Decode quoted-printable; an "=" that begins no escape stands for itself, as a problem."""
     lines = raw.split(b"\n")
-    if any(line.endswith((b" ", b"\t", b" \r", b"\t\r")) for line in lines):  # added on the way (RFC 2045 6.7 (3))
+    if any(
+        line.endswith((b" ", b"\t", b" \r", b"\t\r")) for line in lines
+    ):  # added on the way (RFC 2045 6.7 (3))
         lines = [line.rstrip(b" \t\r") + b"\r" * line.endswith(b"\r") for line in lines]
         raw = b"\n".join(lines)
     return binascii.a2b_qp(raw), not _BAD_QUOTED_PRINTABLE.search(raw)

@@ -441,6 +441,8 @@ def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes
 
 def _multipart_header(node: Multipart, boundary: str) -> bytes:
     """Write the fields of a multipart; its boundary is of our making and short."""
+    if not node.parameters:
+        return f'Content-Type: {node.type};\r\n boundary="{boundary}"\r\n'.encode("ascii") + node.header
     parameters = [*node.parameters, ("boundary", boundary)]
     return parameter_field("Content-Type", node.type, parameters, HeaderStyle(), node.type) + node.header
 

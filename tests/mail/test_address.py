@@ -68,7 +68,7 @@ def pairs(value: object) -> list[tuple[str, str]]:
     ],
 )
 def test_text_is_read(text: str, expected: list[tuple[str, str]]) -> None:
-    """Every shape that 4D documents and RFC 5322 allows is read, commas and semicolons alike; leniently the same."""
+    """Every shape that 4D documents or RFC 5322 allows is read, and leniently read the same."""
     assert pairs(text) == expected
     assert [(box.name, box.addr_spec) for box in read_addresses(text)] == expected
 
@@ -84,12 +84,17 @@ def test_text_is_read(text: str, expected: list[tuple[str, str]]) -> None:
         ({"name": "Ann", "email": "<a@example.com>"}, [("Ann", "a@example.com")]),
         ({"name": None, "email": None}, []),
         ({"name": "", "email": ""}, []),
-        ([{"email": "a@example.com"}, "B <b@example.com>; c@example.com", None], [
-            ("", "a@example.com"), ("B", "b@example.com"), ("", "c@example.com"),
-        ]),
+        (
+            [{"email": "a@example.com"}, "B <b@example.com>; c@example.com", None],
+            [
+                ("", "a@example.com"),
+                ("B", "b@example.com"),
+                ("", "c@example.com"),
+            ],
+        ),
         (("a@example.com",), [("", "a@example.com")]),
     ],
-)  # fmt: skip
+)
 def test_objects_and_lists_are_read(value: Any, expected: list[tuple[str, str]]) -> None:
     """Objects, lists of them and lists of texts are read; None and empty ones are absent."""
     assert pairs(value) == expected

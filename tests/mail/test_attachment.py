@@ -76,19 +76,27 @@ def test_from_a_zip_file() -> None:
         attachment = mail_new_attachment(zipfile.Path(reading, "folder/picture.png"))
         with pytest.raises(MissingFileError, match="there is no file"):
             mail_new_attachment(zipfile.Path(reading, "folder/nothing.png"))
-    assert (attachment.name, attachment.type, attachment.get_content()) == ("picture.png", "image/png", b"png")
+    assert (attachment.name, attachment.type, attachment.get_content()) == (
+        "picture.png",
+        "image/png",
+        b"png",
+    )
     assert attachment.path is None
 
 
 TABLE = """
     jpg jpeg image/jpeg | png image/png | gif image/gif | pdf application/pdf | doc application/msword
-    xls application/vnd.ms-excel | ppt application/vnd.ms-powerpoint | zip application/zip | gz application/gzip
-    json application/json | js application/javascript | ps application/postscript | xml application/xml
+    xls application/vnd.ms-excel | ppt application/vnd.ms-powerpoint | zip application/zip
+    gz application/gzip | json application/json | js application/javascript
+    ps application/postscript | xml application/xml
     htm html text/html | mp3 audio/mpeg
     txt csv docx svg mp4 eml tar.bz2 application/octet-stream
 """
 EXTENSIONS = [
-    (extension, row.split()[-1]) for line in TABLE.split("\n") for row in line.split("|") for extension in row.split()[:-1]
+    (extension, row.split()[-1])
+    for line in TABLE.split("\n")
+    for row in line.split("|")
+    for extension in row.split()[:-1]
 ]
 
 
@@ -126,7 +134,9 @@ def test_the_name_given_wins(tmp_path: Path) -> None:
         ("", "INLINE", (None, "inline")),
     ],
 )
-def test_disposition_follows_from_the_cid(cid: str, disposition: str, expected: tuple[str | None, str]) -> None:
+def test_disposition_follows_from_the_cid(
+    cid: str, disposition: str, expected: tuple[str | None, str]
+) -> None:
     """Inline with a cid, else attachment, unless said otherwise; a blank cid is none."""
     attachment = MailAttachment.new(b"", "x.png", cid, disposition=disposition)
     assert (attachment.cid, attachment.disposition) == expected

@@ -3,6 +3,7 @@ from __future__ import annotations
 import binascii
 import email.header
 import re
+from collections.abc import Callable
 
 import pytest
 from hypothesis import example, given
@@ -58,7 +59,10 @@ def test_body_modes(mode: MailMode, text: str, eightbit: bool, charset: str, enc
     """Each mode labels and encodes a body as 4D's table says, and no line is over-long."""
     encoded = encode_text(text, mode, key="textBody", eightbit=eightbit)
     assert (encoded.charset, encoded.transfer_encoding) == (charset, encoding)
-    decoders = {"quoted-printable": binascii.a2b_qp, "base64": binascii.a2b_base64}
+    decoders: dict[str, Callable[[bytes], bytes]] = {
+        "quoted-printable": binascii.a2b_qp,
+        "base64": binascii.a2b_base64,
+    }
     octets = decoders.get(encoding, bytes)(encoded.octets)
     assert octets.decode(charset) == text
     assert max(map(len, encoded.octets.split(b"\r\n"))) <= (76 if encoding in decoders else 998)
@@ -113,7 +117,7 @@ def test_a_preferred_charset_is_used_where_it_can_be(charset: str, label: str) -
     ],
 )
 def test_quoted_printable(octets: bytes, encoded: bytes) -> None:
-    """Blanks at the end, lone dots, "From " and over-long lines are written so that no relay alters them."""
+    """Blanks at the end, lone dots, "From " and long lines are written so that no relay alters them."""
     assert quoted_printable(octets) == encoded
 
 
@@ -124,7 +128,7 @@ LINES = st.lists(st.binary(max_size=120).map(lambda line: line.translate(None, b
 @example(b"x" * 73 + b"\xff \r\n" + b"From " * 30)
 @example(b"From " + b"\xff" * 30 + b" \r\n")
 def test_quoted_printable_round_trip(octets: bytes) -> None:
-    """Any lines come back, and every encoded line is printable ASCII of at most 76 without a blank at its end."""
+    """Any lines come back, every encoded line is printable ASCII of at most 76 without a blank at its end."""
     encoded = quoted_printable(octets)
     assert binascii.a2b_qp(encoded) == octets
     for line in encoded.split(b"\r\n"):
@@ -268,5 +272,5 @@ def test_modes_by_value(mode: MailMode) -> None:
 @pytest.mark.parametrize("value", ["utf-8", "", 5, ["US-ASCII_UTF8_QP"], "us-ascii_utf8_qp"])
 def test_unknown_modes_are_refused(value: object) -> None:
     """A mode that does not exist is a MailError that names the option."""
-    with pytest.raises(MailError, match="headerCharset .* does not exist"):
+    with pytest.raises(MailError, match=r"headerCharset .* does not exist"):
         mode_of(value, "headerCharset")

@@ -57,7 +57,11 @@ def test_the_whole_message() -> None:
     [
         ("from", "a@example.com", "From: a@example.com"),
         ("from", {"name": "Ann", "email": "a@example.com"}, "From: Ann <a@example.com>"),
-        ("to", [{"email": "a@example.com"}, {"name": "B", "email": "b@example.com"}], "To: a@example.com, B <b@example.com>"),
+        (
+            "to",
+            [{"email": "a@example.com"}, {"name": "B", "email": "b@example.com"}],
+            "To: a@example.com, B <b@example.com>",
+        ),
         ("to", "Team: a@example.com, b@example.com;", "To: Team: a@example.com, b@example.com;"),
         ("cc", "a@example.com,b@example.com", "Cc: a@example.com, b@example.com"),
         ("replyTo", "a@example.com;b@example.com", "Reply-To: a@example.com, b@example.com"),
@@ -70,32 +74,42 @@ def test_the_whole_message() -> None:
         ("messageId", "<abc@example.com>", "Message-ID: <abc@example.com>"),
         ("inReplyTo", "a@example.com", "In-Reply-To: <a@example.com>"),
         ("inReplyTo", "<a@example.com> <b@example.com>", "In-Reply-To: <a@example.com> <b@example.com>"),
-        ("references", ["a@example.com", "<b@example.com>", None], "References: <a@example.com> <b@example.com>"),
+        (
+            "references",
+            ["a@example.com", "<b@example.com>", None],
+            "References: <a@example.com> <b@example.com>",
+        ),
         ("comments", "A comment", "Comments: A comment"),
-        ("keywords", {"one": True, "two": False, "three four": True, "$seen": True, "x": None}, "Keywords: one, three four, $seen"),
+        (
+            "keywords",
+            {"one": True, "two": False, "three four": True, "$seen": True, "x": None},
+            "Keywords: one, three four, $seen",
+        ),
         ("headers", [{"name": "X-Test", "value": "1"}], "X-Test: 1"),
         ("headers", [{"name": "X-Umlaut", "value": "ä"}], "X-Umlaut: =?UTF-8?Q?=C3=A4?="),
     ],
-)  # fmt: skip
+)
 def test_a_property_is_its_field(key: str, value: Any, field: str) -> None:
     """Every property in every form that 4D documents is written as its field."""
     assert field in fields({key: value})
 
 
-@pytest.mark.parametrize("mail", [{"subject": None, "to": None, "keywords": None, "textBody": None, "attachments": None}, {}])
+@pytest.mark.parametrize(
+    "mail", [{"subject": None, "to": None, "keywords": None, "textBody": None, "attachments": None}, {}]
+)
 def test_none_is_absent(mail: Any) -> None:
     """A value of None is 4D's null: as if the key were not there."""
     assert composed(mail) == composed({})
 
 
-@pytest.mark.parametrize("key", ["to", "cc", "replyTo", "from", "sender", "messageId", "inReplyTo", "references", "keywords"])
+@pytest.mark.parametrize(
+    "key", ["to", "cc", "replyTo", "from", "sender", "messageId", "inReplyTo", "references", "keywords"]
+)
 def test_empty_values_write_no_field(key: str) -> None:
     """An empty text, list or object writes nothing but what is always written."""
-    for empty in ("", [], {}):
-        try:
-            assert composed({key: empty}) == composed({})
-        except MailError as error:
-            assert "must be" in str(error)  # noqa: PT017 - the type that this key does not take
+    empties: dict[str, Any] = {"keywords": {}, "references": []}
+    assert composed({key: empties.get(key, "")}) == composed({})
+    assert composed({key: empties.get(key, " ")}) == composed({})
 
 
 def test_received_keys_are_accepted_and_not_sent() -> None:
@@ -111,12 +125,14 @@ def test_any_mapping_is_a_mail() -> None:
 @pytest.mark.parametrize("name", ["Bcc", "bcc", "Resent-Bcc"])
 def test_bcc_is_never_written(name: str) -> None:
     """Not as a property, nor through `headers`."""
-    octets = composed({"bcc": "secret@example.com", "headers": [{"name": name, "value": "secret@example.com"}]})
+    octets = composed(
+        {"bcc": "secret@example.com", "headers": [{"name": name, "value": "secret@example.com"}]}
+    )
     assert "secret" not in octets
 
 
 def test_headers_keep_their_order_and_give_way() -> None:
-    """Items come in their order; one that a property sets, in any letter case, is ignored, as are MIME's own."""
+    """Items come in order; one that a property sets, in any letter case, is ignored, as are MIME's own."""
     mail = {
         "from": "a@example.com",
         "subject": "wins",
@@ -153,11 +169,20 @@ def test_an_empty_property_hides_the_header_item() -> None:
 
 
 def test_sender() -> None:
-    """Sender is one mailbox: given, or the first of several in From; From is Sender's where there is no other."""
+    """Sender is one mailbox: given, or the first of several in From; without From it is From too."""
     assert not [field for field in fields({"from": "a@example.com"}) if field.startswith("Sender")]
-    assert fields({"from": "a@example.com, b@example.com"})[3:5] == ["Sender: a@example.com", "From: a@example.com, b@example.com"]
-    assert fields({"sender": "a@example.com, b@example.com"})[3:5] == ["Sender: a@example.com", "From: a@example.com"]
-    assert fields({"sender": "s@example.com", "from": "a@example.com"})[3:5] == ["Sender: s@example.com", "From: a@example.com"]
+    assert fields({"from": "a@example.com, b@example.com"})[3:5] == [
+        "Sender: a@example.com",
+        "From: a@example.com, b@example.com",
+    ]
+    assert fields({"sender": "a@example.com, b@example.com"})[3:5] == [
+        "Sender: a@example.com",
+        "From: a@example.com",
+    ]
+    assert fields({"sender": "s@example.com", "from": "a@example.com"})[3:5] == [
+        "Sender: s@example.com",
+        "From: a@example.com",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -176,7 +201,12 @@ def test_generated_message_id(mail: Any, domain: str) -> None:
 
 def test_deterministic() -> None:
     """The same object, clock and ids give the same octets."""
-    mail = {"from": "a@example.com", "textBody": "ä", "htmlBody": "ö", "attachments": [mail_new_attachment(b"x", "y")]}
+    mail = {
+        "from": "a@example.com",
+        "textBody": "ä",
+        "htmlBody": "ö",
+        "attachments": [mail_new_attachment(b"x", "y")],
+    }
     assert composed(mail) == composed(mail)
 
 
@@ -208,14 +238,20 @@ def test_boundaries_are_in_no_part() -> None:
         ({"keywords": {"x": 1}}, "keywords: the value of 'x' must be true or false, not 1"),
         ({"keywords": {5: True}}, "keywords: a keyword must be text, not 5"),
         ({"keywords": {" ": True}}, "keywords: a keyword must be text, not ' '"),
-        ({"attachments": ["a.pdf"]}, "attachments must hold only attachments: make them with mail_new_attachment"),
+        (
+            {"attachments": ["a.pdf"]},
+            "attachments must hold only attachments: make them with mail_new_attachment",
+        ),
         ({"attachments": b"x"}, "attachments must be a list of attachments, not bytes"),
         ({"size": "1"}, "size must be a whole number, not str"),
         ({"size": True}, "size must be a whole number, not bool"),
         ({"sendAt": 5}, "sendAt must be an ISO 8601 text, not int"),
         ({"sendAt": "soon"}, "sendAt must be an ISO 8601 date such as '2026-01-31T09:30:00Z', not 'soon'"),
         ({"sendAt": ""}, "sendAt must be an ISO 8601 date"),
-        ({"subject": "a\r\nBcc: x@example.com"}, "subject: CR, LF and NUL cannot stand in a header: 'a\\r\\nBcc: x@example.com'"),
+        (
+            {"subject": "a\r\nBcc: x@example.com"},
+            "subject: CR, LF and NUL cannot stand in a header: 'a\\r\\nBcc: x@example.com'",
+        ),
         ({"subject": "a\nb"}, "subject: CR, LF and NUL"),
         ({"subject": "a\0b"}, "subject: CR, LF and NUL"),
         ({"comments": "a\rb"}, "comments: CR, LF and NUL"),
@@ -228,15 +264,20 @@ def test_boundaries_are_in_no_part() -> None:
         ({"from": {"name": "a\nb", "email": "a@example.com"}}, "from: CR, LF and NUL"),
         ({"bodyStructure": {"type": "text/plain"}}, "bodyStructure needs bodyValues"),
         ({"bodyValues": {}}, "bodyValues needs bodyStructure"),
-        ({"bodyStructure": {"type": "text/plain"}, "bodyValues": {}, "textBody": "x"},
-         "textBody cannot be mixed with bodyStructure and bodyValues"),
-        ({"bodyStructure": {"type": "text/plain"}, "bodyValues": {}, "htmlBody": "x"}, "htmlBody cannot be mixed"),
+        (
+            {"bodyStructure": {"type": "text/plain"}, "bodyValues": {}, "textBody": "x"},
+            "textBody cannot be mixed with bodyStructure and bodyValues",
+        ),
+        (
+            {"bodyStructure": {"type": "text/plain"}, "bodyValues": {}, "htmlBody": "x"},
+            "htmlBody cannot be mixed",
+        ),
         ({"textBody": "\ud800"}, "textBody: '\\ud800' (U+D800) cannot be written in UTF-8"),
         ({"subject": "\ud800"}, "subject: '\\ud800' (U+D800) cannot be written in UTF-8"),
         ({"to": "用户@example.com"}, "needs a server that offers SMTPUTF8"),
         ({"to": "not an address"}, "to: 'not an address' is not an address"),
     ],
-)  # fmt: skip
+)
 def test_what_cannot_be_a_message(mail: Any, words: str) -> None:
     """A bad value is a MailError that names the key and the value."""
     with pytest.raises(MailError) as caught:
@@ -255,15 +296,37 @@ def test_messages_are_cut_to_a_readable_length() -> None:
     ("mail", "envelope"),
     [
         ({"from": "a@example.com", "to": "b@example.com"}, ("a@example.com", ("b@example.com",))),
-        ({"from": "a@example.com", "sender": "s@example.com", "to": "b@example.com"}, ("s@example.com", ("b@example.com",))),
-        ({"from": "A <a@example.com>, b@example.com", "bcc": "c@example.com"}, ("a@example.com", ("c@example.com",))),
-        ({"from": "a@example.com", "to": "b@example.com;c@example.com", "cc": ["c@EXAMPLE.com", "d@example.com"],
-          "bcc": {"email": "e@example.com"}}, ("a@example.com", ("b@example.com", "c@example.com", "d@example.com", "e@example.com"))),
-        ({"from": "a@example.com", "to": "B@example.com, b@example.com"}, ("a@example.com", ("B@example.com", "b@example.com"))),
-        ({"from": "a@exämple.com", "to": "Team: b@exämple.com;"}, ("a@xn--exmple-cua.com", ("b@xn--exmple-cua.com",))),
-        ({"from": "a@example.com", "sender": "", "to": "用户@例え.テスト"}, ("a@example.com", ("用户@xn--r8jz45g.xn--zckzah",))),
+        (
+            {"from": "a@example.com", "sender": "s@example.com", "to": "b@example.com"},
+            ("s@example.com", ("b@example.com",)),
+        ),
+        (
+            {"from": "A <a@example.com>, b@example.com", "bcc": "c@example.com"},
+            ("a@example.com", ("c@example.com",)),
+        ),
+        (
+            {
+                "from": "a@example.com",
+                "to": "b@example.com;c@example.com",
+                "cc": ["c@EXAMPLE.com", "d@example.com"],
+                "bcc": {"email": "e@example.com"},
+            },
+            ("a@example.com", ("b@example.com", "c@example.com", "d@example.com", "e@example.com")),
+        ),
+        (
+            {"from": "a@example.com", "to": "B@example.com, b@example.com"},
+            ("a@example.com", ("B@example.com", "b@example.com")),
+        ),
+        (
+            {"from": "a@exämple.com", "to": "Team: b@exämple.com;"},
+            ("a@xn--exmple-cua.com", ("b@xn--exmple-cua.com",)),
+        ),
+        (
+            {"from": "a@example.com", "sender": "", "to": "用户@例え.テスト"},
+            ("a@example.com", ("用户@xn--r8jz45g.xn--zckzah",)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_envelope(mail: Any, envelope: tuple[str, tuple[str, ...]]) -> None:
     """Sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
     assert addresses_of(mail) == envelope
@@ -336,7 +399,9 @@ def test_utf8_headers_are_raw() -> None:
 )
 def test_convert_to_mime_options(header: Any, body: Any, subject: str, encoding: tuple[str, str]) -> None:
     """4D's command: header and body have modes of their own, and the text is the octets that are sent."""
-    text = mail_convert_to_mime({"subject": "Jörg", "textBody": "Jörg"}, {"headerCharset": header, "bodyCharset": body})
+    text = mail_convert_to_mime(
+        {"subject": "Jörg", "textBody": "Jörg"}, {"headerCharset": header, "bodyCharset": body}
+    )
     assert f"Subject: {subject}\r\n" in text
     assert f'charset="{encoding[0]}"\r\nContent-Transfer-Encoding: {encoding[1]}\r\n' in text
     parsed = email.message_from_bytes(text.encode("latin-1"), policy=email.policy.default)

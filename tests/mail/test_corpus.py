@@ -9,6 +9,7 @@ import email
 import email.policy
 import itertools
 import json
+import operator
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -54,7 +55,7 @@ def problem(mail: Any) -> bool:
 
 READERS: dict[str, Callable[[Any], Any]] = {
     **{key: emails(key) for key in ("from", "to", "cc")},
-    **{key: lambda mail, key=key: mail.get(key) for key in ("subject", "sendAt", "inReplyTo", "references")},
+    **{key: operator.methodcaller("get", key) for key in ("subject", "sendAt", "inReplyTo", "references")},
     "names": names,
     "attachments": attachments,
     "problem": problem,
@@ -65,17 +66,10 @@ READERS: dict[str, Callable[[Any], Any]] = {
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_mail_is_read(path: Path) -> None:
-    """What the file beside it says is read; where that says nothing of problems, there are none."""
+    """What the file beside it says is read."""
     mail = mail_convert_from_mime(path.read_bytes())
     expected = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))
-    if path.stem.startswith("good"):
-        expected.setdefault("problem", False)
-        expected.setdefault("attachments", [])
-    for key, value in expected.items():
-        found = READERS[key](mail)
-        if key == "attachments":  # null: a length that is not the point
-            value = [[name, kind, size or item[2]] for (name, kind, size), item in zip(value, found, strict=True)]
-        assert found == value, key
+    assert {key: READERS[key](mail) for key in expected} == expected
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
@@ -115,7 +109,8 @@ def _outer_parts(message: Any) -> list[Any]:
 def nested(depth: int, close: bool) -> bytes:
     """Return a mail of many multiparts inside each other."""
     opening = b"".join(
-        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level) for level in range(depth)
+        b"Content-Type: multipart/mixed; boundary=b%d\r\n\r\n--b%d\r\n" % (level, level)
+        for level in range(depth)
     )
     closing = b"".join(b"\r\n--b%d--" % level for level in reversed(range(depth))) if close else b""
     return opening + b"\r\ndeep" + closing + b"\r\n"
@@ -124,34 +119,46 @@ def nested(depth: int, close: bool) -> bytes:
 HOSTILE = {
     "nested-1000-deep": (nested(1000, close=True), "deep"),
     "nested-10000-deep-never-closed": (nested(10_000, close=False), "deep"),
-    "one-boundary-for-all-levels": (b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" * 5000 + b"\r\nend", None),
+    "one-boundary-for-all-levels": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" * 5000 + b"\r\nend",
+        None,
+    ),
     "header-of-50-megabytes": (b"Subject: " + b"x" * 50_000_000 + b"\r\n\r\nbody", "body"),
     "folded-half-a-million-times": (b"Subject: x" + b"\r\n x" * 500_000 + b"\r\n\r\nbody", "body"),
     "a-hundred-thousand-fields": (b"X: y\r\n" * 100_000 + b"\r\nbody", "body"),
     "thirty-thousand-parts": (
-        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\n.\r\n" * 30_000 + b"--x--", None
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x\r\n\r\n.\r\n" * 30_000 + b"--x--",
+        None,
     ),
-    "a-megabyte-of-dashes": (b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n" + b"\n--" * 350_000, None),
+    "a-megabyte-of-dashes": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n" + b"\n--" * 350_000,
+        None,
+    ),
     "a-megabyte-of-delimiters-in-the-header": (
-        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + b"--y\r\n" * 200_000, None
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" + b"--y\r\n" * 200_000,
+        None,
     ),
     "a-megabyte-of-encoded-words": (b"Subject: " + b"=?utf-8?q?=C3=A4?= " * 50_000 + b"\r\n\r\nbody", "body"),
     "a-megabyte-of-open-words": (b"Subject: " + b"=?utf-8?q?" * 100_000 + b"\r\n\r\nbody", "body"),
     "a-megabyte-of-comments": (b"To: " + b"(" * 1_000_000 + b"\r\n\r\nbody", "body"),
     "a-megabyte-of-addresses": (b"To: " + b"a@example.com, " * 70_000 + b"\r\n\r\nbody", "body"),
-    "a-megabyte-of-parameters": (b"Content-Type: text/plain" + b"; a*0*=b" * 100_000 + b"\r\n\r\nbody", "body"),
+    "a-megabyte-of-parameters": (
+        b"Content-Type: text/plain" + b"; a*0*=b" * 100_000 + b"\r\n\r\nbody",
+        "body",
+    ),
     "a-megabyte-of-quotes": (b'Content-Type: text/plain; a="' + b'\\"' * 500_000 + b"\r\n\r\nbody", "body"),
     "a-megabyte-of-blanks": (
-        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b" " * 1_000_000 + b"x", " " * 1_000_000 + "x"
+        b"Content-Transfer-Encoding: quoted-printable\r\n\r\n" + b" " * 1_000_000 + b"x",
+        " " * 1_000_000 + "x",
     ),
     "a-megabyte-of-identifiers": (b"References: " + b"<a@b>" * 200_000 + b"\r\n\r\nbody", "body"),
     "a-megabyte-of-keywords": (b"Keywords: " + b'"a,b",' * 150_000 + b"\r\n\r\nbody", "body"),
-}  # fmt: skip
+}
 
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_hostile_mail_is_read(name: str) -> None:
-    """Depth, length and number exhaust neither the stack nor the patience: all is read, and nothing raises."""
+    """Depth, length and number exhaust neither the stack nor the patience: all is read, nothing raises."""
     octets, text = HOSTILE[name]
     mail = mail_convert_from_mime(octets)
     if text is not None:

@@ -25,13 +25,29 @@ def message_of(**fields: str) -> EmailMessage:
     ("fields", "envelope"),
     [
         ({"From": "a@example.com", "To": "b@example.com"}, ("a@example.com", ("b@example.com",))),
-        ({"From": "a@example.com", "Sender": "s@example.com", "To": "b@example.com"}, ("s@example.com", ("b@example.com",))),
-        ({"From": "A <a@example.com>, b@example.com", "Cc": "c@example.com"}, ("a@example.com", ("c@example.com",))),
-        ({"From": "a@example.com", "To": "b@example.com, B <b@EXAMPLE.com>", "Cc": "c@example.com", "Bcc": "b@example.com, d@example.com"},
-         ("a@example.com", ("b@example.com", "c@example.com", "d@example.com"))),
-        ({"From": "Jörg <a@example.com>", "To": "Team: b@example.com;"}, ("a@example.com", ("b@example.com",))),
+        (
+            {"From": "a@example.com", "Sender": "s@example.com", "To": "b@example.com"},
+            ("s@example.com", ("b@example.com",)),
+        ),
+        (
+            {"From": "A <a@example.com>, b@example.com", "Cc": "c@example.com"},
+            ("a@example.com", ("c@example.com",)),
+        ),
+        (
+            {
+                "From": "a@example.com",
+                "To": "b@example.com, B <b@EXAMPLE.com>",
+                "Cc": "c@example.com",
+                "Bcc": "b@example.com, d@example.com",
+            },
+            ("a@example.com", ("b@example.com", "c@example.com", "d@example.com")),
+        ),
+        (
+            {"From": "Jörg <a@example.com>", "To": "Team: b@example.com;"},
+            ("a@example.com", ("b@example.com",)),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_envelope(fields: dict[str, str], envelope: tuple[str, tuple[str, ...]]) -> None:
     """Sender, else From; To, Cc and Bcc without repetition."""
     assert message_envelope(message_of(**fields)) == envelope
@@ -43,7 +59,10 @@ def test_the_envelope_of_an_older_message() -> None:
     message["From"] = "=?utf-8?q?J=C3=B6rg?= <a@example.com>"
     message["To"] = "b@example.com,\n c@example.com"
     message["To"] = "d@exämple.com"
-    assert message_envelope(message) == ("a@example.com", ("b@example.com", "c@example.com", "d@xn--exmple-cua.com"))
+    assert message_envelope(message) == (
+        "a@example.com",
+        ("b@example.com", "c@example.com", "d@xn--exmple-cua.com"),
+    )
 
 
 @pytest.mark.parametrize(
@@ -64,7 +83,9 @@ def test_no_envelope(fields: dict[str, str], words: str) -> None:
 @pytest.mark.parametrize("eightbit", [True, False])
 def test_octets(eightbit: bool) -> None:
     """CRLF line ends, no Bcc, 8-bit only where it is offered; and the message itself is left alone."""
-    message = message_of(From="a@example.com", To="b@example.com", Bcc="secret@example.com", Resent_Bcc="secret@example.com")
+    message = message_of(
+        From="a@example.com", To="b@example.com", Bcc="secret@example.com", Resent_Bcc="secret@example.com"
+    )
     message.set_content("Grüße\nFrom me\n", cte="8bit")
     octets = message_octets(message, eightbit=eightbit, utf8=False)
     assert b"secret" not in octets
@@ -97,12 +118,18 @@ def raw(octets: bytes) -> Message[Any, Any]:
 @pytest.mark.parametrize(
     ("message", "words"),
     [
-        (raw(b"Subject: x\n\n" + b"x" * 999), "a line of 999 octets (at most 998): set cte='quoted-printable'"),
-        (raw(b"Subject: x\nContent-Type: application/octet-stream\n\nr\xf6h"), "the server does not offer 8BITMIME, so give the part cte='base64'"),
+        (
+            raw(b"Subject: x\n\n" + b"x" * 999),
+            "a line of 999 octets (at most 998): set cte='quoted-printable'",
+        ),
+        (
+            raw(b"Subject: x\nContent-Type: application/octet-stream\n\nr\xf6h"),
+            "the server does not offer 8BITMIME, so give the part cte='base64'",
+        ),
     ],
 )
 def test_what_smtp_does_not_carry(message: Message[Any, Any], words: str) -> None:
-    """What would leave with too long a line, or with octets that were not offered, is refused with the way out."""
+    """Too long a line, or octets that were not offered, are refused with the way out."""
     with pytest.raises(MailError) as caught:
         message_octets(message, eightbit=False, utf8=False)
     assert words in str(caught.value)
@@ -111,6 +138,6 @@ def test_what_smtp_does_not_carry(message: Message[Any, Any], words: str) -> Non
 def test_a_message_that_cannot_be_written() -> None:
     """What the standard library cannot write is a MailError, not its own exception."""
     message = message_of(From="a@example.com")
-    message.set_payload(5)
+    message.set_payload(5)  # type: ignore[call-overload]
     with pytest.raises(MailError, match="the message cannot be written"):
         message_octets(message, eightbit=True, utf8=False)

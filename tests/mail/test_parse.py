@@ -26,7 +26,7 @@ def test_the_shape() -> None:
         "In-Reply-To: <x@example.com>\t<y@example.com>",
         "References: <x@example.com>",
         "\t<y@example.com>",
-        "Keywords: one, \"two, three\"",
+        'Keywords: one, "two, three"',
         "Comments: hm",
         "X-Other: =?utf-8?b?w6Q=?=",
         "",
@@ -49,8 +49,18 @@ def test_the_shape() -> None:
         "attachments": [],
     }
     assert [item["name"] for item in headers] == [
-        "From", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References", "Keywords", "Comments", "X-Other",
-    ]  # fmt: skip
+        "From",
+        "To",
+        "Cc",
+        "Subject",
+        "Date",
+        "Message-ID",
+        "In-Reply-To",
+        "References",
+        "Keywords",
+        "Comments",
+        "X-Other",
+    ]
     assert headers[3] == {"name": "Subject", "value": "Grüße an alle"}
     assert headers[-1] == {"name": "X-Other", "value": "ä"}
 
@@ -61,10 +71,31 @@ def test_the_shape() -> None:
         (["", "a", "b"], "a\nb", False),
         (["", "a", ""], "a", False),
         (["", "a", "", ""], "a\n", False),
-        (["Content-Type: text/plain; charset=iso-8859-1", "Content-Transfer-Encoding: quoted-printable", "", "=E4"], "ä", False),
-        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q="], "ä", False),
-        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: BASE64 ", "", "w6 Q", ""], "ä", False),
-        (["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q"], "ä", False),
+        (
+            [
+                "Content-Type: text/plain; charset=iso-8859-1",
+                "Content-Transfer-Encoding: quoted-printable",
+                "",
+                "=E4",
+            ],
+            "ä",
+            False,
+        ),
+        (
+            ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q="],
+            "ä",
+            False,
+        ),
+        (
+            ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: BASE64 ", "", "w6 Q", ""],
+            "ä",
+            False,
+        ),
+        (
+            ["Content-Type: text/plain; charset=utf-8", "Content-Transfer-Encoding: base64", "", "w6Q"],
+            "ä",
+            False,
+        ),
         (["Content-Transfer-Encoding: base64", "", "YWJj*ZGVm"], "abcdef", True),
         (["Content-Transfer-Encoding: base64", "", "YWJjZ"], "abc", True),
         (["Content-Transfer-Encoding: quoted-printable", "", "a=ZZb=", ""], "a=ZZb", True),
@@ -79,17 +110,23 @@ def test_the_shape() -> None:
         ([], "", False),
         (["Subject: only a header"], "", False),
         (["not a header", "Subject: x", "", "y"], "not a header\nSubject: x\n\ny", False),
-        (["Subject: x", "not a header", "From: a@example.com", "", "y"], "not a header\nFrom: a@example.com\n\ny", False),
+        (
+            ["Subject: x", "not a header", "From: a@example.com", "", "y"],
+            "not a header\nFrom: a@example.com\n\ny",
+            False,
+        ),
     ],
-)  # fmt: skip
+)
 def test_one_text(lines: list[str], value: str, problem: bool) -> None:
-    """A text is decoded as far as it goes and its problems are said; the last line end is the transport's."""
+    """A text is decoded as far as it goes, its problems are said; the last line end is the transport's."""
     assert parse(*lines)["bodyValues"] == {"p0001": {"value": value, "isEncodingProblem": problem}}
 
 
 def test_line_ends() -> None:
     """LF and CRLF are read alike, in the header and the body, and texts have LF."""
-    octets = b"Subject: a\r\n b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nc\r\nd\r\n--x--\r\n"
+    octets = (
+        b"Subject: a\r\n b\r\nContent-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\nc\r\nd\r\n--x--\r\n"
+    )
     mixed = octets.replace(b"b\r\n", b"b\n").replace(b"c\r\n", b"c\r")
     for variant in (octets, octets.replace(b"\r\n", b"\n"), mixed):
         mail: Any = mail_convert_from_mime(variant)
@@ -100,18 +137,28 @@ def test_line_ends() -> None:
 def test_text_is_taken_as_it_is(newline: str) -> None:
     """Decoded text keeps its characters, whatever charset its parts once had."""
     text = newline.join(
-        ["Subject: Grüße 日本", "Content-Type: text/plain; charset=iso-8859-1", "Content-Transfer-Encoding: 8bit", "", "für 日本"]
+        [
+            "Subject: Grüße 日本",
+            "Content-Type: text/plain; charset=iso-8859-1",
+            "Content-Transfer-Encoding: 8bit",
+            "",
+            "für 日本",
+        ]
     )
     mail: Any = mail_convert_from_mime(text)
     assert mail["subject"] == "Grüße 日本"
     assert mail["bodyValues"]["p0001"] == {"value": "für 日本", "isEncodingProblem": False}
 
 
-@pytest.mark.parametrize("mode", ["US-ASCII_UTF8_QP", "US-ASCII_UTF8_B64", "US-ASCII_ISO-2022-JP_UTF8_QP", "ISO-8859-1"])
+@pytest.mark.parametrize(
+    "mode", ["US-ASCII_UTF8_QP", "US-ASCII_UTF8_B64", "US-ASCII_ISO-2022-JP_UTF8_QP", "ISO-8859-1"]
+)
 def test_what_convert_to_mime_gives_is_read_back_as_text(mode: str) -> None:
     """The text that `mail_convert_to_mime` returns can be given to `mail_convert_from_mime` as it is."""
     text = "déjà vu" if mode == "ISO-8859-1" else "日本語"
-    mime = mail_convert_to_mime({"subject": text, "textBody": text}, {"headerCharset": mode, "bodyCharset": mode})
+    mime = mail_convert_to_mime(
+        {"subject": text, "textBody": text}, {"headerCharset": mode, "bodyCharset": mode}
+    )
     mail: Any = mail_convert_from_mime(mime)
     assert (mail["subject"], text_body_of(mail)) == (text, text)
 
@@ -136,37 +183,97 @@ def test_anything_else_is_a_type_error(mime: Any) -> None:
         mail_convert_from_mime(mime)
 
 
-MULTIPART = [
-    "Content-Type: multipart/mixed; boundary=\"a b\"", "", "preamble", "--a b",
-    "Content-Type: multipart/alternative; boundary=inner", "", "--inner", "", "text", "--inner",
-    "Content-Type: multipart/related; boundary=rel", "", "--rel", "Content-Type: text/html; charset=us-ascii", "", "<p>html</p>",
-    "--rel", "Content-Type: image/png; name=\"logo.png\"", "Content-ID: <logo@example.com>", "Content-Transfer-Encoding: base64", "",
-    "iVBORw0KGgo=", "--rel--", "--inner--", "epilogue", "--a b  ",
-    "Content-Type: text/plain", "Content-Disposition: attachment; filename=\"notes.txt\"; size=5", "", "notes", "--a b",
-    "Content-Type: text/plain; name=\"second.txt\"", "", "named", "--a b", "", "footer", "--a b", "Content-Type: message/rfc822", "",
-    "Subject: inner", "Content-Type: multipart/mixed; boundary=x", "", "--x", "", "deep", "--x--", "--a b--", "epilogue",
-]  # fmt: skip
+MULTIPART = """\
+Content-Type: multipart/mixed; boundary="a b"
+
+preamble
+--a b
+Content-Type: multipart/alternative; boundary=inner
+
+--inner
+
+text
+--inner
+Content-Type: multipart/related; boundary=rel
+
+--rel
+Content-Type: text/html; charset=us-ascii
+
+<p>html</p>
+--rel
+Content-Type: image/png; name="logo.png"
+Content-ID: <logo@example.com>
+Content-Transfer-Encoding: base64
+
+iVBORw0KGgo=
+--rel--
+--inner--
+epilogue
+--a b\x20\x20
+Content-Type: text/plain
+Content-Disposition: attachment; filename="notes.txt"; size=5
+
+notes
+--a b
+Content-Type: text/plain; name="second.txt"
+
+named
+--a b
+
+footer
+--a b
+Content-Type: message/rfc822
+
+Subject: inner
+Content-Type: multipart/mixed; boundary=x
+
+--x
+
+deep
+--x--
+--a b--
+epilogue
+"""
 
 
 @pytest.mark.parametrize("newline", ["\r\n", "\n"])
 def test_a_tree(newline: str) -> None:
     """Bodies, pictures and attachments are told apart as RFC 8621 says; a message inside stays one leaf."""
-    mail: Any = mail_convert_from_mime(newline.join(MULTIPART).encode())
+    mail: Any = mail_convert_from_mime(MULTIPART.replace("\n", newline).encode())
 
     def shape(part: Any) -> Any:
-        return [shape(child) for child in part["subParts"]] if "subParts" in part else (part["partId"], part["type"])
+        return (
+            [shape(child) for child in part["subParts"]]
+            if "subParts" in part
+            else (part["partId"], part["type"])
+        )
 
     assert shape(mail["bodyStructure"]) == [
         [("p0001", "text/plain"), [("p0002", "text/html"), ("p0003", "image/png")]],
-        ("p0004", "text/plain"), ("p0005", "text/plain"), ("p0006", "text/plain"), ("p0007", "message/rfc822"),
-    ]  # fmt: skip
+        ("p0004", "text/plain"),
+        ("p0005", "text/plain"),
+        ("p0006", "text/plain"),
+        ("p0007", "message/rfc822"),
+    ]
     assert {key: value["value"] for key, value in mail["bodyValues"].items()} == {
-        "p0001": "text", "p0002": "<p>html</p>", "p0006": "footer",
-    }  # fmt: skip
+        "p0001": "text",
+        "p0002": "<p>html</p>",
+        "p0006": "footer",
+    }
     logo, notes, second, inner = mail["attachments"]
-    assert (logo.name, logo.cid, logo.disposition, logo.part_id) == ("logo.png", "logo@example.com", "inline", "p0003")
+    assert (logo.name, logo.cid, logo.disposition, logo.part_id) == (
+        "logo.png",
+        "logo@example.com",
+        "inline",
+        "p0003",
+    )
     assert logo.get_content() == logo.get_content() == b"\x89PNG\r\n\x1a\n"
-    assert (notes.name, notes.disposition, notes.size, notes.get_content()) == ("notes.txt", "attachment", 5, b"notes")
+    assert (notes.name, notes.disposition, notes.size, notes.get_content()) == (
+        "notes.txt",
+        "attachment",
+        5,
+        b"notes",
+    )
     assert (second.name, second.get_content()) == ("second.txt", b"named")
     assert inner.get_content().splitlines()[0] == b"Subject: inner"
     assert inner.get_content().splitlines()[-1] == b"--x--"
@@ -181,15 +288,21 @@ def test_a_tree(newline: str) -> None:
         (["--x", "--x", "", "a", "--x--"], ["", "a"]),
         (["--x", "X: y", "--x", "", "a"], ["", "a"]),
         (["--x", "", "--x--", "--x", "", "late"], [""]),
-        (["--x", "Content-Type: multipart/mixed; boundary=y", "", "--y", "", "a", "--x", "", "b", "--x--"], ["a", "b"]),
-        (["--x", "Content-Type: multipart/mixed; boundary=x", "", "--x", "", "a", "--x--", "--x", "", "b"], ["a", "b"]),
+        (
+            ["--x", "Content-Type: multipart/mixed; boundary=y", "", "--y", "", "a", "--x", "", "b", "--x--"],
+            ["a", "b"],
+        ),
+        (
+            ["--x", "Content-Type: multipart/mixed; boundary=x", "", "--x", "", "a", "--x--", "--x", "", "b"],
+            ["a", "b"],
+        ),
         (["--x", "Content-Type: multipart/mixed; boundary=y", "", "no y", "--x", "", "b"], ["no y", "b"]),
         (["--x", "not a field", "", "a", "--x--"], ["not a field\n\na"]),
         (["--x", "", "a" + "b" * 3000, "--" + "x" * 3000, "--x--"], ["a" + "b" * 3000 + "\n--" + "x" * 3000]),
     ],
 )
 def test_delimiters(lines: list[str], texts: list[str]) -> None:
-    """A delimiter is a whole line; an outer one ends what is open inside; what is never closed ends with the mail."""
+    """A delimiter is a whole line; an outer one ends what is open inside, the end of the mail all."""
     mail = parse("Content-Type: multipart/mixed; boundary=x", "", *lines)
     assert [value["value"] for value in mail["bodyValues"].values()] == texts
 
@@ -286,14 +399,24 @@ def test_file_names(parameters: str, name: str | None) -> None:
 def test_a_part_says_what_its_header_says() -> None:
     """Language, location, unknown encoding and all fields are in the description of a part."""
     mail = parse(
-        "Content-Type: TEXT/Plain; CHARSET=UTF-8", "Content-Language: de , en", "Content-Location: http://example.com/",
-        "Content-Transfer-Encoding: x-odd", "Content-Disposition: INLINE", "", "x",
-    )  # fmt: skip
+        "Content-Type: TEXT/Plain; CHARSET=UTF-8",
+        "Content-Language: de , en",
+        "Content-Location: http://example.com/",
+        "Content-Transfer-Encoding: x-odd",
+        "Content-Disposition: INLINE",
+        "",
+        "x",
+    )
     headers = mail["bodyStructure"].pop("headers")
     assert mail["bodyStructure"] == {
-        "type": "text/plain", "charset": "UTF-8", "language": ["de", "en"], "location": "http://example.com/",
-        "encoding": "x-odd", "disposition": "inline", "partId": "p0001",
-    }  # fmt: skip
+        "type": "text/plain",
+        "charset": "UTF-8",
+        "language": ["de", "en"],
+        "location": "http://example.com/",
+        "encoding": "x-odd",
+        "disposition": "inline",
+        "partId": "p0001",
+    }
     assert headers[0] == {"name": "Content-Type", "value": "TEXT/Plain; CHARSET=UTF-8"}
 
 

@@ -65,7 +65,13 @@ class Identity(NamedTuple):
 
 
 def issue(
-    name: str, key: Any, issuer: x509.Certificate | None, issuer_key: Any, *, ca: bool, days: tuple[int, int] = (-1, 365)
+    name: str,
+    key: Any,
+    issuer: x509.Certificate | None,
+    issuer_key: Any,
+    *,
+    ca: bool,
+    days: tuple[int, int] = (-1, 365),
 ) -> x509.Certificate:
     """Issue a certificate that is valid from and to so many days from `NOW`."""
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
@@ -82,8 +88,12 @@ def issue(
     if not ca:
         builder = builder.add_extension(
             x509.SubjectAlternativeName([x509.RFC822Name("shop@example.com")]), critical=False
-        ).add_extension(x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False)
-    return builder.sign(issuer_key, None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256())
+        ).add_extension(
+            x509.ExtendedKeyUsage([x509.oid.ExtendedKeyUsageOID.EMAIL_PROTECTION]), critical=False
+        )
+    return builder.sign(
+        issuer_key, None if isinstance(issuer_key, ed25519.Ed25519PrivateKey) else hashes.SHA256()
+    )
 
 
 def make_identity(key: Any = None, days: tuple[int, int] = (-1, 365)) -> Identity:
@@ -114,9 +124,14 @@ MAILS: dict[str, Any] = {
     "everything": {
         "textBody": "Grüße\nFrom me ",
         "htmlBody": '<img src="cid:logo">' + "x" * 2000,
-        "attachments": [mail_new_attachment(bytes(range(256)), "日本.bin"), mail_new_attachment(b"png", "l.png", "logo")],
+        "attachments": [
+            mail_new_attachment(bytes(range(256)), "日本.bin"),
+            mail_new_attachment(b"png", "l.png", "logo"),
+        ],
     },
-    "a message inside": {"attachments": [mail_new_attachment(b"Subject: x\n\nfr\xfc", "a.eml", type="message/rfc822")]},
+    "a message inside": {
+        "attachments": [mail_new_attachment(b"Subject: x\n\nfr\xfc", "a.eml", type="message/rfc822")]
+    },
 }
 
 
@@ -133,10 +148,19 @@ def verified(octets: bytes, identity: Identity, folder: Path) -> bytes:
     assert openssl, "install openssl: signatures are verified by a stranger"
     (folder / "root.pem").write_bytes(identity.root.public_bytes(Encoding.PEM))
     (folder / "mail.eml").write_bytes(octets)
-    command = [
-        openssl, "cms", "-verify", "-in", folder / "mail.eml", "-CAfile", folder / "root.pem", "-out", folder / "out",
-        "-attime", str(int(NOW.timestamp())),
-    ]  # fmt: skip
+    command: list[str | Path] = [
+        openssl,
+        "cms",
+        "-verify",
+        "-in",
+        folder / "mail.eml",
+        "-CAfile",
+        folder / "root.pem",
+        "-out",
+        folder / "out",
+        "-attime",
+        str(int(NOW.timestamp())),
+    ]
     result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     content = (folder / "out").read_bytes()
@@ -154,7 +178,7 @@ def verified(octets: bytes, identity: Identity, folder: Path) -> bytes:
 
 @pytest.mark.parametrize("name", MAILS)
 def test_openssl_verifies(name: str, identity: Identity, tmp_path: Path) -> None:
-    """A stranger verifies the signature up to the root: the chain is sent along, the octets are those signed."""
+    """A stranger verifies the signature up to the root: the chain is sent, the octets are those signed."""
     octets = signed(MAILS[name], Signer.load(identity.p12()))
     content = verified(octets, identity, tmp_path)
     assert content in octets
@@ -167,7 +191,7 @@ def test_openssl_verifies(name: str, identity: Identity, tmp_path: Path) -> None
 def test_a_changed_octet_is_noticed(elliptic: Identity, tmp_path: Path) -> None:
     """The same check fails for a message that was altered, so it does check."""
     octets = signed(MAILS["text"], Signer.load(elliptic.p12()))
-    with pytest.raises(AssertionError, match="digest failure|verification failure"):
+    with pytest.raises(AssertionError, match=r"digest failure|verification failure"):
         verified(octets.replace(b"Hello", b"Hallo"), elliptic, tmp_path)
 
 
@@ -180,7 +204,10 @@ def test_the_shape(elliptic: Identity) -> None:
     assert (parameters["protocol"], parameters["micalg"]) == ("application/pkcs7-signature", "sha-256")
     content, signature = message.iter_parts()
     assert content.get_content_type() == "multipart/mixed"
-    assert (signature.get_content_type(), signature.get_filename()) == ("application/pkcs7-signature", "smime.p7s")
+    assert (signature.get_content_type(), signature.get_filename()) == (
+        "application/pkcs7-signature",
+        "smime.p7s",
+    )
     assert message["Subject"] == "Größe"
     mail = mail_convert_from_mime(octets)
     assert text_body_of(mail) == "Grüße\nFrom me "
@@ -193,12 +220,17 @@ def test_the_chain_is_sent_along(elliptic: Identity) -> None:
 
     for octets in (elliptic.p12(), elliptic.pem()):
         found = load_der_pkcs7_certificates(Signer.load(octets).sign(b"x", now=NOW))
-        assert {each.subject for each in found} == {elliptic.certificate.subject, elliptic.intermediate.subject}
+        assert {each.subject for each in found} == {
+            elliptic.certificate.subject,
+            elliptic.intermediate.subject,
+        }
 
 
 def test_headers_outside_are_raw_with_smtputf8(elliptic: Identity) -> None:
     """With SMTPUTF8 only what is signed stays in 7 bits."""
-    octets = signed({"attachments": [mail_new_attachment(b"", "ä.bin")]}, Signer.load(elliptic.pem()), utf8=True)
+    octets = signed(
+        {"attachments": [mail_new_attachment(b"", "ä.bin")]}, Signer.load(elliptic.pem()), utf8=True
+    )
     header, _, body = octets.partition(b"\r\n\r\n")
     assert "Größe".encode() in header
     assert body.isascii()
@@ -226,7 +258,7 @@ def test_an_unneeded_password_is_let_pass(elliptic: Identity) -> None:
 def test_from_the_certificate_store(
     elliptic: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name is looked up in the folder of the variable; an unknown one names the folder and what it holds."""
+    """A name is looked up in the variable's folder; an unknown one names the folder and what it holds."""
     monkeypatch.setenv("SMTP4D_CERTIFICATE_STORE", str(tmp_path))
     (tmp_path / "Shop.p12").write_bytes(elliptic.p12())
     (tmp_path / "Office.pem").write_bytes(elliptic.pem())
@@ -315,7 +347,9 @@ def test_what_is_no_identity(source: Any, words: str) -> None:
 def test_only_keys_that_cms_takes() -> None:
     """A key of another kind is refused by name."""
     identity = make_identity(ed25519.Ed25519PrivateKey.generate())
-    with pytest.raises(CertificateError, match="its key must be RSA or elliptic-curve, not Ed25519PrivateKey"):
+    with pytest.raises(
+        CertificateError, match="its key must be RSA or elliptic-curve, not Ed25519PrivateKey"
+    ):
         Signer.load(identity.p12())
 
 

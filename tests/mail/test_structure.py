@@ -52,17 +52,30 @@ NAMED = mail_new_attachment(b"gif", "named.gif", "cid", disposition="attachment"
         ({"textBody": "t", "attachments": []}, "text/plain"),
         ({"textBody": "t", "attachments": [PDF]}, ("mixed", ["text/plain", "a.pdf"])),
         ({"attachments": [PDF]}, ("mixed", ["a.pdf"])),
-        ({"textBody": "t", "htmlBody": "h", "attachments": [PDF]},
-         ("mixed", [("alternative", ["text/plain", "text/html"]), "a.pdf"])),
+        (
+            {"textBody": "t", "htmlBody": "h", "attachments": [PDF]},
+            ("mixed", [("alternative", ["text/plain", "text/html"]), "a.pdf"]),
+        ),
         ({"htmlBody": "h", "attachments": [LOGO]}, ("related", ["text/html", "logo.png"])),
-        ({"textBody": "t", "htmlBody": "h", "attachments": [LOGO, PDF, PHOTO]},
-         ("mixed", [("alternative", ["text/plain", ("related", ["text/html", "logo.png", "photo.jpg"])]), "a.pdf"])),
+        (
+            {"textBody": "t", "htmlBody": "h", "attachments": [LOGO, PDF, PHOTO]},
+            (
+                "mixed",
+                [
+                    ("alternative", ["text/plain", ("related", ["text/html", "logo.png", "photo.jpg"])]),
+                    "a.pdf",
+                ],
+            ),
+        ),
         ({"textBody": "t", "attachments": [LOGO]}, ("mixed", ["text/plain", "logo.png"])),
-        ({"htmlBody": "h", "attachments": [LOOSE, NAMED]}, ("mixed", ["text/html", "loose.gif", "named.gif"])),
+        (
+            {"htmlBody": "h", "attachments": [LOOSE, NAMED]},
+            ("mixed", ["text/html", "loose.gif", "named.gif"]),
+        ),
     ],
-)  # fmt: skip
+)
 def test_the_tree(mail: Any, tree: Any) -> None:
-    """Alternatives, inline pictures around the HTML inside them, attachments around all; nothing more than needed."""
+    """Alternatives, pictures around the HTML inside them, attachments around all; no more than needed."""
     assert shape(read(mail)) == tree
 
 
@@ -97,7 +110,7 @@ def test_related_names_its_root() -> None:
     ],
 )
 def test_file_names(name: str, parameters: list[str]) -> None:
-    """RFC 2231 where it must be, with an ASCII name where old readers look; never an encoded word in quotes."""
+    """RFC 2231 where it must be, an ASCII name where old readers look; never an encoded word in quotes."""
     octets = octets_of({"attachments": [mail_new_attachment(b"x", name)]}).decode("ascii")
     for parameter in parameters:
         assert parameter in octets
@@ -144,16 +157,22 @@ def test_file_names_obey_the_header_mode(mode: str, written: str) -> None:
     ],
 )
 def test_messages_in_messages(octets: bytes, eightbit: bool, written: tuple[str, str]) -> None:
-    """A message/rfc822 is never encoded (RFC 2046 5.2.1): where it would have to be, it is a message/global."""
-    mail = {"textBody": "see", "attachments": [mail_new_attachment(octets, "mail.eml", type="message/rfc822")]}
+    """A message/rfc822 is never encoded (RFC 2046 5.2.1): where it had to be, it is a message/global."""
+    mail = {
+        "textBody": "see",
+        "attachments": [mail_new_attachment(octets, "mail.eml", type="message/rfc822")],
+    }
     composed = octets_of(mail, eightbit=eightbit)
     media_type, encoding = written
-    assert f'Content-Type: {media_type}; name="mail.eml"\r\nContent-Transfer-Encoding: {encoding}\r\n'.encode() in composed
+    assert (
+        f'Content-Type: {media_type}; name="mail.eml"\r\nContent-Transfer-Encoding: {encoding}\r\n'.encode()
+        in composed
+    )
     [attachment] = mail_convert_from_mime(composed)["attachments"]
     assert attachment.get_content().replace(b"\r\n", b"\n") == octets.replace(b"\r\n", b"\n")
 
 
-# --- bodyStructure and bodyValues -------------------------------------------------------------------------------------
+# --- bodyStructure and bodyValues -----------------------------------------------------------------
 
 
 def leaf(part_id: str, **more: Any) -> dict[str, Any]:
@@ -168,7 +187,10 @@ def test_the_documented_shape() -> None:
             "type": "multipart/mixed",
             "subParts": [leaf("p0001", charset="utf-8"), {"partID": "p0002", "type": "text/html"}],
         },
-        "bodyValues": {"p0001": {"value": "Grüße", "isEncodingProblem": False}, "p0002": {"value": "<b>x</b>"}},
+        "bodyValues": {
+            "p0001": {"value": "Grüße", "isEncodingProblem": False},
+            "p0002": {"value": "<b>x</b>"},
+        },
     }
     message = read(mail)
     assert shape(message) == ("mixed", ["text/plain", "text/html"])
@@ -194,7 +216,8 @@ def test_a_part_with_everything() -> None:
     )
     octets = octets_of({"bodyStructure": part, "bodyValues": {"1": {"value": "für"}}}).decode("ascii")
     for field in (
-        'Content-Type: text/plain; charset="iso-8859-1"; name="name.txt";\r\n format="flowed"; delsp="yes"\r\n',
+        'Content-Type: text/plain; charset="iso-8859-1"; name="name.txt";\r\n',
+        ' format="flowed"; delsp="yes"\r\n',
         "Content-Transfer-Encoding: quoted-printable\r\n",
         "Content-Disposition: inline; filename*=UTF-8''n%C3%A4me.txt\r\n",
         "Content-ID: <part@example.com>\r\n",
@@ -209,7 +232,8 @@ def test_a_part_with_everything() -> None:
 
 
 @pytest.mark.parametrize(
-    ("charset", "problem", "label"), [("windows-1252", False, "windows-1252"), ("ascii", False, "UTF-8"), ("x-none", True, "UTF-8")]
+    ("charset", "problem", "label"),
+    [("windows-1252", False, "windows-1252"), ("ascii", False, "UTF-8"), ("x-none", True, "UTF-8")],
 )
 def test_the_charset_of_a_part_is_kept_where_it_can_be(charset: str, problem: bool, label: str) -> None:
     """A charset that cannot hold the text, or that was a problem when parsed, gives way to the mode."""
@@ -243,7 +267,10 @@ def test_a_leaf_finds_its_attachment_by_cid() -> None:
     """A leaf of a structure written by hand is filled by the attachment with its cid."""
     part = {
         "type": "multipart/related",
-        "subParts": [{"partId": "1", "type": "text/html"}, {"partId": "2", "type": "image/png", "cid": "logo", "name": "logo.png"}],
+        "subParts": [
+            {"partId": "1", "type": "text/html"},
+            {"partId": "2", "type": "image/png", "cid": "logo", "name": "logo.png"},
+        ],
     }
     mail = {"bodyStructure": part, "bodyValues": {"1": {"value": "h"}}, "attachments": [LOGO, PDF]}
     message = read(mail)
@@ -268,7 +295,10 @@ def test_a_template_is_loaded_changed_and_sent() -> None:
     mail["to"] = "ann@example.org;bob@example.org"
     mail["subject"] = "Für Sie"
     message = read(mail)
-    assert [address.addr_spec for address in message["To"].addresses] == ["ann@example.org", "bob@example.org"]
+    assert [address.addr_spec for address in message["To"].addresses] == [
+        "ann@example.org",
+        "bob@example.org",
+    ]
     assert message["Subject"] == "Für Sie"
     assert message["From"] == "a@example.com"
     assert len(message.get_all("To", [])) == len(message.get_all("Subject", [])) == 1
@@ -282,13 +312,21 @@ def test_a_template_is_loaded_changed_and_sent() -> None:
 @pytest.mark.parametrize(
     ("change", "tree"),
     [
-        (lambda attachments: attachments[:1], [("alternative", ["text/plain", ("related", ["text/html", "logo.png"])])]),
-        (lambda attachments: attachments[1:], [("alternative", ["text/plain", ("related", ["text/html"])]), "a.pdf"]),
+        (
+            lambda attachments: attachments[:1],
+            [("alternative", ["text/plain", ("related", ["text/html", "logo.png"])])],
+        ),
+        (
+            lambda attachments: attachments[1:],
+            [("alternative", ["text/plain", ("related", ["text/html"])]), "a.pdf"],
+        ),
         (lambda _: [], [("alternative", ["text/plain", ("related", ["text/html"])])]),
-        (lambda attachments: [*attachments, mail_new_attachment(b"", "new.pdf")],
-         [("alternative", ["text/plain", ("related", ["text/html", "logo.png"])]), "a.pdf", "new.pdf"]),
+        (
+            lambda attachments: [*attachments, mail_new_attachment(b"", "new.pdf")],
+            [("alternative", ["text/plain", ("related", ["text/html", "logo.png"])]), "a.pdf", "new.pdf"],
+        ),
     ],
-)  # fmt: skip
+)
 def test_attachments_of_a_parsed_mail_can_be_changed(change: Any, tree: Any) -> None:
     """What is taken out of `attachments` is not sent, what is added is: the list is the truth."""
     mail: Any = mail_convert_from_mime(SOURCE)
@@ -298,7 +336,9 @@ def test_attachments_of_a_parsed_mail_can_be_changed(change: Any, tree: Any) -> 
 
 def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
     """A mail that was one attachment, taken out, is an empty text."""
-    mail: Any = mail_convert_from_mime(b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n")
+    mail: Any = mail_convert_from_mime(
+        b"Content-Type: image/png\r\nContent-Transfer-Encoding: base64\r\n\r\neA==\r\n"
+    )
     assert [item.get_content() for item in mail["attachments"]] == [b"x"]
     mail["attachments"] = []
     assert shape(read(mail)) == "text/plain"
@@ -307,7 +347,11 @@ def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
 @pytest.mark.parametrize(
     ("structure", "values", "words"),
     [
-        ({"partId": "1"}, {"1": {"value": ""}}, "bodyStructure.type must be a media type such as 'text/plain', not None"),
+        (
+            {"partId": "1"},
+            {"1": {"value": ""}},
+            "bodyStructure.type must be a media type such as 'text/plain', not None",
+        ),
         (leaf("1", type="text"), {}, "bodyStructure.type must be a media type"),
         (leaf("1", type="text/plain; charset=utf-8"), {}, "bodyStructure.type must be a media type"),
         (leaf("1", typ="x"), {}, "bodyStructure has no property 'typ' (did you mean 'type'?)"),
@@ -322,8 +366,11 @@ def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
         ({"type": "multipart/mixed"}, {}, "a part of type 'multipart/mixed' needs subParts"),
         ({"type": "multipart/mixed", "subParts": []}, {}, "needs subParts"),
         ({"type": "multipart/mixed", "subParts": ["x"]}, {}, "bodyStructure.subParts[0] must be an object"),
-        ({"type": "multipart/mixed", "subParts": [leaf("1"), leaf("2", x=1)]}, {"1": {"value": ""}},
-         "bodyStructure.subParts[1] has no property 'x'"),
+        (
+            {"type": "multipart/mixed", "subParts": [leaf("1"), leaf("2", x=1)]},
+            {"1": {"value": ""}},
+            "bodyStructure.subParts[1] has no property 'x'",
+        ),
         (leaf("1"), {}, "bodyStructure: neither bodyValues nor attachments has content for the part '1'"),
         (leaf("1"), {"1": "text"}, "bodyValues['1'] must be an object with text as its 'value', not 'text'"),
         (leaf("1"), {"1": {"value": b"x"}}, "bodyValues['1'] must be an object with text"),
@@ -331,7 +378,7 @@ def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
         (leaf("1"), {1: {"value": "x"}}, "bodyValues[1] must be"),
         (leaf("1"), {"1": {"value": "\ud800"}}, "bodyStructure in bodyValues: '\\ud800'"),
     ],
-)  # fmt: skip
+)
 def test_structures_that_cannot_be(structure: Any, values: Any, words: str) -> None:
     """What cannot be is a MailError with the path of the part."""
     with pytest.raises(MailError) as caught:
@@ -342,5 +389,7 @@ def test_structures_that_cannot_be(structure: Any, values: Any, words: str) -> N
 def test_an_attachment_without_a_name() -> None:
     """A parsed attachment need not have a name, and none is invented when it is sent on elsewhere."""
     nameless = MailAttachment(name="", type="image/png", disposition=PDF.disposition, content=b"x")
-    [attachment] = mail_convert_from_mime(octets_of({"textBody": "t", "attachments": [nameless]}))["attachments"]
+    [attachment] = mail_convert_from_mime(octets_of({"textBody": "t", "attachments": [nameless]}))[
+        "attachments"
+    ]
     assert (attachment.name, attachment.get_content()) == ("", b"x")

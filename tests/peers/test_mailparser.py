@@ -28,7 +28,8 @@ Promise.all(mails.map(mail => simpleParser(Buffer.from(mail, "base64"), {skipIma
   console.log(JSON.stringify(read.map(mail => ({
     subject: mail.subject, from: addresses(mail.from), to: addresses(mail.to),
     text: mail.text ?? null, html: mail.html || null,
-    attachments: mail.attachments.map(part => [part.filename, part.contentType, part.content.toString("base64")]),
+    attachments: mail.attachments.map(part =>
+      [part.filename, part.contentType, part.content.toString("base64")]),
   })))));
 """
 
@@ -101,7 +102,9 @@ def composed(mode: MailMode, script: str, length: int) -> bytes:
 def run(command: list[str], mails: list[bytes], folder: Path) -> list[dict[str, Any]]:
     """Give mails to a program and return what it read."""
     sent = json.dumps([base64.b64encode(mail).decode("ascii") for mail in mails])
-    result = subprocess.run(command, input=sent, capture_output=True, text=True, cwd=folder, timeout=120, encoding="utf-8")
+    result = subprocess.run(
+        command, input=sent, capture_output=True, text=True, cwd=folder, timeout=120, encoding="utf-8"
+    )
     assert result.returncode == 0, result.stderr
     read: list[dict[str, Any]] = json.loads(result.stdout)
     return read
@@ -139,6 +142,6 @@ def test_a_stranger_reads_what_was_written(case: Any, readings: dict[Any, dict[s
     assert read["to"] == [[mail["to"][0]["name"], "to@example.org"], ["", "plain@example.org"]]
     assert lines(read["text"]) == lines(mail["textBody"])
     assert lines(read["html"]) == lines(mail["htmlBody"])
-    assert sorted((name, kind, base64.b64decode(content)) for name, kind, content in read["attachments"]) == sorted(
-        (item.name, item.type, item.get_content()) for item in mail["attachments"]
-    )
+    assert sorted(
+        (name, kind, base64.b64decode(content)) for name, kind, content in read["attachments"]
+    ) == sorted((item.name, item.type, item.get_content()) for item in mail["attachments"])
