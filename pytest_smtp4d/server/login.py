@@ -1,7 +1,7 @@
 """AUTH: the exchange of challenges and responses, step by step, each of them a stage for faults.
 
 RFC 4954 4 (the exchange, its replies and limits).
-The one thing to know: what is said in the exchange is `exchange`'s; here are the lines on the wire and the order.
+The one thing to know: what is said in the exchange is for `exchange`; here are the lines on the wire.
 """
 
 from __future__ import annotations

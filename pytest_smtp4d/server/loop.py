@@ -10,10 +10,13 @@ import asyncio
 import atexit
 import concurrent.futures
 import os
+import select
+import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable, Coroutine
 
 __all__ = ["LoopThread", "current", "stop"]
@@ -40,6 +43,7 @@ class LoopThread:
         self.loop: asyncio.AbstractEventLoop = _Loop()
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
         """What is run in the loop before it ends: whoever lives there leaves."""
+        self._gate = _Gate(self)
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
 
@@ -49,6 +53,7 @@ class LoopThread:
             self.loop.run_until_complete(self._leave())
         finally:
             self.loop.close()
+            self._gate.close()
 
     async def _leave(self) -> None:
         for leave in tuple(self.at_end):
@@ -80,15 +85,81 @@ class LoopThread:
             future.cancel()
             raise TimeoutError(f"the server's loop did not answer within {timeout} s") from None
 
-    def call(self, function: Callable[..., object], *arguments: object) -> None:
-        """Call a function in the loop soon; do not wait for it."""
-        self.loop.call_soon_threadsafe(function, *arguments)
+    def listen(self, listening: socket.socket, accept: Callable[[], None]) -> None:
+        """Call `accept` in the loop whenever a connection waits at a listening socket; from any thread."""
+        self._gate.open(listening, accept)
+
+    def deafen(self, listening: socket.socket) -> None:
+        """Do so no longer; from any thread. A call that is on its way may still come."""
+        self._gate.shut(listening)
+
+    def is_called(self, listening: socket.socket) -> bool:
+        """Return whether a connection may wait at a listening socket."""
+        return self.is_alive and self._gate.is_called(listening)
 
     def stop(self) -> None:
         """End the loop and its thread."""
         if self._thread.is_alive():
             self.loop.call_soon_threadsafe(self.loop.stop)
             self._thread.join()
+
+
+if sys.platform == "linux":
+
+    class _Gate:
+        """The listening sockets of all servers behind one descriptor that the loop watches.
+
+        An epoll can be added to from any thread while it is waited for, so a server that nobody connects to
+        starts and stops without the loop waking up, which would cost more than all the rest.
+        """
+
+        def __init__(self, thread: LoopThread) -> None:
+            self._epoll = select.epoll()
+            self._accepts: dict[int, Callable[[], None]] = {}
+            thread.loop.add_reader(self._epoll.fileno(), self._admit)
+
+        def _admit(self) -> None:
+            for descriptor, _ in self._epoll.poll(0):
+                accept = self._accepts.get(descriptor)
+                if accept is not None:
+                    accept()
+
+        def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
+            self._accepts[listening.fileno()] = accept
+            self._epoll.register(listening, select.EPOLLIN)
+
+        def shut(self, listening: socket.socket) -> None:
+            if self._accepts.pop(listening.fileno(), None) is not None:
+                self._epoll.unregister(listening)
+
+        def is_called(self, listening: socket.socket) -> bool:
+            return any(descriptor == listening.fileno() for descriptor, _ in self._epoll.poll(0))
+
+        def close(self) -> None:
+            self._epoll.close()
+
+else:
+
+    class _Gate:
+        """The listening sockets of all servers, each watched by the loop itself."""
+
+        def __init__(self, thread: LoopThread) -> None:
+            self._thread = thread
+
+        def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
+            self._thread.loop.call_soon_threadsafe(self._thread.loop.add_reader, listening, accept)
+
+        def shut(self, listening: socket.socket) -> None:
+            async def remove() -> None:
+                self._thread.loop.remove_reader(listening)
+
+            self._thread.run(remove())
+
+        def is_called(self, listening: socket.socket) -> bool:
+            return True
+
+        def close(self) -> None:
+            pass
 
 
 _lock = threading.Lock()

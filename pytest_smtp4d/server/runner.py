@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import contextlib
 import os
-import socket
 import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server import loop, watch
+from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.listener import Listener
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.server.state import ServerState
-from pytest_smtp4d.server.transaction import ServerProtocol
 
 if TYPE_CHECKING:
-    import asyncio
     import ssl
     from collections.abc import Iterator
     from types import TracebackType
@@ -32,12 +30,6 @@ if TYPE_CHECKING:
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["SMTPServer"]
-
-BACKLOG = 1024
-"""Connections that may wait to be accepted."""
-
-STOP_LIMIT = 1.0
-"""Seconds that `stop` waits for the loop at most."""
 
 
 class SMTPServer:
@@ -55,7 +47,7 @@ class SMTPServer:
     def __init__(self, **settings: Any) -> None:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
-        self._listener: _Listener | None = None
+        self._listener: Listener | None = None
         self._port = self._initial.port
         self._lock = threading.RLock()
         self.active_fault: tuple[str, str] | None = None
@@ -71,7 +63,7 @@ class SMTPServer:
         """
         with self._lock:
             if self._listener is None:
-                self._listener = _Listener(self._state, self.host, self._port)
+                self._listener = Listener(self._state, self.host, self._port)
                 self._port = self._listener.port
                 _running.add(self)
         watch.current.used(self)
@@ -287,7 +279,7 @@ class SMTPServer:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
         with self._lock:
             listener = self._listener
-        if listener is not None and self._state.connections:
+        if listener is not None:
             listener.settle()
 
     def check(self) -> None:
@@ -308,7 +300,7 @@ class SMTPServer:
         if listener is not None:
             listener.let_go()
 
-    def _require_listener(self) -> _Listener:
+    def _require_listener(self) -> Listener:
         if self._listener is None:
             raise RuntimeError("the server does not run: use `with` or start()")
         return self._listener
@@ -323,133 +315,6 @@ def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
     if not isinstance(action, ReplyWith):
         raise SettingsError(f"drop_connections() says a reply such as (421, '4.3.2 …'), not {reply!r}")
     return action.reply
-
-
-class _Listener:
-    """The listening socket of a running server, and its connections in the loop.
-
-    Args:
-        state: what the connections share.
-        host, port: where to listen; port 0 lets the system choose.
-    """
-
-    def __init__(self, state: ServerState, host: str, port: int) -> None:
-        self._state = state
-        self._loop = loop.current()
-        self._host = host
-        self._socket, self._holder = _bind_both(host, port)
-        self.port: int = self._socket.getsockname()[1]
-        self._serving: asyncio.Task[asyncio.Server] | None = None
-        self._listen()
-
-    def _listen(self) -> None:
-        self._socket.listen(BACKLOG)
-        self._loop.call(self._serve, self._socket)
-        self._loop.at_end.add(self._end)
-
-    def _serve(self, listening: socket.socket) -> None:
-        running = self._loop.loop
-        self._serving = running.create_task(
-            running.create_server(
-                lambda: ServerProtocol(self._state, running), sock=listening, backlog=BACKLOG
-            )
-        )
-
-    def close(self, reason: str) -> None:
-        """Stop listening, give the port back and end all sessions, within a second."""
-        if self._holder is not None:
-            self._holder.close()
-        self._run(self._end(reason))
-
-    def let_go(self) -> None:
-        """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
-        connections = (connection.descriptor for connection in self._state.connections)
-        holder = -1 if self._holder is None else self._holder.fileno()
-        null = os.open(os.devnull, os.O_RDWR)
-        for descriptor in (self._socket.fileno(), holder, *connections):
-            if descriptor >= 0:
-                os.dup2(null, descriptor)
-        os.close(null)
-
-    def suspend(self, reason: str) -> None:
-        """Stop listening and end all sessions, but keep the port."""
-        self._run(self._end(reason))
-
-    def resume(self) -> None:
-        """Listen again on the same port."""
-        self._loop = loop.current()
-        if self._holder is None:
-            self._socket, self._holder = _bind_both(self._host, self.port)
-        else:
-            self._socket = self._holder
-            self._holder = _bind(self._host, self.port)
-        self._listen()
-
-    def drop(self, reply: Reply | None, abort: bool) -> None:
-        """Close all sessions, each with a reply first where one is given."""
-        self._run(self._drop(reply, abort))
-
-    def settle(self) -> None:
-        """Wait until the loop has looked at all that has arrived so far."""
-        self._run(_turn())
-
-    def _run(self, coroutine: Any) -> None:
-        if self._loop.is_alive:
-            self._loop.run(coroutine, STOP_LIMIT)
-        else:
-            coroutine.close()  # the loop ended before, and everything with it
-
-    async def _end(self, reason: str = "loop ended") -> None:
-        self._loop.at_end.discard(self._end)
-        if self._serving is not None:
-            server = await self._serving
-            # What has been accepted is still on its way to a protocol; asyncio loses it after a close.
-            self._loop.loop.remove_reader(self._socket)
-            await _turn()
-            server.close()
-            self._serving = None
-        for connection in tuple(self._state.connections):
-            connection.stop(reason)
-        await _turn()
-
-    async def _drop(self, reply: Reply | None, abort: bool) -> None:
-        for connection in tuple(self._state.connections):
-            connection.drop(reply, abort)
-        await _turn()
-
-
-async def _turn() -> None:
-    """Let the loop turn until a connection that was just accepted has been heard."""
-    import asyncio
-
-    for _ in range(5):
-        await asyncio.sleep(0)
-
-
-def _bind(host: str, port: int) -> socket.socket:
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    bound = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if os.name == "posix":
-            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-    except OSError as error:
-        bound.close()
-        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
-    return bound
-
-
-def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket | None]:
-    """Return a socket to listen on, and one that never listens and holds the port while the first is closed.
-
-    The second has to be bound before the first listens; where a system does not allow it, there is none.
-    """
-    listening = _bind(host, port)
-    try:
-        holder = _bind(host, listening.getsockname()[1])
-    except OSError:
-        return listening, None
-    return listening, holder
 
 
 _running: set[SMTPServer] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import os
 import socket
@@ -13,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.runner import SMTPServer
 
 if TYPE_CHECKING:
@@ -419,6 +421,8 @@ def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
             client.ask("QUIT")
             client.rest()
             client.close()
-        server.check()
+        while server._state.connections:
+            server.settle()
+        loop.current().run(asyncio.sleep(0))
         gc.collect()
         assert not [thing for thing in gc.get_objects() if isinstance(thing, Connection)]

@@ -1,0 +1,204 @@
+"""The listening socket of a running server, and its connections in the loop.
+
+The one thing to know: whoever holds the port does so through a second socket, which never listens, so that a
+server that is down keeps it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+import threading
+from typing import TYPE_CHECKING, Any
+
+from pytest_smtp4d.server import loop
+from pytest_smtp4d.server.transaction import ServerProtocol
+
+if TYPE_CHECKING:
+    from pytest_smtp4d.server.state import ServerState
+    from pytest_smtp4d.smtp.reply import Reply
+
+__all__ = ["Listener"]
+
+BACKLOG = 1024
+"""Connections that may wait to be accepted."""
+
+END_LIMIT = 1.0
+"""Seconds that the end of the connections may take."""
+
+RETRY = 0.1
+"""Seconds after which accepting is tried again when the process has no descriptor left."""
+
+
+class Listener:
+    """Takes connections for a server from now until `close`.
+
+    Args:
+        state: what the connections share.
+        host, port: where to listen; port 0 lets the system choose.
+
+    Raises:
+        OSError: the port is taken, or the host has no such address.
+    """
+
+    def __init__(self, state: ServerState, host: str, port: int) -> None:
+        self._state = state
+        self._host = host
+        self._guard = threading.Lock()
+        self._arriving: set[asyncio.Task[Any]] = set()
+        self._loop = loop.current()
+        self._socket, self._holder = _bind_both(host, port)
+        self.port: int = self._socket.getsockname()[1]
+        self._listen()
+
+    # -- from any thread -----------------------------------------------------------------------------------
+
+    def _listen(self) -> None:
+        self._socket.listen(BACKLOG)
+        self._socket.setblocking(False)
+        self._is_open = True
+        self._loop.at_end.add(self._leave)
+        self._loop.listen(self._socket, self._accept)
+
+    def close(self, reason: str) -> None:
+        """Stop listening, give the port back and end all sessions, within a second."""
+        self.suspend(reason)
+        if self._holder is not None:
+            self._holder.close()
+
+    def suspend(self, reason: str) -> None:
+        """Stop listening and end all sessions, but keep the port."""
+        self._shut()
+        if self._state.connections or self._arriving:
+            self._run(self._end(reason))
+
+    def resume(self) -> None:
+        """Listen again on the same port."""
+        self._loop = loop.current()
+        if self._holder is None:
+            self._socket, self._holder = _bind_both(self._host, self.port)
+        else:
+            self._socket = self._holder
+            self._holder = _bind(self._host, self.port)
+        self._listen()
+
+    def drop(self, reply: Reply | None, abort: bool) -> None:
+        """Close all sessions, each with a reply first where one is given."""
+        self._run(self._drop(reply, abort))
+
+    def settle(self) -> None:
+        """Wait until the loop has looked at all that has arrived so far."""
+        if self._state.connections or self._arriving or self._loop.is_called(self._socket):
+            self._run(_turn())
+
+    def let_go(self) -> None:
+        """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
+        connections = (connection.descriptor for connection in self._state.connections)
+        holder = -1 if self._holder is None else self._holder.fileno()
+        null = os.open(os.devnull, os.O_RDWR)
+        for descriptor in (self._socket.fileno(), holder, *connections):
+            if descriptor >= 0:
+                os.dup2(null, descriptor)
+        os.close(null)
+
+    def _shut(self) -> None:
+        with self._guard:
+            if self._is_open:
+                self._is_open = False
+                self._loop.at_end.discard(self._leave)
+                self._loop.deafen(self._socket)
+                self._socket.close()
+
+    def _run(self, coroutine: Any) -> None:
+        if self._loop.is_alive:
+            self._loop.run(coroutine, END_LIMIT)
+        else:
+            coroutine.close()  # the loop ended before, and everything with it
+
+    # -- in the loop ---------------------------------------------------------------------------------------
+
+    def _accept(self) -> None:
+        """Take the connections that wait."""
+        with self._guard:
+            while self._is_open:
+                try:
+                    accepted, _ = self._socket.accept()
+                except BlockingIOError:
+                    return
+                except ConnectionError:
+                    continue  # the client has given up already
+                except OSError:
+                    self._pause()
+                    return
+                self._welcome(accepted)
+
+    def _welcome(self, accepted: socket.socket) -> None:
+        accepted.setblocking(False)
+        running = self._loop.loop
+        task = running.create_task(
+            running.connect_accepted_socket(lambda: ServerProtocol(self._state, running), accepted)
+        )
+        self._arriving.add(task)
+        task.add_done_callback(self._arriving.discard)
+
+    def _pause(self) -> None:
+        """Wait for a descriptor to become free, instead of trying all the time."""
+        self._loop.deafen(self._socket)
+        self._loop.loop.call_later(RETRY, self._retry)
+
+    def _retry(self) -> None:
+        with self._guard:
+            if self._is_open:
+                self._loop.listen(self._socket, self._accept)
+
+    async def _end(self, reason: str) -> None:
+        while self._arriving:
+            await asyncio.wait(self._arriving)
+        for connection in tuple(self._state.connections):
+            connection.stop(reason)
+        await _turn()
+
+    async def _leave(self) -> None:
+        """Leave a loop that ends under a running server."""
+        with self._guard:
+            self._is_open = False
+            self._socket.close()
+        await self._end("loop ended")
+
+    async def _drop(self, reply: Reply | None, abort: bool) -> None:
+        for connection in tuple(self._state.connections):
+            connection.drop(reply, abort)
+        await _turn()
+
+
+async def _turn() -> None:
+    """Let the loop turn until a connection that just waited to be accepted has been heard."""
+    for _ in range(8):
+        await asyncio.sleep(0)
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    bound = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        if os.name == "posix":
+            bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        bound.bind((host, port))
+    except OSError as error:
+        bound.close()
+        raise OSError(error.errno, f"cannot listen on {host} port {port}: {error.strerror}") from error
+    return bound
+
+
+def _bind_both(host: str, port: int) -> tuple[socket.socket, socket.socket | None]:
+    """Return a socket to listen on, and one that never listens and holds the port while the first is closed.
+
+    The second has to be bound before the first listens; where a system does not allow it, there is none.
+    """
+    listening = _bind(host, port)
+    try:
+        holder = _bind(host, listening.getsockname()[1])
+    except OSError:
+        return listening, None
+    return listening, holder
