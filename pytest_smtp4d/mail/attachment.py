@@ -188,7 +188,7 @@ def _read(source: object) -> tuple[bytes, str, Path | None]:
 
 def _checked_cid(cid: str) -> str:
     """Return `cid` without blanks around it and without angle brackets; "" for none."""
-    cid = cid.strip()
+    cid = cid.strip(" \t")
     if cid.startswith("<") and cid.endswith(">"):
         cid = cid[1:-1]
     if cid and not _CID.fullmatch(cid):
@@ -198,9 +198,9 @@ def _checked_cid(cid: str) -> str:
 
 def _checked_type(given: str, name: str) -> str:
     """Return the media type that was given, or else the one of the name's extension."""
-    if not given.strip():
+    if not given.strip(" \t"):
         return _TYPES.get(name.rpartition(".")[2].lower() if "." in name else "", "application/octet-stream")
-    given = given.strip()
+    given = given.strip(" \t")
     if not _MEDIA_TYPE.fullmatch(given):
         raise MailError(
             f"attachment type must be a media type such as 'text/csv', without parameters: {given!r}"
@@ -214,10 +214,10 @@ def _checked_type(given: str, name: str) -> str:
 
 def _checked_disposition(given: str, cid: str) -> Disposition:
     """Return the disposition that was given, or else the one that follows from having a cid."""
-    if not given.strip():
+    if not given.strip(" \t"):
         return Disposition.INLINE if cid else Disposition.ATTACHMENT
     try:
-        return Disposition(given.strip().lower())
+        return Disposition(given.strip(" \t").lower())
     except ValueError:
         known = [disposition.value for disposition in Disposition]
         raise MailError(f"attachment disposition {given!r} does not exist{nearest(given, known)}") from None

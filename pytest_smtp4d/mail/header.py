@@ -39,9 +39,8 @@ _VISIBLE = re.compile(r"[!-~]+")
 _BLANKS = re.compile(r"([ \t]+)")
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ATOMS = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+)*")
-_ATOMS_UTF8 = re.compile(
-    r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\xa0-\U0010ffff]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z\xa0-\U0010ffff]+)*"
-)
+_ATOM_UTF8 = r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f-\x9f]+"
+_ATOMS_UTF8 = re.compile(rf"{_ATOM_UTF8}(?: {_ATOM_UTF8})*")
 
 
 @dataclass(frozen=True, slots=True)

@@ -340,11 +340,13 @@ def _body(root: _Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
         raw = octets[part.start : part.end]
         if part.end == len(octets) and encoding != "base64":
             raw = _LAST_LINE_END.sub(b"", raw)
-        if encoding not in _DECODERS:
-            described["encoding"] = encoding
         if _is_body(described, parent_type, index):
             values[part_id] = _value(part, raw, encoding, is_text=is_text)
+            if encoding and values[part_id]["isEncodingProblem"]:
+                described["encoding"] = encoding
         else:
+            if encoding not in _DECODERS:
+                described["encoding"] = encoding
             attachments.append(_attachment(described, part, raw, encoding))
     return {"bodyStructure": top[0], "bodyValues": values, "attachments": attachments}
 

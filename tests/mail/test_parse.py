@@ -426,3 +426,27 @@ def test_views_of_a_written_mail() -> None:
     assert html_body_of({"htmlBody": ""}) == ""
     assert text_body_of({}) is None
     assert html_body_of(parse("", "x")) is None
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "shown"),
+    [
+        ("base64", "!!!!", "base64"),
+        ("quoted-printable", "=zz", "quoted-printable"),
+        ("x-none", "abc", "x-none"),
+        ("base64", "YWJj", None),
+        ("7bit", "abc", None),
+    ],
+)
+def test_a_problem_shows_the_encoding(encoding: str, body: str, shown: str | None) -> None:
+    """A text with a problem says how it was encoded (4D: `encoding`), and only such a text does."""
+    mail = parse(f"Content-Transfer-Encoding: {encoding}", "", body)
+    assert mail["bodyStructure"].get("encoding") == shown
+    assert mail["bodyValues"]["p0001"]["isEncodingProblem"] is (shown is not None)
+
+
+def test_an_attachment_in_an_unknown_encoding() -> None:
+    """Octets that nobody can decode are given as they are, and their part says so."""
+    mail = parse("Content-Type: image/png", "Content-Transfer-Encoding: x-none", "", "abc")
+    assert mail["bodyStructure"]["encoding"] == "x-none"
+    assert mail["attachments"][0].get_content() == b"abc"
