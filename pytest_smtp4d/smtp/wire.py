@@ -7,13 +7,10 @@ The one thing to know: nothing here reads or writes; octets come in at one end a
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from functools import lru_cache
 
 from pytest_smtp4d.errors import RemoteProtocolError
 from pytest_smtp4d.smtp.reply import Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
 
 __all__ = [
     "CRLF",
@@ -89,7 +86,7 @@ class ReplyReader:
                 without end.
         """
         while (end := self._buffer.find(b"\n", self._start)) >= 0:
-            # QUIRK: a lone LF ends a reply line, too; servers behind broken proxies send it, all clients read it.
+            # QUIRK: a lone LF ends a reply line, too; broken proxies send it, and all clients read it.
             line = self._buffer[self._start : end].removesuffix(b"\r")
             self._start = end + 1
             reply = self._add(line)
@@ -98,7 +95,7 @@ class ReplyReader:
         size = len(self._buffer) - self._start
         if size > MAX_REPLY_LINE:
             raise RemoteProtocolError(
-                f"the server sent {size} octets without a line end: {self._shown(self.rest())}"
+                f"the server sent {size} octets without a line end: {_shown(self.rest())}"
             )
         return None
 
@@ -109,30 +106,36 @@ class ReplyReader:
             raise RemoteProtocolError(
                 f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})"
             )
-        match = _REPLY_LINE.fullmatch(line)
-        if match is None:
-            raise RemoteProtocolError(
-                f"the server sent {self._shown(line)} where a reply of three digits was due"
-            )
-        digits, separator, text = match.groups(b"")
-        code = int(digits)
-        if self._lines and code != self._code:
-            raise RemoteProtocolError(f"the server began a reply with {self._code} and went on with {code}")
-        if b"\x00" in text:
-            raise RemoteProtocolError(f"the server sent a NUL in its reply {self._shown(line)}")
-        self._lines.append(_decode(text))
-        if separator == b"-":
+        code, is_last, text = _read_line(line)
+        if self._lines:
+            if code != self._code:
+                raise RemoteProtocolError(
+                    f"the server began a reply with {self._code} and went on with {code}"
+                )
+            text = "\n".join((*self._lines, text)) if is_last else text
+        if not is_last:
             self._code = code
+            self._lines.append(text)
             return None
-        reply = Reply(code, "\n".join(self._lines))
         self._lines.clear()
         self._size = 0
-        return reply
+        return Reply(code, text)
 
-    @staticmethod
-    def _shown(octets: Iterable[int]) -> str:
-        head = bytes(octets)
-        return repr(head[:60])[1:] + ("…" if len(head) > 60 else "")
+
+@lru_cache(maxsize=64)  # servers say the same few lines again and again
+def _read_line(line: bytes) -> tuple[int, bool, str]:
+    """Return the code of a reply line, whether it is the reply's last, and its text."""
+    match = _REPLY_LINE.fullmatch(line)
+    if match is None:
+        raise RemoteProtocolError(f"the server sent {_shown(line)} where a reply of three digits was due")
+    digits, separator, text = match.groups(b"")
+    if b"\x00" in text:
+        raise RemoteProtocolError(f"the server sent a NUL in its reply {_shown(line)}")
+    return int(digits), separator != b"-", _decode(text)
+
+
+def _shown(octets: bytes) -> str:
+    return repr(octets[:60])[1:] + ("…" if len(octets) > 60 else "")
 
 
 def _decode(text: bytes) -> str:
