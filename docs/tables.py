@@ -61,6 +61,52 @@ def server_options() -> str:
     )
 
 
+def settings() -> str:
+    """What a fake server is set to: the meanings are those of the class's docstring."""
+    from pytest_smtp4d.server.settings import NAMES, ServerSettings
+
+    argument = re.compile(r"^        (\w+): (.*?)(?=\n        \w+: |\n\n)", re.MULTILINE | re.DOTALL)
+    meanings = dict(argument.findall(ServerSettings.__doc__ or ""))
+    plain = ServerSettings()
+    # Of these the default is a rule, not a value.
+    rules = {
+        "auth": "all that `users` and `tokens` allow",
+        "require_auth": "where `users` or `tokens` are given",
+        "auth_without_tls": "where TLS is not on offer",
+        "tls_versions": "the interpreter's",
+        "extensions": "all but the last three",
+        "users": "`{}`",
+        "tokens": "`{}`",
+    }
+    return rows(
+        ("setting", "default", "what it does"),
+        (
+            (f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), " ".join(meanings[name].split()))
+            for name in NAMES
+        ),
+    )
+
+
+def setting_values() -> str:
+    """The settings that are names of something, and the names."""
+    from pytest_smtp4d.server import settings
+    from pytest_smtp4d.server.violation import VIOLATIONS
+
+    names = {
+        "tls": settings.TLS_MODES,
+        "certificate": settings.CERTIFICATES,
+        "client_certificate": settings.CLIENT_CERTIFICATES,
+        "tls_versions": settings.TLS_VERSIONS,
+        "auth": settings.MECHANISMS,
+        "extensions": settings.EXTENSIONS,
+        "ignore_violations": tuple(VIOLATIONS),
+    }
+    return rows(
+        ("setting", "names"),
+        ((f"`{name}`", ", ".join(f"`{one}`" for one in known)) for name, known in names.items()),
+    )
+
+
 def fixtures() -> str:
     """Fixtures, read off the plugin's source: pytest has no public way to list them without a run."""
     import ast
@@ -243,6 +289,8 @@ TABLES: dict[str, Callable[[], str]] = {
     "markers": markers,
     "message-views": message_views,
     "server-options": server_options,
+    "setting-values": setting_values,
+    "settings": settings,
     "sweep": sweep,
     "violations": violations,
 }

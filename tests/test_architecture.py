@@ -28,6 +28,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "server.commands",
         "server.dialogue",
         "server.exchange",
+        "server.listener",
         "server.login",
         "server.loop",
         "server.smtpd",
