@@ -67,19 +67,20 @@ class ServerSettings:
         allow_remote: permit a host that other machines can reach.
         tls: "none", "starttls" or "implicit".
         require_tls: commands before TLS get 530 5.7.0 (RFC 3207 4).
-        certificate: which of the `CERTIFICATES` to show.
+        certificate: which kind of certificate to show.
         client_certificate: "none", "optional" or "required"; checked against the CA that signs the server's.
-        tls_versions: neighbouring names of `TLS_VERSIONS`; None leaves it to the interpreter.
+        tls_versions: the versions to speak, neighbours of each other.
         users: user to password; "*" accepts any login and records it.
         tokens: user to OAuth2 access token.
-        auth: the mechanisms on offer; None: all that `users` and `tokens` allow.
-        require_auth: MAIL before AUTH gets 530 5.7.0; None: where `users` or `tokens` are given.
-        auth_without_tls: AUTH is offered in clear text; None: only where TLS is not on offer.
-        size_limit: octets of a message (RFC 1870); None: no limit.
+        auth: the mechanisms on offer, strongest first.
+        require_auth: MAIL before AUTH gets 530 5.7.0.
+        auth_without_tls: AUTH is offered in clear text, too; otherwise it gets 538 5.7.11 there.
+        size_limit: octets of a message, a bigger one gets 552 5.3.4 (RFC 1870); None: no limit.
         recipient_limit: recipients of a transaction, the next gets 452 4.5.3; None: no limit.
-        extensions: what EHLO offers, of `EXTENSIONS` (AUTH and STARTTLS follow from `auth` and `tls`).
-        esmtp: False: EHLO gets 502.
-        greylist: seconds after the first try for which RCPT gets 451 4.7.1; None: never.
+        extensions: what EHLO offers (AUTH and STARTTLS follow from `auth` and `tls`).
+        esmtp: False: EHLO gets 502, a server of the HELO age.
+        greylist: seconds after the first try for which RCPT gets 451 4.7.1, on the clock that only
+            `advance(seconds)` moves; per peer host, sender and recipient (RFC 6647); None: never.
         strict: a fault never hit, a callback that raised or a fatal violation fails the test.
         ignore_violations: names of violations that never fail the test.
 
@@ -97,7 +98,7 @@ class ServerSettings:
     tls_versions: tuple[str, ...] | None = None
     users: Mapping[str, str] | Literal["*"] = field(default_factory=dict, repr=False, hash=False)
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    auth: tuple[str, ...] = None  # type: ignore[assignment] # derived in __post_init__, as are the next two
+    auth: tuple[str, ...] = None  # type: ignore[assignment] # None: derived, as are the next two
     require_auth: bool = None  # type: ignore[assignment]
     auth_without_tls: bool = None  # type: ignore[assignment]
     size_limit: int | None = 33_554_432
