@@ -24,8 +24,9 @@ if TYPE_CHECKING:
     from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
     from pytest_smtp4d.mail.parse import mail_convert_from_mime
     from pytest_smtp4d.plugin import MakeSMTPServer, MakeTransporter
-    from pytest_smtp4d.server.fault import Event, Fault
+    from pytest_smtp4d.server.fault import Fault
     from pytest_smtp4d.server.inbox import Inbox
+    from pytest_smtp4d.server.match import Event
     from pytest_smtp4d.server.record import Command, ReceivedMessage, Session, Tls, Transaction
     from pytest_smtp4d.server.runner import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
@@ -96,7 +97,7 @@ _HOMES = {
     "EmailBodyPart": "mail.email",
     "EmailBodyValue": "mail.email",
     "EmailHeader": "mail.email",
-    "Event": "server.fault",
+    "Event": "server.match",
     "Fault": "server.fault",
     "Inbox": "server.inbox",
     "LocalProtocolError": "errors",
