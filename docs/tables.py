@@ -278,6 +278,17 @@ def failure() -> str:
     return f"```text\n{text}\n```"
 
 
+def media_types() -> str:
+    """What the extension of an attachment's name says of its type."""
+    from pytest_smtp4d.mail.attachment import MEDIA_TYPES
+
+    extensions: dict[str, list[str]] = {}
+    for extension, media_type in MEDIA_TYPES.items():
+        extensions.setdefault(media_type, []).append(f"`{extension}`")
+    lines = [(", ".join(names), f"`{media_type}`") for media_type, names in extensions.items()]
+    return rows(("extension", "type"), [*lines, ("any other, or none", "`application/octet-stream`")])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "failure": failure,
@@ -287,6 +298,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "ini-settings": ini_settings,
     "line-limits": line_limits,
     "markers": markers,
+    "media-types": media_types,
     "message-views": message_views,
     "server-options": server_options,
     "setting-values": setting_values,

@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     Source: TypeAlias = "str | os.PathLike[str] | bytes | bytearray | memoryview | zipfile.Path"
 
-__all__ = ["Disposition", "MailAttachment", "MissingFileError", "mail_new_attachment"]
+__all__ = ["MEDIA_TYPES", "Disposition", "MailAttachment", "MissingFileError", "mail_new_attachment"]
 
 # The table of 4D's `MAIL New attachment`; whatever it does not name is application/octet-stream.
-_TYPES = {
+MEDIA_TYPES = {
     "jpg": "image/jpeg",
     "jpeg": "image/jpeg",
     "png": "image/png",
@@ -199,7 +199,7 @@ def _checked_cid(cid: str) -> str:
 def _checked_type(given: str, name: str) -> str:
     """Return the media type that was given, or else the one of the name's extension."""
     if not given.strip(" \t"):
-        return _TYPES.get(name.rpartition(".")[2].lower() if "." in name else "", "application/octet-stream")
+        return MEDIA_TYPES.get(name.rpartition(".")[2].lower() if "." in name else "", "application/octet-stream")
     given = given.strip(" \t")
     if not _MEDIA_TYPE.fullmatch(given):
         raise MailError(
