@@ -340,9 +340,9 @@ class Session:
 
     def record_command(self, verb: str, argument: str) -> int:
         """Record a command (called by the server only); return its index for `record_reply`."""
-        if verb == "AUTH":
+        if verb[:4].upper() == "AUTH":
             self._login_began = True
-            argument = redact(f"AUTH {argument}")[5:]
+            verb, _, argument = redact(f"{verb} {argument}" if argument else verb).partition(" ")
         elif self._login_began and verb not in VERBS:
             verb, argument = MASK, ""
         self._commands.append((verb, argument))

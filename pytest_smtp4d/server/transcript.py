@@ -38,14 +38,19 @@ _AUTH = re.compile(
     r"(.*)",
     re.DOTALL,
 )
+# A slip such as "AUTHPLAIN AG…", "AUTHENTICATE PLAIN AG…" or "AUTH=AG…" carries a secret all the same.
+_NEARLY_AUTH = re.compile(r"(\s*(?i:AUTH)(?:(?:[A-Z]{1,16}|[a-z]{1,16})(?=\s|\Z))?)(.*)", re.DOTALL)
 
 
 def redact(line: str) -> str:
     """Return a command line as it may be stored: of AUTH the verb, the mechanism and a mask."""
     match = _AUTH.fullmatch(line)
-    if match is None or not match[3].strip():
-        return line
-    return f"{match[1]}{match[2]} {MASK}" if match[2] else f"{match[1]}{MASK}"
+    if match is not None:
+        if not match[3].strip():
+            return line
+        return f"{match[1]}{match[2]} {MASK}" if match[2] else f"{match[1]}{MASK}"
+    slip = _NEARLY_AUTH.fullmatch(line)
+    return line if slip is None or not slip[2].strip() else f"{slip[1]} {MASK}"
 
 
 def escaped(octets: bytes) -> str:

@@ -216,12 +216,16 @@ def test_a_session_masks_a_login() -> None:
     """Of AUTH the mechanism stays; what an unknown verb may hold after a login is masked."""
     session = Session(("127.0.0.1", 40001))
     session.record_command("HELLO", "x")
+    session.record_command("AUTHPLAIN", "AGpvZQBodW50ZXIy")
+    session.record_command("AUTH\tPLAIN", "AGpvZQBodW50ZXIy")
     session.record_command("AUTH", "PLAIN AGpvZQBodW50ZXIy")
     session.record_command("AUTH", "LOGIN")
     session.record_command("AHVUDGVYMG==", "")
     session.record_command("MAIL", "FROM:<a@example.com>")
     assert [(command.verb, command.argument) for command in session.commands] == [
         ("HELLO", "x"),
+        ("AUTHPLAIN", "********"),
+        ("AUTH\tPLAIN", "********"),
         ("AUTH", "PLAIN ********"),
         ("AUTH", "LOGIN"),
         ("********", ""),
