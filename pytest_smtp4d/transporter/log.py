@@ -140,14 +140,10 @@ def smtp_log(number: int) -> Path | None:
     return _regular.path if _regular is not None else None
 
 
-def logs_for(log_file: str | Path | None) -> tuple[Log, ...]:
+def logs_for(own: ExtendedLog | None) -> tuple[Log, ...]:
     """Return the logs that a session writes: the transporter's own, and the regular one while it is on."""
-    logs: list[Log] = []
-    if log_file is not None:
-        logs.append(ExtendedLog(log_file))
-    if _regular is not None:
-        logs.append(_regular)
-    return tuple(logs)
+    logs: tuple[Log | None, ...] = (own, _regular)
+    return tuple(log for log in logs if log is not None)
 
 
 class SessionLog:

@@ -18,7 +18,7 @@ from pytest_smtp4d.smtp.envelope import is_domain
 from pytest_smtp4d.smtp.sasl import Secrets
 from pytest_smtp4d.transporter.channel import Channel, Deadline, Work
 from pytest_smtp4d.transporter.letter import Letter, write_letter
-from pytest_smtp4d.transporter.log import SessionLog, logs_for
+from pytest_smtp4d.transporter.log import ExtendedLog, SessionLog, logs_for
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
 
 if TYPE_CHECKING:
@@ -62,6 +62,7 @@ class Connection:
         self._options = options
         self._session: _Session | None = None
         self._signer: Signer | None = None
+        self._log: ExtendedLog | None = None  # kept, so that it tells only once that it cannot be written
 
     def farewell(self) -> None:
         """Write QUIT and close, without waiting for anything."""
@@ -184,7 +185,9 @@ class Connection:
         options = self._options
         connecting = Deadline.after(options.connection_time_out, "connectionTimeOut")
         wall = min(connecting, deadline, key=lambda one: one.at)
-        log = SessionLog(logs_for(options.log_file))
+        if self._log is None and options.log_file is not None:
+            self._log = ExtendedLog(options.log_file)
+        log = SessionLog(logs_for(self._log))
         channel = yield from Channel.connect(options.host, options.port, log, wall)
         try:
             session = yield from self._introduced(channel, wall, deadline)

@@ -121,9 +121,11 @@ def test_transporters_in_threads_share_a_file(make_transporter: MakeTransporter,
 def test_an_unwritable_log_never_fails_a_send(
     make_transporter: MakeTransporter, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It is said once, and the mail goes."""
+    """It is said once, over all sessions of the transporter, and the mail goes."""
     with make_transporter(log_file=tmp_path) as transporter, caplog.at_level(logging.WARNING):  # a folder
         assert transporter.send(MAIL)
+        assert transporter.send(MAIL)
+        transporter.close()
         assert transporter.send(MAIL)
     warnings = [record for record in caplog.records if record.name == "pytest_smtp4d"]
     assert len(warnings) == 1
