@@ -13,7 +13,7 @@ import base64
 import binascii
 from collections.abc import Generator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError, SMTP4DError
 from pytest_smtp4d.smtp import command, sasl, wire
@@ -43,8 +43,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Exchange:
+class Exchange(NamedTuple):
     """Send these octets, read one reply for each stage.
 
     Args:
@@ -53,9 +52,12 @@ class Exchange:
         shown: what a log shows instead of the octets, where they hold a secret.
     """
 
-    octets: bytes = field(repr=False)
+    octets: bytes
     stages: tuple[str, ...]
     shown: str | None = None
+
+    def __repr__(self) -> str:
+        return f"Exchange(stages={self.stages}, shown={self.shown!r})"  # the octets may hold a secret
 
 
 @dataclass(frozen=True, slots=True)
@@ -306,12 +308,11 @@ def _one_by_one(lines: list[bytes], stages: tuple[str, ...]) -> Dialogue[list[Re
 
 def _refusal(envelope: Envelope, replies: list[Reply]) -> Outcome | None:
     """Return how the transaction ended where MAIL or a recipient was refused."""
-    mail, *rcpts = replies[: len(envelope.rcpt_to) + 1]
-    if not mail.is_positive:
-        return Outcome(mail, "MAIL")
-    _require(mail, "MAIL", 250)
+    if not replies[0].is_positive:
+        return Outcome(replies[0], "MAIL")
+    _require(replies[0], "MAIL", 250)
     refused: dict[str, Reply] = {}
-    for mailbox, reply in zip(envelope.rcpt_to, rcpts, strict=False):
+    for mailbox, reply in zip(envelope.rcpt_to, replies[1:], strict=False):
         if reply.is_positive:
             _require(reply, "RCPT", 250)
         else:

@@ -60,8 +60,7 @@ class ReplyReader:
     def __init__(self) -> None:
         self._buffer = b""
         self._start = 0  # of what no reply was made of yet
-        self._code = 0
-        self._lines: list[str] = []
+        self._lines: list[Reply] = []  # of a reply that is not complete, each as if it were one
         self._size = 0
 
     def feed(self, octets: bytes) -> None:
@@ -89,9 +88,14 @@ class ReplyReader:
             # QUIRK: a lone LF ends a reply line, too; broken proxies send it, and all clients read it.
             line = self._buffer[self._start : end].removesuffix(b"\r")
             self._start = end + 1
-            reply = self._add(line)
-            if reply is not None:
+            reply, is_last = _read_line(line)
+            if is_last and not self._lines:
                 return reply
+            self._add(reply, len(line))
+            if is_last:
+                whole = Reply(reply.code, "\n".join([part.text for part in self._lines]))
+                self._lines, self._size = [], 0
+                return whole
         size = len(self._buffer) - self._start
         if size > MAX_REPLY_LINE:
             raise RemoteProtocolError(
@@ -99,39 +103,30 @@ class ReplyReader:
             )
         return None
 
-    def _add(self, line: bytes) -> Reply | None:
-        """Take a line, and return the reply that it ends."""
-        self._size += len(line)
-        if self._size > MAX_REPLY or len(line) > MAX_REPLY_LINE:
+    def _add(self, part: Reply, size: int) -> None:
+        """Keep a line of a reply of several."""
+        if self._lines and part.code != self._lines[0].code:
             raise RemoteProtocolError(
-                f"the server sent a reply of more than {MAX_REPLY} octets (or a line over {MAX_REPLY_LINE})"
+                f"the server began a reply with {self._lines[0].code} and went on with {part.code}"
             )
-        code, is_last, text = _read_line(line)
-        if self._lines:
-            if code != self._code:
-                raise RemoteProtocolError(
-                    f"the server began a reply with {self._code} and went on with {code}"
-                )
-            text = "\n".join((*self._lines, text)) if is_last else text
-        if not is_last:
-            self._code = code
-            self._lines.append(text)
-            return None
-        self._lines.clear()
-        self._size = 0
-        return Reply(code, text)
+        self._lines.append(part)
+        self._size += size
+        if self._size > MAX_REPLY:
+            raise RemoteProtocolError(f"the server sent a reply of more than {MAX_REPLY} octets")
 
 
 @lru_cache(maxsize=64)  # servers say the same few lines again and again
-def _read_line(line: bytes) -> tuple[int, bool, str]:
-    """Return the code of a reply line, whether it is the reply's last, and its text."""
+def _read_line(line: bytes) -> tuple[Reply, bool]:
+    """Return a line as a reply of its own, and whether it ends one."""
+    if len(line) > MAX_REPLY_LINE:
+        raise RemoteProtocolError(f"the server sent a reply line of more than {MAX_REPLY_LINE} octets")
     match = _REPLY_LINE.fullmatch(line)
     if match is None:
         raise RemoteProtocolError(f"the server sent {_shown(line)} where a reply of three digits was due")
     digits, separator, text = match.groups(b"")
     if b"\x00" in text:
         raise RemoteProtocolError(f"the server sent a NUL in its reply {_shown(line)}")
-    return int(digits), separator != b"-", _decode(text)
+    return Reply(int(digits), _decode(text)), separator != b"-"
 
 
 def _shown(octets: bytes) -> str:

@@ -19,7 +19,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp.dialogue import Exchange, UpgradeTLS
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "Deadline", "Ready", "Resolve", "Work", "default_context", "run_async", "run_blocking"]
 
 _CHUNK = 65536
+_HAS_POLL = hasattr(select, "poll")  # not on Windows
 _T = TypeVar("_T")
 Address = tuple[int, Any]
 
@@ -59,8 +60,7 @@ class Deadline:
         return f"{self.option} of {self.seconds:g} s is over"
 
 
-@dataclass(frozen=True, slots=True)
-class Ready:
+class Ready(NamedTuple):
     """Wait until the socket can be read, or, with `write`, until it can be read or written."""
 
     socket: socket.socket
@@ -126,7 +126,7 @@ def _waited(want: Ready | Resolve) -> list[Address] | None:
 
 def _poll(sock: socket.socket, write: bool, seconds: float) -> bool:
     """True when the socket can be read, or with `write` written, within that time."""
-    if not hasattr(select, "poll"):  # Windows
+    if not _HAS_POLL:
         return any(select.select([sock], [sock] if write else [], [], seconds))
     poll = select.poll()
     poll.register(sock, select.POLLIN | (select.POLLOUT if write else 0))
@@ -491,11 +491,12 @@ class Channel:
 
     def is_dead(self) -> bool:
         """True when the peer closed, reset, or said something since the last reply; never waits."""
-        with suppress(ssl.SSLError):
+        try:
             while self._eof is None and self._reader.is_empty and _poll(self._socket, False, 0):
                 self._read()
-            return self._eof is not None or not self._reader.is_empty
-        return True
+        except ssl.SSLError:
+            return True
+        return self._eof is not None or not self._reader.is_empty
 
     def close(self, *, farewell: bool = False) -> None:
         """Close the socket; with `farewell`, QUIT is written first, and nothing is waited for.

@@ -56,7 +56,8 @@ class Status(FourDSpelling):
         cls, reply: Reply, command: str, *, success: bool, refused: Mapping[str, Reply] = _NOBODY
     ) -> Status:
         """Make the status that a server's reply decided."""
-        return cls(success, reply.code, reply.text, (), command, MappingProxyType(dict(refused)))
+        kept = MappingProxyType(dict(refused)) if refused else _NOBODY
+        return cls(success, reply.code, reply.text, (), command, kept)
 
     @classmethod
     def from_problem(cls, problem: Problem, text: str | None = None) -> Status:

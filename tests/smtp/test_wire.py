@@ -61,7 +61,7 @@ def test_replies_are_read(octets: bytes, replies: list[Reply]) -> None:
         (b"250-a\r\n550 b\r\n", "began a reply with 250 and went on with 550"),
         (b"250 a\x00b\r\n", "a NUL in its reply"),
         (b"2" * (MAX_REPLY_LINE + 1), "octets without a line end"),
-        (b"250 " + b"x" * MAX_REPLY_LINE + b"\r\n", "or a line over 12288"),
+        (b"250 " + b"x" * MAX_REPLY_LINE + b"\r\n", "a reply line of more than 12288"),
         (b"250-x\r\n" * (MAX_REPLY // 4), "a reply of more than 65536 octets"),
     ],
     ids=lambda value: value[:20] if isinstance(value, (bytes, str)) else None,
