@@ -7,6 +7,9 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from pytest_smtp4d import MakeSMTPServer, SMTPServer
 
+# Newer versions would have it made from their setting MAILERS; the one test for all makes it itself.
+pytestmark = pytest.mark.filterwarnings("ignore:Directly creating EmailBackend instances is deprecated")
+
 
 @pytest.fixture(autouse=True)
 def _configured() -> None:
