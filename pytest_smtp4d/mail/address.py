@@ -41,12 +41,13 @@ _ASCII_ATOM = r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+"
 _ASCII_LABEL = r"[0-9A-Za-z](?:[-0-9A-Za-z]*[0-9A-Za-z])?"
 _ASCII_ADDRESS = rf"{_ASCII_ATOM}(?:\.{_ASCII_ATOM})*@{_ASCII_LABEL}(?:\.{_ASCII_LABEL})*"
 _SIMPLE = re.compile(rf"[ \t]*(?:({_ASCII_ADDRESS})|({_WORDS}) <({_ASCII_ADDRESS})>)[ \t]*(?:[,;]|\Z)")
-# One lexical token: blanks, a quoted string, a domain literal, a special or a run of anything else;
-# comments are counted.
+# One lexical token: blanks, a quoted string, a domain literal, an encoded word, a special or a run of
+# anything else; comments are counted.
 _TOKEN = re.compile(
     r"""(?P<blank>[ \t\r\n]+)
       | (?P<quoted>"(?:[^"\\]|\\.)*")
       | (?P<literal>\[[^\[\]\\]*\])
+      | (?P<encoded>=\?[^?\s]{1,80}\?[QqBb]\?[^?\s]*\?=)
       | (?P<special>[()<>\[\]:;@\\,."])
       | (?P<word>[^ \t\r\n()<>\[\]:;@\\,."]+)""",
     re.VERBOSE | re.DOTALL,
@@ -238,7 +239,8 @@ def _tokens(text: str) -> Iterator[_Token]:
             spaced = False
         else:
             unquoted = unquoted or piece == '"'
-            yield _Token(piece if kind == "special" else kind, piece, spaced)
+            kinds = {"special": piece, "encoded": "word"}  # an encoded word may hold specials, though it must not
+            yield _Token(kinds.get(kind, kind), piece, spaced)
             spaced = False
 
 

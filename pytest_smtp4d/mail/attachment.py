@@ -199,7 +199,8 @@ def _checked_cid(cid: str) -> str:
 def _checked_type(given: str, name: str) -> str:
     """Return the media type that was given, or else the one of the name's extension."""
     if not given.strip(" \t"):
-        return MEDIA_TYPES.get(name.rpartition(".")[2].lower() if "." in name else "", "application/octet-stream")
+        extension = name.rpartition(".")[2].lower() if "." in name else ""
+        return MEDIA_TYPES.get(extension, "application/octet-stream")
     given = given.strip(" \t")
     if not _MEDIA_TYPE.fullmatch(given):
         raise MailError(

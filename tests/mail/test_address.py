@@ -155,6 +155,7 @@ def test_malformed_is_refused(value: object, words: str | None) -> None:
         ("a@example.com (never closed, b@example.com", ["a@example.com"]),
         ('"never closed, a@example.com', ["a@example.com"]),
         ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", ["j@example.com"]),
+        ("=?utf-8?q?Doe,_John_(Jr.)?= <j@example.com>, k@example.com", ["j@example.com", "k@example.com"]),
         ("a b c <j@example.com> trailing, k@example.com", ["k@example.com"]),
         ("\x00\x01\\\\<<<>>>:::", []),
     ],
