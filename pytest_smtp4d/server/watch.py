@@ -8,10 +8,12 @@ The one thing to know: servers report to `current`, the latest watch; one that w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import sys
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, MutableMapping
 
     from pytest_smtp4d.server.fault import Fault
     from pytest_smtp4d.server.record import Session
@@ -24,12 +26,19 @@ SHOWN_SESSIONS = 20
 
 
 class Watch:
-    """What the servers of this process do while it is the current one."""
+    """What the servers of this process do while it is the current one.
 
-    def __init__(self) -> None:
-        self._sessions: dict[SMTPServer, dict[Session, int]] = {}
-        self._faults: dict[SMTPServer, list[Fault]] = {}
-        self._errors: dict[SMTPServer, list[str]] = {}
+    Args:
+        keeps: whether a server that nobody else holds any more is kept for the verdict of its test.
+    """
+
+    def __init__(self, *, keeps: bool = True) -> None:
+        def mapping() -> MutableMapping[SMTPServer, Any]:
+            return {} if keeps else WeakKeyDictionary()
+
+        self._sessions: MutableMapping[SMTPServer, dict[Session, int]] = mapping()
+        self._faults: MutableMapping[SMTPServer, list[Fault]] = mapping()
+        self._errors: MutableMapping[SMTPServer, list[str]] = mapping()
 
     @property
     def servers(self) -> tuple[SMTPServer, ...]:
@@ -39,6 +48,11 @@ class Watch:
     def used(self, server: SMTPServer) -> None:
         """Record that the test works with a server: it started, or was reset or configured."""
         self._sessions.setdefault(server, {})
+
+    def left(self, server: SMTPServer) -> None:
+        """Record that a server stopped: one that nobody spoke to or expected anything of is forgotten."""
+        if not (self._sessions.get(server) or self._faults.get(server) or self._errors.get(server)):
+            self._sessions.pop(server, None)
 
     def spoke(self, server: SMTPServer, session: Session) -> None:
         """Record that a session opened or is about to be heard; earlier violations are not judged again."""
@@ -123,7 +137,8 @@ def verdict(
     return problems
 
 
-current = Watch()
+# Outside pytest there is no test to judge, and a process may start servers for weeks.
+current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules)
 """Where servers report what they do."""
 
 
