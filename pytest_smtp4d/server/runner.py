@@ -76,6 +76,7 @@ class SMTPServer:
             _running.discard(self)
         if listener is not None:
             listener.close("server stopped")
+            watch.current.left(self)
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
