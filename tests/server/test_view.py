@@ -92,3 +92,11 @@ def test_any_text_is_read(text: str) -> None:
     """No HTML and no text, however broken, is an error."""
     assert all(link.lower().startswith("http") for link in [*html_links(text), *text_links(text)])
     assert isinstance(html_text(text), str)
+
+
+@pytest.mark.parametrize(
+    "html", ["<![;<p>4711</p>", "<![CDATA[x]]><p>4711", "<![if !mso]><p>4711</p><![endif]>"]
+)
+def test_marked_sections_are_comments(html: str) -> None:
+    """As in browsers: they end at the next ">", and what stands behind them is read."""
+    assert html_text(html) == "4711"
