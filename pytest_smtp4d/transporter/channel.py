@@ -118,7 +118,6 @@ async def run_async(work: Work[_T]) -> _T:
 def _waited(want: Ready | Resolve) -> list[Address] | None:
     if isinstance(want, Resolve):
         return _resolve(want)
-
     if not _poll(want.socket, want.write, want.deadline.remaining()):
         raise TimeoutError
     return None
@@ -242,9 +241,10 @@ def _tls_problem(error: ssl.SSLError, host: str, stage: str) -> Problem:
             cause, f"the certificate of {host} was refused ({error.verify_message.rstrip('.')})", stage
         )
     reason = (error.reason or str(error)).replace("_", " ").lower()
-    return Problem(
-        _TLS_CAUSES.get(error.reason, Cause.TLS_FAILED), f"TLS with {host} failed ({reason})", stage
-    )
+    cause = _TLS_CAUSES.get(error.reason, Cause.TLS_FAILED)
+    if cause is Cause.TLS_CLIENT_CERTIFICATE:
+        stage = "TLS"  # TLS 1.3 tells it only after the client's handshake is done (RFC 8446 4.4.2.4)
+    return Problem(cause, f"TLS with {host} failed ({reason})", stage)
 
 
 _UNREACHABLE = {errno.ENETUNREACH, errno.EHOSTUNREACH, errno.ENETDOWN, errno.EHOSTDOWN, errno.EADDRNOTAVAIL}

@@ -95,8 +95,6 @@ class Options:
         if self.user is None and (self.password or self.access_token_oauth2 is not None):
             secret = "accessTokenOAuth2" if self.access_token_oauth2 is not None else "password"
             raise TransporterOptionError(f"{secret} is given without user: name the account it is for")
-        if self.authentication_mode is AuthenticationMode.OAUTH2 and self.access_token_oauth2 is None:
-            raise TransporterOptionError("authenticationMode 'OAUTH2' needs accessTokenOAuth2")
 
     @property
     def tls_from_the_start(self) -> bool:

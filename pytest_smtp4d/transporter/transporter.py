@@ -56,6 +56,27 @@ class _Option(Generic[_T]):
         raise AttributeError(f"{self._name} is read-only: make another transporter with another {self._name}")
 
 
+class _Secret:
+    """An option that is given once, and neither read nor assigned afterwards."""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    @overload
+    def __get__(self, transporter: None, owner: type) -> _Secret: ...
+    @overload
+    def __get__(self, transporter: _Transporter, owner: type) -> NoReturn: ...
+    def __get__(self, transporter: _Transporter | None, owner: type) -> _Secret:
+        if transporter is None:
+            return self
+        raise AttributeError(f"{self._name} can be given to a transporter, and never be read from it")
+
+    def __set__(self, transporter: _Transporter, value: object) -> NoReturn:
+        raise AttributeError(
+            f"{self._name} stays as given: make another transporter with another {self._name}"
+        )
+
+
 class _Transporter(FourDSpelling):
     """What both transporters are: their members, and what they do, as work that somebody else runs."""
 
@@ -74,6 +95,9 @@ class _Transporter(FourDSpelling):
     certificate_name: _Option[str | None] = _Option()
     ssl_context: _Option[ssl.SSLContext | None] = _Option()
     implicit_tls: _Option[bool | None] = _Option()
+    password = _Secret()
+    access_token_oauth2 = _Secret()
+    certificate_password = _Secret()
 
     def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
         """Check the options; no connection is opened.
@@ -237,10 +261,14 @@ class _Turn:
     lock: asyncio.Lock
 
 
-def smtp_new_transporter(server: Mapping[str, Any]) -> SMTPTransporter:
+def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: Any) -> SMTPTransporter:
     """Make a transporter from a server object (4D: `SMTP New transporter`); opens no connection.
+
+    Args:
+        server: options by 4D's keys.
+        options: the same in snake_case; a keyword wins over a key.
 
     Raises:
         TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
     """
-    return SMTPTransporter(server)
+    return SMTPTransporter(server, **options)

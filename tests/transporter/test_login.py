@@ -112,6 +112,16 @@ def test_a_user_without_a_secret(make_transporter: MakeTransporter) -> None:
     assert "password" in status.status_text
 
 
+@pytest.mark.smtp_server(tokens={"me": "t0k3n"})
+def test_oauth2_without_a_token(make_transporter: MakeTransporter) -> None:
+    """The mode alone makes a transporter; without a token its login is refused here, and nothing is sent."""
+    status = make_transporter(
+        authentication_mode="OAUTH2", user="me", password="x", access_token_oauth2=None
+    ).check_connection()
+    assert [error["errCode"] for error in status.errors] == [1304]
+    assert (status.command, "access token" in status.status_text) == ("AUTH", True)
+
+
 @pytest.mark.parametrize(
     ("reply", "transient"), [((454, "4.7.0 Later"), True), ((534, "5.7.9 Too weak"), False)]
 )

@@ -114,6 +114,7 @@ def test_a_client_certificate_that_is_required(
     status = make_transporter(server, ssl_context=server.client_context()).send(MAIL)
     assert status.status == 0
     assert [error["errCode"] for error in status.errors] == [1206 if version == "TLSv1.3" else 1207]
+    assert status.command == "TLS"
     assert make_transporter(server, ssl_context=server.client_context(identity=True)).send(MAIL).success
 
 
