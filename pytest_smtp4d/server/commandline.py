@@ -253,7 +253,8 @@ class _Maildir:
     def take(self, message: ReceivedMessage) -> None:
         """Deliver a message."""
         trace = [f"Return-Path: <{message.mail_from}>", *(f"Delivered-To: {to}" for to in message.rcpt_to)]
-        octets = "".join(f"{line}\r\n" for line in trace).encode() + message.content
+        head = "".join(f"{line}\r\n" for line in trace).encode("utf-8", "surrogateescape")
+        octets = head + message.content
         self._maildir.add(octets.replace(b"\r\n", b"\n"))
 
 
@@ -279,8 +280,8 @@ class _Printer:
 
     @staticmethod
     def _write(text: str) -> None:
-        sys.stdout.write(text)
-        sys.stdout.flush()
+        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
+        sys.stdout.buffer.flush()
 
 
 def _as_document(message: ReceivedMessage) -> dict[str, object]:

@@ -104,11 +104,11 @@ class Listener:
 
     def _shut(self) -> None:
         with self._guard:
-            if self._is_open:
-                self._is_open = False
-                self._loop.at_end.discard(self._leave)
-                self._loop.deafen(self._socket)
-                self._socket.close()
+            was_open, self._is_open = self._is_open, False
+        if was_open:
+            self._loop.at_end.discard(self._leave)
+            self._loop.deafen(self._socket)
+            self._socket.close()
 
     def _run(self, coroutine: Any) -> None:
         if self._loop.is_alive:

@@ -11,7 +11,6 @@ import atexit
 import concurrent.futures
 import os
 import select
-import sys
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
@@ -68,6 +67,11 @@ class LoopThread:
         """Whether the thread runs."""
         return self._thread.is_alive()
 
+    @property
+    def is_current(self) -> bool:
+        """Whether the caller is in the loop's thread."""
+        return threading.current_thread() is self._thread
+
     def run(self, coroutine: Coroutine[object, object, _T], timeout: float | None = None) -> _T:
         """Run a coroutine in the loop and wait for what it returns.
 
@@ -104,63 +108,65 @@ class LoopThread:
             self._thread.join()
 
 
-if sys.platform == "linux":
+class _EpollGate:
+    """The listening sockets of all servers behind one descriptor that the loop watches.
 
-    class _Gate:
-        """The listening sockets of all servers behind one descriptor that the loop watches.
+    An epoll can be added to from any thread while it is waited for, so a server that nobody connects to
+    starts and stops without the loop waking up, which would cost more than all the rest.
+    """
 
-        An epoll can be added to from any thread while it is waited for, so a server that nobody connects to
-        starts and stops without the loop waking up, which would cost more than all the rest.
-        """
+    def __init__(self, thread: LoopThread) -> None:
+        self._epoll = select.epoll()
+        self._accepts: dict[int, Callable[[], None]] = {}
+        thread.loop.add_reader(self._epoll.fileno(), self._admit)
 
-        def __init__(self, thread: LoopThread) -> None:
-            self._epoll = select.epoll()
-            self._accepts: dict[int, Callable[[], None]] = {}
-            thread.loop.add_reader(self._epoll.fileno(), self._admit)
+    def _admit(self) -> None:
+        for descriptor, _ in self._epoll.poll(0):
+            accept = self._accepts.get(descriptor)
+            if accept is not None:
+                accept()
 
-        def _admit(self) -> None:
-            for descriptor, _ in self._epoll.poll(0):
-                accept = self._accepts.get(descriptor)
-                if accept is not None:
-                    accept()
+    def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
+        self._accepts[listening.fileno()] = accept
+        self._epoll.register(listening, select.EPOLLIN)
 
-        def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
-            self._accepts[listening.fileno()] = accept
-            self._epoll.register(listening, select.EPOLLIN)
+    def shut(self, listening: socket.socket) -> None:
+        if self._accepts.pop(listening.fileno(), None) is not None:
+            self._epoll.unregister(listening)
 
-        def shut(self, listening: socket.socket) -> None:
-            if self._accepts.pop(listening.fileno(), None) is not None:
-                self._epoll.unregister(listening)
+    def is_called(self, listening: socket.socket) -> bool:
+        return any(descriptor == listening.fileno() for descriptor, _ in self._epoll.poll(0))
 
-        def is_called(self, listening: socket.socket) -> bool:
-            return any(descriptor == listening.fileno() for descriptor, _ in self._epoll.poll(0))
+    def close(self) -> None:
+        self._epoll.close()
 
-        def close(self) -> None:
-            self._epoll.close()
 
-else:
+class _LoopGate:
+    """The listening sockets of all servers, each watched by the loop itself, where there is no epoll."""
 
-    class _Gate:
-        """The listening sockets of all servers, each watched by the loop itself."""
+    def __init__(self, thread: LoopThread) -> None:
+        self._thread = thread
 
-        def __init__(self, thread: LoopThread) -> None:
-            self._thread = thread
+    def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
+        self._thread.loop.call_soon_threadsafe(self._thread.loop.add_reader, listening, accept)
 
-        def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
-            self._thread.loop.call_soon_threadsafe(self._thread.loop.add_reader, listening, accept)
+    def shut(self, listening: socket.socket) -> None:
+        async def remove() -> None:
+            self._thread.loop.remove_reader(listening)
 
-        def shut(self, listening: socket.socket) -> None:
-            async def remove() -> None:
-                self._thread.loop.remove_reader(listening)
-
+        if self._thread.is_current:
+            self._thread.loop.remove_reader(listening)
+        else:
             self._thread.run(remove())
 
-        def is_called(self, listening: socket.socket) -> bool:
-            return True
+    def is_called(self, _: socket.socket) -> bool:
+        return True  # it cannot be seen from outside the loop
 
-        def close(self) -> None:
-            pass
+    def close(self) -> None:
+        """Nothing is held that the loop does not hold."""
 
+
+_Gate: type[_EpollGate | _LoopGate] = _EpollGate if hasattr(select, "epoll") else _LoopGate
 
 _lock = threading.Lock()
 _current: LoopThread | None = None

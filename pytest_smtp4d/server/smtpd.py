@@ -442,8 +442,13 @@ class Connection(SMTP):
                 awaited.add_done_callback(lambda _: self._wake(coroutine))
 
     def _wake(self, coroutine: Coroutine[Any, Any, object]) -> None:
-        """Go on after a time or a verdict that a command waited for."""
-        if self._coroutine is coroutine:
+        """Go on after a time or a verdict that a command waited for, unless the session was closed since."""
+        if self._coroutine is not coroutine:
+            return
+        if self._closing:
+            coroutine.close()
+            self._coroutine = None
+        else:
             self._resume(None)
             self._advance()
             self._flush()

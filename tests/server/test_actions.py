@@ -355,6 +355,21 @@ def test_the_last_chunk_asks_bdat_first_then_content(server: SMTPServer, client:
     assert content.hits == 1
 
 
+def test_a_session_that_is_dropped_in_a_delay_has_no_effect_later(
+    server: SMTPServer, client: RawClient
+) -> None:
+    """What was in progress is over."""
+    server.on("CONTENT").delay(0.2)
+    client.open()
+    client.envelope()
+    client.ask("DATA")
+    client.send(b"x\r\n.\r\n")
+    assert client.is_silent(0.02)
+    server.drop_connections()
+    assert client.rest() == b""
+    assert server.messages.none(within=0.3)
+
+
 # -- matches --------------------------------------------------------------------------------------------
 
 

@@ -23,7 +23,7 @@ from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.runner import SMTPServer
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from tests.server.conftest import Connect, RawClient
 
@@ -466,6 +466,67 @@ def test_the_loop_ended_under_a_running_server() -> None:
     loop.stop()
     server.stop()
     assert refuses(server)
+
+
+@pytest.fixture
+def without_epoll(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """The loop of systems other than Linux."""
+    loop.stop()
+    monkeypatch.setattr(loop, "_Gate", loop._LoopGate)
+    yield
+    loop.stop()
+
+
+@pytest.mark.usefixtures("without_epoll")
+def test_without_epoll(connect: Connect) -> None:
+    """Start, session, down, stop and restart, where the loop has to watch each socket itself."""
+    with SMTPServer() as server:
+        client = connect(server)
+        client.open()
+        client.send(b"NOOP\n")
+        with pytest.raises(AssertionError, match="bare-lf"):
+            server.check()
+        with server.down():
+            assert refuses(server)
+        deliver(server)
+        server.configure(strict=False)
+    assert refuses(server)
+    with server:
+        deliver(server)
+    assert len(server.messages) == 2
+
+
+@pytest.mark.parametrize("gate", ["_EpollGate", "_LoopGate"])
+def test_a_process_without_a_free_descriptor(gate: str) -> None:
+    """Clients wait until one is free, and nothing spins meanwhile."""
+    script = f"""
+import resource, socket, time
+from pytest_smtp4d.server import loop
+from pytest_smtp4d.server.runner import SMTPServer
+loop._Gate = loop.{gate}
+with SMTPServer(tls="none") as server:
+    with socket.create_connection(server.address) as first:
+        first.recv(100)
+    waiting = [socket.socket() for _ in range(3)]
+    full = max(client.fileno() for client in waiting) + 1
+    resource.setrlimit(resource.RLIMIT_NOFILE, (full, full))
+    for client in waiting:
+        client.connect(server.address)
+    before = time.process_time()
+    waiting[0].settimeout(0.5)
+    try:
+        print(waiting[0].recv(100))
+    except TimeoutError:
+        print("waits", time.process_time() - before < 0.3)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (full, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
+    for client in waiting[1:]:
+        client.close()
+    waiting[0].settimeout(5)
+    print(waiting[0].recv(3))
+    waiting[0].close()
+"""
+    run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
+    assert run.stdout == "waits True\nb'220'\n", run.stderr
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="the system has no fork")
