@@ -239,7 +239,10 @@ def _tokens(text: str) -> Iterator[_Token]:
             spaced = False
         else:
             unquoted = unquoted or piece == '"'
-            kinds = {"special": piece, "encoded": "word"}  # an encoded word may hold specials, though it must not
+            kinds = {
+                "special": piece,
+                "encoded": "word",
+            }  # an encoded word may hold specials, though it must not
             yield _Token(kinds.get(kind, kind), piece, spaced)
             spaced = False
 

@@ -396,8 +396,4 @@ def _word_octets(encoding: str, text: str) -> bytes | None:
 
 def _decoded_word(pieces: list[bytes], charset: str) -> str:
     """Return the text of neighbouring encoded words of one charset."""
-    octets = b"".join(pieces)
-    text, fine = decode_octets(octets, charset)
-    if not fine and len(pieces) > 1:  # ISO-2022-JP and the like: each word begins anew
-        text = "".join(decode_octets(piece, charset)[0] for piece in pieces)
-    return _UNPRINTABLE.sub(" ", text)
+    return _UNPRINTABLE.sub(" ", decode_octets(b"".join(pieces), charset)[0])

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 __all__ = ["message_envelope", "message_octets"]
 
 _MAX_LINE = 998  # octets without CRLF (RFC 5322 2.1.1)
-_NOT_8BIT = "the server does not offer 8BITMIME, so give the part cte='base64'"
 
 
 def message_envelope(message: Message[Any, Any]) -> tuple[str, tuple[str, ...]]:
@@ -80,11 +79,9 @@ def message_octets(message: Message[Any, Any], *, eightbit: bool, utf8: bool) ->
     try:
         BytesGenerator(stream, mangle_from_=False, policy=policy).flatten(visible)
     except (UnicodeError, LookupError, ValueError, TypeError, AttributeError) as error:
-        hint = f": {_NOT_8BIT}" if isinstance(error, UnicodeEncodeError) and not eightbit else ""
-        raise MailError(f"the message cannot be written: {error}{hint}") from error
+        way_out = "" if eightbit else " (the server does not offer 8BITMIME: give 8-bit parts cte='base64')"
+        raise MailError(f"the message cannot be written: {error}{way_out}") from error
     octets = stream.getvalue()
-    if not (eightbit or utf8 or octets.isascii()):
-        raise MailError(f"the message holds octets above 127: {_NOT_8BIT}")
     longest = max(map(len, octets.split(b"\r\n")))
     if longest > _MAX_LINE:
         raise MailError(

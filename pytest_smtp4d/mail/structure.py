@@ -457,11 +457,7 @@ def _boundary_token(root: Multipart, unique: Callable[[], str]) -> str:
             bodies.append(node.body)
         else:
             waiting += node.children
-    suffix = ""
-    for attempt in itertools.count():
-        token = unique() + suffix
-        delimiter = f"_{token}".encode("ascii")
-        if not any(delimiter in body for body in bodies):
-            return token
-        suffix = f"_{attempt}"  # ends even where `unique` always gives the same
-    raise AssertionError("itertools.count never ends")
+    token = unique()
+    while any(f"_{token}".encode("ascii") in body for body in bodies):
+        token += unique()  # longer each time: this ends even where `unique` repeats itself
+    return token

@@ -68,6 +68,14 @@ def test_body_modes(mode: MailMode, text: str, eightbit: bool, charset: str, enc
     assert max(map(len, encoded.octets.split(b"\r\n"))) <= (76 if encoding in decoders else 998)
 
 
+def test_any_line_end_becomes_crlf() -> None:
+    """CRLF, LF and a bare CR are one line end each (RFC 2046 4.1.1)."""
+    assert (
+        encode_text("a\r\nb\nc\rd\n\r", MailMode.UTF8, key="", eightbit=True).octets
+        == b"a\r\nb\r\nc\r\nd\r\n\r\n"
+    )
+
+
 def test_an_unencodable_character_is_named() -> None:
     """ISO-8859-1 refuses what it cannot hold, naming the first such character: nothing is lost."""
     with pytest.raises(MailError, match=r"textBody: '€' \(U\+20AC\) cannot be written in ISO-8859-1"):

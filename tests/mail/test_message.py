@@ -124,7 +124,7 @@ def raw(octets: bytes) -> Message[Any, Any]:
         ),
         (
             raw(b"Subject: x\nContent-Type: application/octet-stream\n\nr\xf6h"),
-            "the server does not offer 8BITMIME, so give the part cte='base64'",
+            "the server does not offer 8BITMIME: give 8-bit parts cte='base64'",
         ),
     ],
 )

@@ -100,6 +100,13 @@ def test_the_shape(elliptic: Identity) -> None:
     assert [item.name for item in mail["attachments"]] == ["l.png", "日本.bin", "smime.p7s"]
 
 
+def test_no_boundary_is_in_what_is_signed(elliptic: Identity, tmp_path: Path) -> None:
+    """Even where the source of ids gives what the text holds, the signature is found and verified."""
+    octets = signed({"textBody": "--=_0_SAME\n"}, Signer.load(elliptic.pem()), unique=lambda: "SAME")
+    assert text_body_of(mail_convert_from_mime(octets)) == "--=_0_SAME\n"
+    verified(octets, elliptic, tmp_path)
+
+
 def test_the_chain_is_sent_along(elliptic: Identity) -> None:
     """Signer and intermediate are in the signature; so they are when PEM gives them in any order."""
     from cryptography.hazmat.primitives.serialization.pkcs7 import load_der_pkcs7_certificates

@@ -393,3 +393,30 @@ def test_an_attachment_without_a_name() -> None:
         "attachments"
     ]
     assert (attachment.name, attachment.get_content()) == ("", b"x")
+
+
+def test_the_size_of_a_parsed_attachment_is_kept() -> None:
+    """What a part said of its size is said again when its attachment is sent on elsewhere."""
+    parsed = mail_convert_from_mime(b"Content-Disposition: attachment; filename=a.bin; size=7\r\n\r\nx")
+    octets = octets_of({"textBody": "t", "attachments": parsed["attachments"]})
+    assert b'Content-Disposition: attachment; filename="a.bin"; size="7"\r\n' in octets
+
+
+def test_absent_parts_of_a_structure() -> None:
+    """None is absent in bodyValues too; a text taken out of `attachments` may be missing, one of the body not."""
+    part = {
+        "type": "multipart/mixed",
+        "subParts": [leaf("1"), leaf("2", name="notes.txt"), leaf("3", disposition="attachment")],
+    }
+    mail = {"bodyStructure": part, "bodyValues": {"1": {"value": "x"}, "2": None}, "attachments": []}
+    assert shape(read(mail)) == ("mixed", ["text/plain"])
+    with pytest.raises(MailError, match="has content for the part '1'"):
+        octets_of({**mail, "bodyValues": {"1": None}})
+
+
+def test_a_disposition_without_a_name() -> None:
+    """A disposition need not name a file."""
+    octets = octets_of(
+        {"bodyStructure": leaf("1", disposition="inline"), "bodyValues": {"1": {"value": "x"}}}
+    )
+    assert b"Content-Disposition: inline\r\n" in octets
