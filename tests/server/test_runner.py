@@ -500,30 +500,35 @@ def test_without_epoll(connect: Connect) -> None:
 def test_a_process_without_a_free_descriptor(gate: str) -> None:
     """Clients wait until one is free, and nothing spins meanwhile."""
     script = f"""
-import resource, socket, time
+import os, resource, socket, time
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.runner import SMTPServer
 loop._Gate = loop.{gate}
 with SMTPServer(tls="none") as server:
     with socket.create_connection(server.address) as first:
         first.recv(100)
-    waiting = [socket.socket() for _ in range(3)]
-    full = max(client.fileno() for client in waiting) + 1
-    resource.setrlimit(resource.RLIMIT_NOFILE, (full, full))
-    for client in waiting:
-        client.connect(server.address)
-    before = time.process_time()
-    waiting[0].settimeout(0.5)
+    while server._state.connections:
+        server.settle()
+    waiting = socket.socket()
+    waiting.settimeout(0.5)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
+    held = []
     try:
-        print(waiting[0].recv(100))
+        while True:
+            held.append(os.dup(0))
+    except OSError:
+        pass
+    before = time.process_time()
+    waiting.connect(server.address)
+    try:
+        print(waiting.recv(100))
     except TimeoutError:
         print("waits", time.process_time() - before < 0.3)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (full, resource.getrlimit(resource.RLIMIT_NOFILE)[1]))
-    for client in waiting[1:]:
-        client.close()
-    waiting[0].settimeout(5)
-    print(waiting[0].recv(3))
-    waiting[0].close()
+    for descriptor in held:
+        os.close(descriptor)
+    waiting.settimeout(5)
+    print(waiting.recv(3))
+    waiting.close()
 """
     run = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, timeout=60)
     assert run.stdout == "waits True\nb'220'\n", run.stderr
