@@ -256,7 +256,7 @@ def transaction(
     """
     lines = [command.mail(envelope.mail_from, _parameters(content, extensions, utf8=utf8))]
     lines += [command.rcpt(mailbox) for mailbox in envelope.rcpt_to]
-    stages = ("MAIL", *("RCPT" for _ in envelope.rcpt_to))
+    stages = ("MAIL", *["RCPT"] * len(envelope.rcpt_to))
     pipelining = "PIPELINING" in extensions
     with_data = pipelining and len(envelope.rcpt_to) == 1
     if with_data:

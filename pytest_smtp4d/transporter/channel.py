@@ -374,13 +374,12 @@ class Channel:
         unsent = self._encrypt(step.octets)
         complete = False
         try:
-            while True:
+            complete = not step.octets and self._collect(replies, len(step.stages))
+            while not complete and self._eof is None:
                 unsent = self._write(unsent)
-                complete = self._collect(replies, len(step.stages))
-                if complete or self._eof is not None:
-                    break
                 yield Ready(self._socket, bool(unsent), deadline)
                 self._read()
+                complete = self._collect(replies, len(step.stages))
         except TimeoutError:
             raise self._timed_out(step.stages[len(replies)], deadline) from None
         except ssl.SSLError as error:
