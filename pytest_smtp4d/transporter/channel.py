@@ -364,10 +364,12 @@ class Channel:
         self._log.sent(step.octets, step.shown, is_content=step.stages == ("CONTENT",))
         replies: list[Reply] = []
         if step.octets and not self._reader.is_empty:
-            # Something arrived that answers nothing: a 421 is the server's goodbye, all else is nonsense.
+            # Something arrived that answers nothing: a 421 is the server's goodbye, a refusal behind the 354
+            # is what it thinks of any content, all else is nonsense.
             self.broken = True
             stray = self._reader.next()
-            if stray is not None and stray.code == 421:
+            is_content = step.stages == ("CONTENT",)
+            if stray is not None and (stray.code == 421 or (is_content and not stray.is_positive)):
                 return [stray]
             said = str(stray) if stray is not None else self._reader.rest()[:60]
             raise RemoteProtocolError(f"the server spoke out of turn, saying {said!r}")

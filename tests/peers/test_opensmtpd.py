@@ -1,4 +1,4 @@
-"""The transporter and OpenSMTPD, which has no PIPELINING, CHUNKING or SMTPUTF8: delivery, logins, refusals."""
+"""The transporter and OpenSMTPD, which has no PIPELINING, CHUNKING or SMTPUTF8: delivery, logins, refusal."""
 
 from __future__ import annotations
 
