@@ -29,16 +29,14 @@ class Watch:
     """What the servers of this process do while it is the current one.
 
     Args:
-        keeps: whether a server that nobody else holds any more is kept for the verdict of its test.
+        keeps: whether servers and sessions that nobody else holds are kept, for the verdict of a test.
     """
 
     def __init__(self, *, keeps: bool = True) -> None:
-        def mapping() -> MutableMapping[SMTPServer, Any]:
-            return {} if keeps else WeakKeyDictionary()
-
-        self._sessions: MutableMapping[SMTPServer, dict[Session, int]] = mapping()
-        self._faults: MutableMapping[SMTPServer, list[Fault]] = mapping()
-        self._errors: MutableMapping[SMTPServer, list[str]] = mapping()
+        self._mapping: type[MutableMapping[Any, Any]] = dict if keeps else WeakKeyDictionary
+        self._sessions: MutableMapping[SMTPServer, MutableMapping[Session, int]] = self._mapping()
+        self._faults: MutableMapping[SMTPServer, list[Fault]] = self._mapping()
+        self._errors: MutableMapping[SMTPServer, list[str]] = self._mapping()
 
     @property
     def servers(self) -> tuple[SMTPServer, ...]:
@@ -47,7 +45,7 @@ class Watch:
 
     def used(self, server: SMTPServer) -> None:
         """Record that the test works with a server: it started, or was reset or configured."""
-        self._sessions.setdefault(server, {})
+        self._sessions.setdefault(server, self._mapping())
 
     def left(self, server: SMTPServer) -> None:
         """Record that a server stopped: one that nobody spoke to or expected anything of is forgotten."""
@@ -56,7 +54,7 @@ class Watch:
 
     def spoke(self, server: SMTPServer, session: Session) -> None:
         """Record that a session opened or is about to be heard; earlier violations are not judged again."""
-        sessions = self._sessions.setdefault(server, {})
+        sessions = self._sessions.setdefault(server, self._mapping())
         if session not in sessions:
             sessions[session] = len(session.violations)
 
