@@ -48,7 +48,7 @@ def transporter_prebuilt(port: int) -> Iterator[Send]:
     """`send` with the composing left out: the letter is written already."""
     with SMTPTransporter(host="127.0.0.1", port=port, accept_unsecure_connection=True) as transporter:
         letter = Letter(Envelope(SENDER, (RECIPIENT,)), False, PREBUILT, lambda: PREBUILT)
-        transporter._connection._letter = lambda _mail: letter  # type: ignore[method-assign]
+        transporter._connection._letter = lambda _mail: letter  # type: ignore[method-assign, assignment]
 
         def send() -> None:
             status = transporter.send({})

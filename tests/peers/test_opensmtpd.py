@@ -85,7 +85,7 @@ def test_delivers_in_every_tls_mode(
 @both
 @pytest.mark.parametrize("mode", ["PLAIN", "LOGIN", None])
 def test_logs_in(opensmtpd: OpenSMTPD, send: Send, mode: str | None) -> None:
-    """Both mechanisms of OpenSMTPD log in; without a mode, LOGIN is preferred as 4D does."""
+    """Both mechanisms of OpenSMTPD log in, and so does the default choice."""
     log = opensmtpd.log_from_now()
     options = opensmtpd.client_options("submission")
     (status,) = send(mail_to(ADA), **options, **LOGIN, authentication_mode=mode)

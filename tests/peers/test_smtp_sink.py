@@ -1,4 +1,4 @@
-"""The transporter and Postfix's `smtp-sink`: refusals and hang-ups at every command, and extensions missing."""
+"""The transporter and Postfix's `smtp-sink`: refusals and hang-ups at every command, missing extensions."""
 
 from __future__ import annotations
 
