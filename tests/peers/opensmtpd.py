@@ -165,9 +165,7 @@ def _configure(root: Path, ports: Mapping[str, int]) -> None:
     (mail / "key.pem").write_bytes(leaf.private_key_pem.bytes())
     (mail / "key.pem").chmod(0o600)
     (mail / "ca.pem").write_bytes(authority().pem)
-    (root / "etc/ssl/certs/ca-certificates.crt").write_bytes(
-        authority().pem
-    )  # must exist
+    (root / "etc/ssl/certs/ca-certificates.crt").write_bytes(authority().pem)  # must exist
     crypted = subprocess.run(
         ["openssl", "passwd", "-6", "-stdin"], input=PASSWORD, stdout=subprocess.PIPE, text=True, check=True
     )
