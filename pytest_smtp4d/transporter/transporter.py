@@ -52,8 +52,16 @@ class _Option(Generic[_T]):
         value: _T = getattr(transporter._options, self._name)  # noqa: SLF001 - its own class
         return value
 
-    def __set__(self, transporter: _Transporter, value: object) -> NoReturn:
-        raise AttributeError(f"{self._name} is read-only: make another transporter with another {self._name}")
+    if not TYPE_CHECKING:  # so that an assignment is an error there, too
+
+        def __set__(self, transporter, value):
+            """Refuse.
+
+            Raises:
+                AttributeError: always.
+            """
+            message = f"{self._name} is read-only: make another transporter with another {self._name}"
+            raise AttributeError(message)
 
 
 class _Secret:
@@ -95,9 +103,10 @@ class _Transporter(FourDSpelling):
     certificate_name: _Option[str | None] = _Option()
     ssl_context: _Option[ssl.SSLContext | None] = _Option()
     implicit_tls: _Option[bool | None] = _Option()
-    password = _Secret()
-    access_token_oauth2 = _Secret()
-    certificate_password = _Secret()
+    if not TYPE_CHECKING:
+        password = _Secret()
+        access_token_oauth2 = _Secret()
+        certificate_password = _Secret()
 
     def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
         """Check the options; no connection is opened.
