@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.mail.charset import check_header_text
 
 __all__ = [
     "Group",
     "Mailbox",
     "ascii_domain",
+    "distinct",
     "mailboxes_of",
     "parse_addresses",
     "parse_entries",
@@ -53,7 +55,6 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _COMMENT = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
-_FORBIDDEN = re.compile(r"[\r\n\0]")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST = 900  # octets: with its angle brackets an address must fit a line of 998 (RFC 5322 2.1.1)
 
@@ -118,6 +119,15 @@ def mailboxes_of(entries: list[Mailbox | Group]) -> list[Mailbox]:
     return [box for entry in entries for box in (entry.mailboxes if isinstance(entry, Group) else (entry,))]
 
 
+def distinct(boxes: Iterable[Mailbox]) -> tuple[str, ...]:
+    """Return the addresses of an envelope: domains in A-labels and without regard to case, each once."""
+    found: dict[tuple[str, str], str] = {}
+    for box in boxes:
+        local_part, _, domain = box.ascii_addr_spec.rpartition("@")
+        found.setdefault((local_part, domain.lower()), box.ascii_addr_spec)
+    return tuple(found.values())
+
+
 def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
     """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`."""
     if value is None:
@@ -167,8 +177,7 @@ def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
     simple = _simple_list(text)
     if simple is not None:
         return [*simple]
-    if _FORBIDDEN.search(text):
-        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {text!r}")
+    check_header_text(text, key)
     entries: list[Mailbox | Group] = []
     for entry in _entries(text, strict=True):
         if isinstance(entry, _Malformed):
@@ -196,8 +205,7 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
     found = _parse_text(email, key)
     if len(found) != 1 or not isinstance(found[0], Mailbox):
         raise MailError(f"{key}: the email of an address object must be one address: {email!r}")
-    if _FORBIDDEN.search(name):
-        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {name!r}")
+    check_header_text(name, key)
     return [Mailbox(name.strip(" \t") or found[0].name, found[0].addr_spec)]
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.spelling import FourDSpelling
 
 if TYPE_CHECKING:
@@ -135,8 +136,7 @@ class MailAttachment(FourDSpelling):
                 raise MailError(f"attachment {key} must be text, not {value.__class__.__name__}: {value!r}")
         content, own_name, path = _read(source)
         name = name or own_name or uuid.uuid4().hex.upper()
-        if any(character in name for character in "\r\n\0"):
-            raise MailError(f"attachment name: CR, LF and NUL cannot stand in a header: {name!r}")
+        check_header_text(name, "attachment name")
         cid = _checked_cid(cid)
         return cls(
             name=name,

@@ -16,17 +16,20 @@ from typing import TYPE_CHECKING, NamedTuple
 from pytest_smtp4d.errors import MailError, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 __all__ = [
+    "MAX_LINE",
     "Encoded",
     "MailMode",
     "base64_lines",
     "canonical",
+    "check_header_text",
     "decode_octets",
     "decode_words",
     "encode_strictly",
     "encode_text",
+    "encoded_pieces",
     "encoded_words",
     "fits_lines",
     "mode_of",
@@ -36,6 +39,9 @@ __all__ = [
 ]
 
 MAX_LINE = 998  # octets without CRLF (RFC 5322 2.1.1)
+
+
+_FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
 class MailMode(str, Enum):
@@ -71,6 +77,17 @@ class Encoded(NamedTuple):
     charset: str
     transfer_encoding: str
     octets: bytes
+
+
+def check_header_text(text: str, key: str) -> None:
+    """Refuse what would end a header field.
+
+    Raises:
+        MailError: CR, LF or NUL in `text`; names the key and the value.
+    """
+    if _FORBIDDEN.search(text):
+        shown = text if len(text) <= 80 else f"{text[:77]}..."
+        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown!r}")
 
 
 # --- bodies ---------------------------------------------------------------------------------------
@@ -299,15 +316,27 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
     opening = f"=?{label}?{'B' if mode is MailMode.UTF8_BASE64 else 'Q'}?"
     limit = _LONGEST_WORD - len(opening) - 2
     first = room - len(opening) - 2
-    words: list[str] = []
-    start = 0
+    return [f"{opening}{piece}?=" for piece in encoded_pieces(text, codec, write, limit, min(first, limit))]
+
+
+def encoded_pieces(
+    text: str, codec: str, write: Callable[[bytes], str], limit: int, first: int
+) -> Iterator[str]:
+    """Yield `text` encoded in pieces that can each be decoded alone, in whole characters.
+
+    Args:
+        text: the text.
+        codec: what makes octets of it; where that has shift states, each piece begins and ends in the first.
+        write: what makes ASCII of octets.
+        limit: octets that a piece may have; one of a single character may be longer.
+        first: octets that the first piece should have; where nothing fits, it has `limit` too.
+    """
+    start, room = 0, first
     while start < len(text):
-        count = _fitting(text, start, codec, write, limit if words else min(first, limit))
-        if not count:  # not even one character in what is left of the line
-            count = _fitting(text, start, codec, write, limit)
-        words.append(f"{opening}{write(text[start : start + count].encode(codec))}?=")
+        count = _fitting(text, start, codec, write, room) or _fitting(text, start, codec, write, limit) or 1
+        yield write(text[start : start + count].encode(codec))
         start += count
-    return words
+        room = limit
 
 
 def word_charset(text: str, mode: MailMode) -> tuple[str, str]:

@@ -17,6 +17,7 @@ from pytest_smtp4d.mail.address import (
     Group,
     Mailbox,
     ascii_domain,
+    distinct,
     mailboxes_of,
     parse_addresses,
     parse_entries,
@@ -242,15 +243,10 @@ def addresses_of(mail: Email | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]
     origins = parse_addresses(mail.get("sender"), "sender") or parse_addresses(mail.get("from"), "from")
     if not origins:
         raise MailError("the mail has no origin: set 'from' (or 'sender') to an address")
-    recipients: dict[tuple[str, str], str] = {}
-    for key in ("to", "cc", "bcc"):
-        for box in parse_addresses(mail.get(key), key):
-            addr_spec = box.ascii_addr_spec
-            local_part, _, domain = addr_spec.rpartition("@")
-            recipients.setdefault((local_part, domain.lower()), addr_spec)
+    recipients = distinct(box for key in ("to", "cc", "bcc") for box in parse_addresses(mail.get(key), key))
     if not recipients:
         raise MailError("the mail has no destination: set 'to', 'cc' or 'bcc' to one address or more")
-    return origins[0].ascii_addr_spec, tuple(recipients.values())
+    return origins[0].ascii_addr_spec, recipients
 
 
 def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:

@@ -14,12 +14,11 @@ from datetime import datetime, timedelta, timezone
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.address import Group, Mailbox
-from pytest_smtp4d.mail.charset import MailMode, encode_strictly, encoded_words
+from pytest_smtp4d.mail.charset import MailMode, check_header_text, encode_strictly, encoded_words
 
 __all__ = [
     "HeaderStyle",
     "address_field",
-    "check_header_text",
     "date_text",
     "folded",
     "header_items",
@@ -32,7 +31,6 @@ __all__ = [
 WIDTH = 76  # octets of a folded line (RFC 2047 2 for lines with encoded words; RFC 5322 2.1.1 allows 78)
 _LONGEST_TOKEN = 900  # octets that may stand unbroken; longer ones are parted into encoded words
 
-_FORBIDDEN = re.compile(r"[\r\n\0]")
 # Words of visible ASCII, one blank between two: what can be written as it is.
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _VISIBLE = re.compile(r"[!-~]+")
@@ -58,17 +56,6 @@ class HeaderStyle:
     def octets(self, text: str, key: str) -> bytes:
         """Return the octets of text that has been made ready for a header."""
         return encode_strictly(text, "utf-8" if self.utf8 else "ascii", key)
-
-
-def check_header_text(text: str, key: str) -> None:
-    """Refuse what would end a header field.
-
-    Raises:
-        MailError: CR, LF or NUL in `text`; names the key and the value.
-    """
-    if _FORBIDDEN.search(text):
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
-        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown!r}")
 
 
 # field-name = 1*ftext, ftext = %d33-57 / %d59-126                    RFC 5322 2.2

@@ -11,14 +11,13 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import Mailbox, parse_addresses
+from pytest_smtp4d.mail.address import Mailbox, distinct, parse_addresses
+from pytest_smtp4d.mail.charset import MAX_LINE
 
 if TYPE_CHECKING:
     from email.message import Message
 
 __all__ = ["message_envelope", "message_octets"]
-
-_MAX_LINE = 998  # octets without CRLF (RFC 5322 2.1.1)
 
 
 def message_envelope(message: Message[Any, Any]) -> tuple[str, tuple[str, ...]]:
@@ -34,15 +33,10 @@ def message_envelope(message: Message[Any, Any]) -> tuple[str, tuple[str, ...]]:
     origins = _mailboxes(message, "Sender") or _mailboxes(message, "From")
     if not origins:
         raise MailError("the message has no origin: give it a From field")
-    recipients: dict[tuple[str, str], str] = {}
-    for name in ("To", "Cc", "Bcc"):
-        for box in _mailboxes(message, name):
-            addr_spec = box.ascii_addr_spec
-            local_part, _, domain = addr_spec.rpartition("@")
-            recipients.setdefault((local_part, domain.lower()), addr_spec)
+    recipients = distinct(box for name in ("To", "Cc", "Bcc") for box in _mailboxes(message, name))
     if not recipients:
         raise MailError("the message has no destination: give it a To, Cc or Bcc field")
-    return origins[0].ascii_addr_spec, tuple(recipients.values())
+    return origins[0].ascii_addr_spec, recipients
 
 
 def _mailboxes(message: Message[Any, Any], name: str) -> list[Mailbox]:
@@ -83,8 +77,8 @@ def message_octets(message: Message[Any, Any], *, eightbit: bool, utf8: bool) ->
         raise MailError(f"the message cannot be written: {error}{way_out}") from error
     octets = stream.getvalue()
     longest = max(map(len, octets.split(b"\r\n")))
-    if longest > _MAX_LINE:
+    if longest > MAX_LINE:
         raise MailError(
-            f"the message has a line of {longest} octets (at most {_MAX_LINE}): set cte='quoted-printable'"
+            f"the message has a line of {longest} octets (at most {MAX_LINE}): set cte='quoted-printable'"
         )
     return octets

@@ -10,8 +10,15 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.mail.charset import decode_octets, decode_words, encode_strictly, word_charset
-from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, check_header_text, folded
+from pytest_smtp4d.mail.charset import (
+    check_header_text,
+    decode_octets,
+    decode_words,
+    encode_strictly,
+    encoded_pieces,
+    word_charset,
+)
+from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -80,12 +87,13 @@ def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[
             return [whole]
         sections = [f'"{section}"' for section in _sections(quoted, room - 2)]
         return [f"{attribute}*{index}={section}" for index, section in enumerate(sections)]
-    label, characters = _percent_encoded(text, style, key)
-    whole = f"{attribute}*={label}''{''.join(characters)}"
+    label, codec = ("UTF-8", "utf-8") if style.utf8 else word_charset(text, style.mode)
+    whole = f"{attribute}*={label}''{_percent_encoded(encode_strictly(text, codec, key))}"
     if len(whole) <= WIDTH - 2:
         return [whole]
-    characters[0] = f"{label}''{characters[0]}"
-    return [f"{attribute}*{index}*={section}" for index, section in enumerate(_sections(characters, room))]
+    opening = f"{label}''"  # some readers decode each section alone, so each is whole
+    pieces = encoded_pieces(text, codec, _percent_encoded, room, room - len(opening))
+    return [f"{attribute}*{index}*={'' if index else opening}{piece}" for index, piece in enumerate(pieces)]
 
 
 def _sections(pieces: list[str], room: int) -> list[str]:
@@ -102,13 +110,9 @@ def _sections(pieces: list[str], room: int) -> list[str]:
     return [*sections, section]
 
 
-def _percent_encoded(text: str, style: HeaderStyle, key: str) -> tuple[str, list[str]]:
-    """Return the charset of a parameter's value and its percent-encoded pieces, characters where it can."""
-    label, codec = ("UTF-8", "utf-8") if style.utf8 else word_charset(text, style.mode)
-    octets = encode_strictly(text, codec, key)
-    if codec != "utf-8":
-        return label, [_PERCENT[octet] for octet in octets]
-    return label, ["".join([_PERCENT[octet] for octet in character.encode("utf-8")]) for character in text]
+def _percent_encoded(octets: bytes) -> str:
+    """Return octets as an extended value has them (RFC 2231 7)."""
+    return "".join([_PERCENT[octet] for octet in octets])
 
 
 def ascii_fallback(name: str) -> str:
@@ -124,7 +128,7 @@ def ascii_fallback(name: str) -> str:
 # A quoted string (closed or not), a ";" or a run of anything else: every octet is looked at once.
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|;|[^;"]+', re.DOTALL)
 # attribute ["*" section] ["*"]                                             RFC 2231 7
-_ATTRIBUTE = re.compile(r"([^*]+)(?:\*(\d{1,4}))?(\*)?", re.ASCII)
+_ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?", re.ASCII)
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")

@@ -387,6 +387,7 @@ def test_the_first_subject_wins_and_comments_need_to_be_one() -> None:
         ("FileName=a.txt; ; =x; x", "a.txt"),
         ('filename="a;b.txt"', "a;b.txt"),
         ("x=y", None),
+        ("file name=a; fil\u00e4=b; " + "x" * 61 + "=c", None),
     ],
 )
 def test_file_names(parameters: str, name: str | None) -> None:

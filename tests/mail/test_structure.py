@@ -147,6 +147,14 @@ def test_file_names_obey_the_header_mode(mode: str, written: str) -> None:
         assert mail_convert_from_mime(octets)["attachments"][0].name == "日本.pdf"
 
 
+@pytest.mark.parametrize("mode", ["US-ASCII_UTF8_QP", "US-ASCII_ISO-2022-JP_UTF8_QP", "ISO-8859-1"])
+def test_long_file_names_are_read_by_the_standard_library(mode: str) -> None:
+    """Each section of a long name can be decoded alone, as some readers do, shift states or not."""
+    name = ("é" if mode == "ISO-8859-1" else "日本") * 40 + ".pdf"
+    message = read({"attachments": [mail_new_attachment(b"x", name)]}, header_charset=mode)
+    assert [part.get_filename() for part in message.iter_attachments()] == [name]
+
+
 @pytest.mark.parametrize(
     ("octets", "eightbit", "written"),
     [
@@ -403,7 +411,7 @@ def test_the_size_of_a_parsed_attachment_is_kept() -> None:
 
 
 def test_absent_parts_of_a_structure() -> None:
-    """None is absent in bodyValues too; a text taken out of `attachments` may be missing, one of the body not."""
+    """None is absent in bodyValues too; an attached text may be missing, one of the body may not."""
     part = {
         "type": "multipart/mixed",
         "subParts": [leaf("1"), leaf("2", name="notes.txt"), leaf("3", disposition="attachment")],
