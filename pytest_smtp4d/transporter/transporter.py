@@ -52,16 +52,8 @@ class _Option(Generic[_T]):
         value: _T = getattr(transporter._options, self._name)  # noqa: SLF001 - its own class
         return value
 
-    if not TYPE_CHECKING:  # so that an assignment is an error there, too
-
-        def __set__(self, transporter, value):
-            """Refuse.
-
-            Raises:
-                AttributeError: always.
-            """
-            message = f"{self._name} is read-only: make another transporter with another {self._name}"
-            raise AttributeError(message)
+    def __set__(self, transporter: _Transporter, value: NoReturn) -> NoReturn:
+        raise AttributeError(f"{self._name} is read-only: make another transporter with another {self._name}")
 
 
 class _Secret:
