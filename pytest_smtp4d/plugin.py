@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
@@ -187,23 +187,55 @@ def _server_timeout(config: pytest.Config) -> float:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Check the markers of a test, and lay out a sweep."""
-    marks = [mark for mark in metafunc.definition.iter_markers() if mark.name in MARKERS]
-    if not marks:
+    """Lay out a sweep; what is wrong with its marker is told by the report on the collection."""
+    marks = [mark for mark in metafunc.definition.iter_markers() if mark.name == "smtp_sweep"]
+    if not marks or "smtp_server" not in metafunc.fixturenames:
         return
+    from pytest_smtp4d.errors import SettingsError
+    from pytest_smtp4d.server.marker import sweep_of
+
+    with suppress(SettingsError):
+        if sweep := sweep_of(marks):
+            metafunc.fixturenames.append("_smtp_markers")
+            metafunc.parametrize("_smtp_markers", sweep.points, ids=sweep.ids, indirect=True)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
+    """Make a marker that could not act a collection error, wherever it stands."""
+    report = yield
+    for item in report.result:
+        if isinstance(item, pytest.Item) and (wrong := _wrong(item)):
+            report.outcome, report.longrepr, report.result = "failed", f"{item.nodeid}: {wrong}", []
+            break
+    return report
+
+
+def _marks(item: pytest.Item) -> list[pytest.Mark]:
+    """Return our marks of an item, the closest first: a parameter's before its function's."""
+    marks = [mark for mark in item.iter_markers() if mark.name in MARKERS]
+    of_parameters = getattr(getattr(item, "callspec", None), "marks", ())
+    return sorted(marks, key=lambda mark: mark not in of_parameters)
+
+
+def _wrong(item: pytest.Item) -> str:
+    """Return why the markers of an item could not act, or ""."""
+    marks = _marks(item)
+    if not marks:
+        return ""
     from pytest_smtp4d.errors import SettingsError
     from pytest_smtp4d.server.marker import check, sweep_of
 
     try:
         check(marks)
         sweep = sweep_of(marks)
-        if sweep and "smtp_server" not in metafunc.fixturenames:
-            raise SettingsError("smtp_sweep: the test does not use the fixture smtp_server: request it")
     except SettingsError as error:
-        raise pytest.Collector.CollectError(f"{metafunc.definition.nodeid}: {error}") from None
-    if sweep:
-        metafunc.fixturenames.append("_smtp_markers")
-        metafunc.parametrize("_smtp_markers", sweep.points, ids=sweep.ids, indirect=True)
+        return str(error)
+    if sweep and "smtp_server" not in getattr(item, "fixturenames", ()):
+        return "smtp_sweep: the test does not use the fixture smtp_server: request it"
+    if sweep and "_smtp_markers" not in getattr(getattr(item, "callspec", None), "params", ()):
+        return "smtp_sweep: it stands on a function, a class or a module, not on a parameter or in a TestCase"
+    return ""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -211,7 +243,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] = getattr(item, "fixturenames", [])
     if "_smtp_markers" in names or {"smtp_server", "make_transporter"}.isdisjoint(names):
         return
-    if any(mark.name in MARKERS for mark in item.iter_markers()):
+    if _marks(item):
         definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined] # noqa: SLF001
         wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
         names.insert(sum(1 for _ in wider), "_smtp_markers")  # the names are sorted by scope
@@ -423,7 +455,7 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeSMTPServer
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
     from pytest_smtp4d.server.marker import settings_of
 
-    return make_smtp_server(**settings_of(request.node.iter_markers()))
+    return make_smtp_server(**settings_of(_marks(request.node)))
 
 
 @pytest.fixture
@@ -435,7 +467,7 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
     from pytest_smtp4d.server import watch
     from pytest_smtp4d.server.marker import declare_faults, settings_of, sweep_of
 
-    marks = list(request.node.iter_markers())
+    marks = _marks(request.node)
     course = request.node.stash[_course]
     before = smtp_server.settings
     settings = settings_of(marks)

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from pytest_smtp4d import SMTPServer
@@ -40,6 +42,66 @@ def test_a_wrong_marker_is_a_collection_error(run: Run, marker: str, words: str)
     pattern = words.replace("[", "[[]").replace("?", "[?]")
     result.stdout.fnmatch_lines([f"*test_it.py::test_marked: {pattern}"])
     result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.parametrize(
+    ("test", "words"),
+    [
+        (
+            """
+            @pytest.mark.parametrize("n", [1, pytest.param(2, marks=pytest.mark.smtp_server(tsl="none"))])
+            def test_marked(smtp_server, n):
+                pass
+            """,
+            "test_marked[[]2]: there is no setting 'tsl' (did you mean 'tls'[?])",
+        ),
+        (
+            """
+            class TestCase(unittest.TestCase):
+                @pytest.mark.smtp_fault("RCTP", reply=550)
+                def test_marked(self):
+                    pass
+            """,
+            "TestCase::test_marked: unknown stage 'RCTP' (did you mean 'RCPT'[?])",
+        ),
+        (
+            """
+            class TestCase(unittest.TestCase):
+                @pytest.fixture(autouse=True)
+                def _server(self, smtp_server):
+                    pass
+
+                @pytest.mark.smtp_sweep
+                def test_marked(self):
+                    pass
+            """,
+            "TestCase::test_marked: smtp_sweep: it stands on a function, a class or a module, *",
+        ),
+        (
+            """
+            @pytest.mark.parametrize("n", [pytest.param(1, marks=pytest.mark.smtp_sweep)])
+            def test_marked(smtp_server, n):
+                pass
+            """,
+            "test_marked[[]1]: smtp_sweep: it stands on a function, a class or a module, *",
+        ),
+    ],
+)
+def test_a_wrong_marker_is_a_collection_error_wherever_it_stands(run: Run, test: str, words: str) -> None:
+    """On a parameter and in a TestCase too; a sweep that could not be laid out is not passed over."""
+    result = run("import unittest\n" + textwrap.dedent(test))
+    result.assert_outcomes(errors=1)
+    result.stdout.fnmatch_lines([f"*test_it.py::{words}"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+@pytest.mark.smtp_server(tls="none", recipient_limit=2)
+@pytest.mark.parametrize(
+    "tls", ["none", pytest.param("implicit", marks=pytest.mark.smtp_server(tls="implicit"))]
+)
+def test_a_parameters_marker_is_closer_than_its_functions(smtp_server: SMTPServer, tls: str) -> None:
+    """What is said for one case wins over what is said for all."""
+    assert (smtp_server.settings.tls, smtp_server.settings.recipient_limit) == (tls, 2)
 
 
 def test_a_wrong_marker_is_a_collection_error_under_xdist(run: Run) -> None:
