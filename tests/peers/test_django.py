@@ -11,11 +11,9 @@ from pytest_smtp4d import MakeSMTPServer, SMTPServer
 pytestmark = pytest.mark.filterwarnings("ignore:Directly creating EmailBackend instances is deprecated")
 
 
-@pytest.fixture(autouse=True)
-def _configured() -> None:
-    """Django wants settings, even those of which none is used."""
-    if not django.conf.settings.configured:
-        django.conf.settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
+# Django wants settings, even where none is used.
+if not django.conf.settings.configured:
+    django.conf.settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
 
 
 def backend(server: SMTPServer, **options: object) -> EmailBackend:
