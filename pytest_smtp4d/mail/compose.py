@@ -34,7 +34,8 @@ from pytest_smtp4d.mail.header import (
     text_field,
 )
 from pytest_smtp4d.mail.message import message_envelope, message_octets
-from pytest_smtp4d.mail.structure import BodyStyle, body_of, write_body
+from pytest_smtp4d.mail.multipart import write_body
+from pytest_smtp4d.mail.structure import BodyStyle, body_of
 
 if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer

@@ -1,15 +1,13 @@
-"""The tree of parts: from the properties of a mail object to the octets of its body.
+"""The structure of a mail: from texts and attachments, or from `bodyStructure`, to a tree of encoded parts.
 
-RFC 2046 5.1 (multipart), RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`). The one thing to know: parts
-are encoded first, so that boundaries can be chosen that none of them holds; trees are walked with a list,
-never by recursion, so their depth is free.
+RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`), RFC 2183. The one thing to know: `attachments` is the
+truth about attachments; a leaf of `bodyStructure` only says where one stands.
 """
 
 from __future__ import annotations
 
-import itertools
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from pytest_smtp4d.errors import MailError, nearest
@@ -25,6 +23,7 @@ from pytest_smtp4d.mail.charset import (
 )
 from pytest_smtp4d.mail.email import shown
 from pytest_smtp4d.mail.header import HeaderStyle, header_items, identifier_field, text_field
+from pytest_smtp4d.mail.multipart import Leaf, Multipart
 from pytest_smtp4d.mail.parameter import (
     ascii_fallback,
     is_media_type,
@@ -33,7 +32,7 @@ from pytest_smtp4d.mail.parameter import (
     read_parameters,
 )
 
-__all__ = ["BodyStyle", "Leaf", "Multipart", "body_of", "write_body"]
+__all__ = ["BodyStyle", "body_of"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,31 +50,6 @@ class BodyStyle:
     mode: MailMode = MailMode.UTF8
     eightbit: bool = True
     sealed: bool = False
-
-
-@dataclass(slots=True)
-class Leaf:
-    """A part with content: its Content-… fields and its encoded body, without a line end after it."""
-
-    header: bytes
-    body: bytes
-
-
-@dataclass(slots=True)
-class Multipart:
-    """A part made of parts.
-
-    Args:
-        type: the media type.
-        parameters: those of Content-Type but the boundary.
-        header: its other fields.
-        children: its parts.
-    """
-
-    type: str
-    parameters: list[tuple[str, str]] = field(default_factory=list)
-    header: bytes = b""
-    children: list[Leaf | Multipart] = field(default_factory=list)
 
 
 def body_of(mail: Mapping[str, Any], style: BodyStyle) -> Leaf | Multipart:
@@ -396,68 +370,3 @@ def _kept_parameters(
                 (attribute, text) for attribute, text in parameters.items() if attribute not in set_elsewhere
             ]
     return []
-
-
-# --- octets ---------------------------------------------------------------------------------------
-
-
-def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes, bytes]:
-    """Return the Content-… fields of a tree and its body, which ends without a line end.
-
-    Args:
-        root: the tree.
-        unique: gives a text that no other message has, of letters and digits; asked once, and again while a
-            part happens to hold its answer.
-    """
-    if isinstance(root, Leaf):
-        return root.header, root.body
-    token = _boundary_token(root, unique)
-    counter = itertools.count(1)
-    boundary = f"=_{next(counter)}_{token}"
-    header = _multipart_header(root, boundary)
-    chunks: list[bytes] = []
-    open_parts: list[tuple[Iterator[Leaf | Multipart], bytes]] = [
-        (iter(root.children), boundary.encode("ascii"))
-    ]
-    while open_parts:
-        children, delimiter = open_parts[-1]
-        child = next(children, None)
-        if child is None:
-            open_parts.pop()
-            chunks.append(b"\r\n--%b--" % delimiter)
-            continue
-        chunks.append(b"\r\n--%b\r\n" % delimiter)
-        if isinstance(child, Leaf):
-            chunks += (child.header, b"\r\n", child.body)
-        else:
-            boundary = f"=_{next(counter)}_{token}"
-            chunks.append(_multipart_header(child, boundary))
-            open_parts.append((iter(child.children), boundary.encode("ascii")))
-    chunks[0] = chunks[0][
-        2:
-    ]  # the first delimiter begins the body: the empty line before it is there already
-    return header, b"".join(chunks)
-
-
-def _multipart_header(node: Multipart, boundary: str) -> bytes:
-    """Write the fields of a multipart; its boundary is of our making and short."""
-    if not node.parameters:
-        return f'Content-Type: {node.type};\r\n boundary="{boundary}"\r\n'.encode("ascii") + node.header
-    parameters = [*node.parameters, ("boundary", boundary)]
-    return parameter_field("Content-Type", node.type, parameters, HeaderStyle(), node.type) + node.header
-
-
-def _boundary_token(root: Multipart, unique: Callable[[], str]) -> str:
-    """Return a token that no leaf holds; base64 and quoted-printable cannot hold the "=_" before it."""
-    bodies: list[bytes] = []
-    waiting: list[Leaf | Multipart] = [root]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, Leaf):
-            bodies.append(node.body)
-        else:
-            waiting += node.children
-    token = unique()
-    while any(f"_{token}".encode("ascii") in body for body in bodies):
-        token += unique()  # longer each time: this ends even where `unique` repeats itself
-    return token
