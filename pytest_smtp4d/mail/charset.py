@@ -1,8 +1,7 @@
-"""Charsets: 4D's four modes, the encodings of bodies and the encoded words of headers.
+"""Charsets: 4D's four modes, and the encodings of bodies both ways.
 
-RFC 2045 6 (transfer encodings), RFC 2047 (encoded words), 4D `headerCharset` and `bodyCharset`. The one
-thing to know: US-ASCII is used where the text allows it, in every mode but for bodies in ISO-8859-1, as
-4D's table says.
+RFC 2045 6 (transfer encodings), RFC 2046 4.1.2 (charsets), 4D `bodyCharset`. The one thing to know: US-ASCII
+is used where the text allows it, in every mode but for bodies in ISO-8859-1, as 4D's table says.
 """
 
 from __future__ import annotations
@@ -11,12 +10,9 @@ import binascii
 import codecs
 import re
 from enum import Enum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
 
 __all__ = [
     "MAX_LINE",
@@ -26,16 +22,13 @@ __all__ = [
     "canonical",
     "check_header_text",
     "decode_octets",
-    "decode_words",
+    "encode_exactly",
     "encode_strictly",
     "encode_text",
-    "encoded_pieces",
-    "encoded_words",
     "fits_lines",
     "mode_of",
     "quoted_printable",
     "text_codec",
-    "word_charset",
 ]
 
 MAX_LINE = 998  # octets without CRLF (RFC 5322 2.1.1)
@@ -144,13 +137,13 @@ def encode_text(
 
 def _charset_for(text: str, mode: MailMode, key: str, preferred: str) -> tuple[str, bytes]:
     """Return the charset that `mode` has for `text`, as it is labelled, and the octets of `text` in it."""
-    if preferred and (octets := _encode_exactly(text, preferred)) is not None:
+    if preferred and (octets := encode_exactly(text, preferred)) is not None:
         return preferred, octets
     if mode is MailMode.ISO88591:
         return "ISO-8859-1", encode_strictly(text, "iso-8859-1", key)
     if text.isascii():
         return "US-ASCII", text.encode("ascii")
-    if mode is MailMode.ISO2022JP and (octets := _encode_exactly(text, "iso-2022-jp")) is not None:
+    if mode is MailMode.ISO2022JP and (octets := encode_exactly(text, "iso-2022-jp")) is not None:
         return "ISO-2022-JP", octets
     return "UTF-8", encode_strictly(text, "utf-8", key)
 
@@ -170,7 +163,7 @@ def encode_strictly(text: str, charset: str, key: str) -> bytes:
         ) from None
 
 
-def _encode_exactly(text: str, charset: str) -> bytes | None:
+def encode_exactly(text: str, charset: str) -> bytes | None:
     """Return the octets of `text` in `charset`, or None where it could not be read back from them."""
     codec = text_codec(charset)
     try:
@@ -280,149 +273,3 @@ def _without_surrogates(text: str, codec: str) -> tuple[str, bool]:
     if codec != "utf-7" or not re.search("[\ud800-\udfff]", text):
         return text, True
     return re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text), False
-
-
-# --- encoded words --------------------------------------------------------------------------------
-#
-#   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="       RFC 2047 2, RFC 2231 5
-
-_LONGEST_WORD = 75
-# What may stand for itself in an encoded word wherever it stands, in a phrase too (RFC 2047 5 (3)); "_" is
-# a blank.
-_Q_LITERAL = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!*+-/")
-_Q = tuple(
-    chr(octet) if octet in _Q_LITERAL else "_" if octet == 32 else f"={octet:02X}" for octet in range(256)
-)
-_WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([QqBb])\?([^?]*)\?=")
-_Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
-_UNPRINTABLE = re.compile(r"[\r\n\0]+")
-
-
-def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD) -> list[str]:
-    """Write `text` as encoded words of at most 75 octets, none of which splits a character (RFC 2047 2).
-
-    Args:
-        text: the text; blanks included, for those between encoded words are not read.
-        mode: the header's mode.
-        key: the property, for the message.
-        room: octets that the first word has on its line; one that does not fit begins on the next.
-
-    Raises:
-        MailError: ISO-8859-1 cannot hold a character; names it.
-    """
-    label, codec = word_charset(text, mode)
-    encode_strictly(text, codec, key)
-    write: Callable[[bytes], str] = _b_text if mode is MailMode.UTF8_BASE64 else _q_text
-    opening = f"=?{label}?{'B' if mode is MailMode.UTF8_BASE64 else 'Q'}?"
-    limit = _LONGEST_WORD - len(opening) - 2
-    first = room - len(opening) - 2
-    return [f"{opening}{piece}?=" for piece in encoded_pieces(text, codec, write, limit, min(first, limit))]
-
-
-def encoded_pieces(
-    text: str, codec: str, write: Callable[[bytes], str], limit: int, first: int
-) -> Iterator[str]:
-    """Yield `text` encoded in pieces that can each be decoded alone, in whole characters.
-
-    Args:
-        text: the text.
-        codec: what makes octets of it; where that has shift states, each piece begins and ends in the first.
-        write: what makes ASCII of octets.
-        limit: octets that a piece may have; one of a single character may be longer.
-        first: octets that the first piece should have; where nothing fits, it has `limit` too.
-    """
-    start, room = 0, first
-    while start < len(text):
-        count = _fitting(text, start, codec, write, room) or _fitting(text, start, codec, write, limit) or 1
-        yield write(text[start : start + count].encode(codec))
-        start += count
-        room = limit
-
-
-def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
-    """Return the charset that `mode` has for header text outside US-ASCII: its label and its codec."""
-    if mode is MailMode.ISO88591:
-        return "ISO-8859-1", "iso-8859-1"
-    if mode is MailMode.ISO2022JP and _encode_exactly(text, "iso-2022-jp") is not None:
-        return "ISO-2022-JP", "iso-2022-jp"
-    return "UTF-8", "utf-8"
-
-
-def _fitting(text: str, start: int, codec: str, write: Callable[[bytes], str], limit: int) -> int:
-    """Return how many characters from `start` fit `limit` octets when written, none parted from its marks."""
-    low, high = 0, min(max(limit, 0), len(text) - start)
-    while low < high:
-        middle = (low + high + 1) // 2
-        if len(write(text[start : start + middle].encode(codec))) <= limit:
-            low = middle
-        else:
-            high = middle - 1
-    if start + low < len(text):  # a mark, a joiner or a selector stays with the character before it
-        count = low
-        while count > 1 and _JOINS.match(text, start + count - 1):
-            count -= 1
-        low = count if count > 1 or low == 1 else low
-    return low
-
-
-# Between these two a reader sees one character: combining marks, joiners, variation selectors, skin tones.
-_JOINS = re.compile(
-    "(?s:.)[\u0300-\u036f\u0591-\u05bd\u064b-\u065f\u200d\ufe00-\ufe0f\U0001f3fb-\U0001f3ff]|\u200d(?s:.)"
-)
-
-
-def _q_text(octets: bytes) -> str:
-    """Return octets as the text of a Q word."""
-    return "".join([_Q[octet] for octet in octets])
-
-
-def _b_text(octets: bytes) -> str:
-    """Return octets as the text of a B word."""
-    return binascii.b2a_base64(octets, newline=False).decode("ascii")
-
-
-def decode_words(text: str) -> str:
-    """Return header text with its encoded words decoded; one that cannot be is left as it stands.
-
-    Neighbours of one charset are joined before decoding, for mailers that split a character between them.
-    What could not stand in a header (CR, LF, NUL) becomes a blank.
-    """
-    if "=?" not in text:
-        return text
-    pieces: list[str] = []
-    pending: list[bytes] = []
-    charset = ""
-    position = 0
-    for match in _WORD.finditer(text):
-        octets = _word_octets(match[2], match[3])
-        if octets is None:
-            continue
-        gap = text[position : match.start()]
-        joined = bool(pending) and not gap.strip(" \t\r\n")
-        if pending and not (joined and match[1].lower() == charset):
-            pieces.append(_decoded_word(pending, charset))
-            pending = []
-        if not joined:
-            pieces.append(gap)
-        pending.append(octets)
-        charset = match[1].lower()
-        position = match.end()
-    if pending:
-        pieces.append(_decoded_word(pending, charset))
-    return "".join(pieces) + text[position:]
-
-
-def _word_octets(encoding: str, text: str) -> bytes | None:
-    """Return the octets of an encoded word, or None where it is none."""
-    octets = text.encode("utf-8", "replace")
-    if encoding in "Qq":
-        return _Q_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), octets.replace(b"_", b" "))
-    try:
-        return binascii.a2b_base64(octets.rstrip(b"=") + b"==")
-    except binascii.Error:
-        return None
-
-
-def _decoded_word(pieces: list[bytes], charset: str) -> str:
-    """Return the text of neighbouring encoded words of one charset."""
-    return _UNPRINTABLE.sub(" ", decode_octets(b"".join(pieces), charset)[0])

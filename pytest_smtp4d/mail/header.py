@@ -14,7 +14,8 @@ from datetime import datetime, timedelta, timezone
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.address import Group, Mailbox
-from pytest_smtp4d.mail.charset import MailMode, check_header_text, encode_strictly, encoded_words
+from pytest_smtp4d.mail.charset import MailMode, check_header_text, encode_strictly
+from pytest_smtp4d.mail.encoded_word import encoded_words
 
 __all__ = [
     "HeaderStyle",

@@ -10,14 +10,8 @@ import re
 import unicodedata
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.mail.charset import (
-    check_header_text,
-    decode_octets,
-    decode_words,
-    encode_strictly,
-    encoded_pieces,
-    word_charset,
-)
+from pytest_smtp4d.mail.charset import check_header_text, decode_octets, encode_strictly
+from pytest_smtp4d.mail.encoded_word import decode_words, encoded_pieces, word_charset
 from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 
 if TYPE_CHECKING:

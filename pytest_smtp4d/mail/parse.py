@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any, cast
 
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
-from pytest_smtp4d.mail.charset import decode_octets, decode_words, text_codec
+from pytest_smtp4d.mail.charset import decode_octets, text_codec
 from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
+from pytest_smtp4d.mail.encoded_word import decode_words
 from pytest_smtp4d.mail.header import read_date
 from pytest_smtp4d.mail.parameter import is_token, read_parameters
 from pytest_smtp4d.mail.tree import Part, read_tree
