@@ -308,6 +308,8 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
+    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+        _end_at_the_users_line(call.excinfo.value)
     report = yield
     course = item.stash.get(_course, None)
     if course is None:
@@ -318,6 +320,20 @@ def pytest_runtest_makereport(
     if call.when == "teardown":
         del item.stash[_course]  # pytest keeps items to the end of the run: not so their messages
     return report
+
+
+def _end_at_the_users_line(error: BaseException) -> None:
+    """Leave our frames out of an error of ours: pytest shows the arguments of frames, and some are secret."""
+    errors = sys.modules.get("pytest_smtp4d.errors")
+    if errors is None or not isinstance(error, errors.SMTP4DError):
+        return
+    entry, last = error.__traceback__, None
+    while entry is not None:
+        if not entry.tb_frame.f_globals.get("__name__", "").startswith("pytest_smtp4d."):
+            last = entry
+        entry = entry.tb_next
+    if last is not None:
+        last.tb_next = None
 
 
 def _sections(config: pytest.Config, report: pytest.TestReport, course: _Course) -> Iterator[tuple[str, str]]:
