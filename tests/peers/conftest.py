@@ -86,7 +86,8 @@ def postfix_server(foreign: Foreign) -> Iterator[Postfix]:
 
 @pytest.fixture
 def postfix(postfix_server: Postfix) -> Iterator[Postfix]:
-    """The Postfix, whose mailboxes are empty before and must be empty after."""
+    """The Postfix, without sessions; its mailboxes are empty before and must be empty after."""
+    postfix_server.wait_for_quiet()
     yield postfix_server
     left = [mailbox for mailbox in postfix_server.mailboxes() if not mailbox.is_empty()]
     for mailbox in left:

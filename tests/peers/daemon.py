@@ -94,6 +94,13 @@ class LogTail:
 
         return wait_until(found, f"{count} x {pattern!r} in {self.path.name}")
 
+    def wait_for_quiet(self, began: str, ended: str) -> None:
+        """Wait until as many sessions have ended as began: what is logged from now on is of new ones."""
+        wait_until(
+            lambda: len(re.findall(began, self.text())) == len(re.findall(ended, self.text())),
+            f"the end of all sessions in {self.path.name}",
+        )
+
     def text(self) -> str:
         """Return what has been logged by now."""
         if not self.path.exists():

@@ -101,6 +101,10 @@ class OpenSMTPD:
             "send_time_out": 20,
         }
 
+    def wait_for_quiet(self) -> None:
+        """Wait until OpenSMTPD has logged the end of every session."""
+        LogTail(self.log, 0).wait_for_quiet("smtp connected", "smtp disconnected")
+
     def log_from_now(self) -> LogTail:
         """Return what will be logged after this moment."""
         return LogTail(self.log, self.log.stat().st_size)

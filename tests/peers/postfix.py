@@ -226,6 +226,10 @@ class Postfix:
             "send_time_out": 20,
         }
 
+    def wait_for_quiet(self) -> None:
+        """Wait until Postfix has logged the end of every session."""
+        LogTail(self.log, 0).wait_for_quiet(r"\]: connect from ", r"\]: disconnect from ")
+
     def log_from_now(self) -> LogTail:
         """Return what will be logged after this moment."""
         return LogTail(self.log, self.log.stat().st_size if self.log.exists() else 0)

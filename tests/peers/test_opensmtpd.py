@@ -41,7 +41,8 @@ def server() -> Iterator[OpenSMTPD]:
 
 @pytest.fixture
 def opensmtpd(server: OpenSMTPD) -> Iterator[OpenSMTPD]:
-    """The OpenSMTPD, whose mailboxes are empty before and must be empty after."""
+    """The OpenSMTPD, without sessions; its mailboxes are empty before and must be empty after."""
+    server.wait_for_quiet()
     yield server
     left = [mailbox for mailbox in server.mailboxes() if not mailbox.is_empty()]
     for mailbox in left:
