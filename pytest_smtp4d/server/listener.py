@@ -140,7 +140,12 @@ class Listener:
             running.connect_accepted_socket(lambda: ServerProtocol(self._state, running), accepted)
         )
         self._arriving.add(task)
-        task.add_done_callback(self._arriving.discard)
+        task.add_done_callback(self._arrived)
+
+    def _arrived(self, task: asyncio.Task[Any]) -> None:
+        self._arriving.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._state.failed(error, "the server at CONNECT")
 
     def _pause(self) -> None:
         """Wait for a descriptor to become free, instead of trying all the time."""

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -78,6 +78,9 @@ class Connection(SMTP):
         state: what it shares with the other connections of its server.
         loop: the loop it runs in.
     """
+
+    command_size_limits: ClassVar[dict[str, int]] = {}
+    """aiosmtpd's constructor clears this dict, which it shares with every other server of the process."""
 
     def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__(

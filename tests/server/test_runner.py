@@ -338,10 +338,13 @@ def hung_in_content(server: SMTPServer, connect: Connect) -> None:
     client.send(b"and then")
 
 
+released = threading.Event()
+"""Ends the callback that hangs, after the test."""
+
+
 def hung_in_a_predicate(server: SMTPServer, connect: Connect) -> None:
     """A callback that does not return."""
-    forever = threading.Event()
-    server.on("NOOP", lambda event: forever.wait(5)).reply(250)
+    server.on("NOOP", lambda event: released.wait(60)).reply(250)
     client = connect(server, tls=True)
     client.open()
     client.send(b"NOOP\r\n")
@@ -379,11 +382,16 @@ def hung_not_reading(server: SMTPServer, connect: Connect) -> None:
 )
 def test_stop_is_bounded(hang: Callable[[SMTPServer, Connect], None], connect: Connect) -> None:
     """Whatever clients do, `stop` returns within a second and cuts them."""
+    released.clear()
     server = SMTPServer(tls="implicit", strict=False).start()
     hang(server, connect)
     began = time.monotonic()
     server.stop()
     assert time.monotonic() - began < 1
+    released.set()
+    for thread in threading.enumerate():
+        if thread.name == "smtp4d NOOP predicate":
+            thread.join()
     assert all(session.ended for session in server.sessions)
     assert refuses(server)
 
