@@ -63,10 +63,9 @@ def server_options() -> str:
 
 def settings() -> str:
     """What a fake server is set to: the meanings are those of the class's docstring."""
-    from pytest_smtp4d.server.settings import NAMES, ServerSettings
+    from pytest_smtp4d.server.settings import NAMES, ServerSettings, meanings
 
-    argument = re.compile(r"^        (\w+): (.*?)(?=\n        \w+: |\n\n)", re.MULTILINE | re.DOTALL)
-    meanings = dict(argument.findall(ServerSettings.__doc__ or ""))
+    words = meanings()
     plain = ServerSettings()
     # Of these the default is a rule, not a value.
     rules = {
@@ -81,7 +80,7 @@ def settings() -> str:
     return rows(
         ("setting", "default", "what it does"),
         (
-            (f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), " ".join(meanings[name].split()))
+            (f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), words[name])
             for name in NAMES
         ),
     )
