@@ -17,7 +17,7 @@ from pytest_smtp4d.server.violation import VIOLATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "MECHANISMS", "ServerSettings"]
+__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "MECHANISMS", "ServerSettings", "meanings"]
 
 TLS_MODES = ("none", "starttls", "implicit")
 CERTIFICATES = (
@@ -171,6 +171,15 @@ NAMES = tuple(setting.name for setting in fields(ServerSettings) if setting.init
 """The names of all settings, in the order of the documentation."""
 
 _NAMES = frozenset(NAMES)
+
+
+def meanings() -> dict[str, str]:
+    """Return what each setting does, in the words of the class's docstring (nothing under `python -OO`)."""
+    import re
+
+    argument = re.compile(r"^        (\w+): (.*?)(?=\n        \w+: |\n\n)", re.MULTILINE | re.DOTALL)
+    found = argument.findall(ServerSettings.__doc__ or "")
+    return {name: " ".join(words.split()).removesuffix(".") for name, words in found}
 
 
 def _is_loopback(host: str) -> bool:

@@ -12,7 +12,7 @@ import contextlib
 import socket
 import ssl
 import struct
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
@@ -79,7 +79,7 @@ class Connection(SMTP):
         loop: the loop it runs in.
     """
 
-    command_size_limits: ClassVar[dict[str, int]] = {}
+    command_size_limits: dict[str, int] = {}  # noqa: RUF012 - what aiosmtpd says it is
     """aiosmtpd's constructor clears this dict, which it shares with every other server of the process."""
 
     def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop) -> None:
