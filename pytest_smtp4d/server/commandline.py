@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smtp4d.errors import SettingsError, nearest
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.runner import SMTPServer
-from pytest_smtp4d.server.settings import CERTIFICATES, NAMES, ServerSettings
+from pytest_smtp4d.server.settings import CERTIFICATES, NAMES, ServerSettings, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -129,15 +129,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _add_settings(serve: argparse.ArgumentParser) -> None:
-    group = serve.add_argument_group(
-        "settings", "as in the reference; what is not given has the same default"
-    )
+    group = serve.add_argument_group("settings", "what is not given has the default of the reference")
+    words = meanings()
     for setting in fields(ServerSettings):
         name = setting.name
         if name not in NAMES or name in _OMITTED:
             continue
         option = f"--{name.replace('_', '-')}"
-        keywords: dict[str, Any] = {"dest": name, "default": None}
+        keywords: dict[str, Any] = {"dest": name, "default": None, "help": words.get(name)}
         if name in _BOOLEANS:
             group.add_argument(option, action=argparse.BooleanOptionalAction, **keywords)
         elif name in _LISTS:
