@@ -17,7 +17,14 @@ from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["ascii_fallback", "is_media_type", "is_token", "parameter_field", "read_parameters"]
+__all__ = [
+    "ascii_fallback",
+    "is_media_type",
+    "is_token",
+    "parameter_field",
+    "read_parameters",
+    "_without_comment",
+]
 
 # token = 1*<any CHAR but SPACE, CTLs and tspecials>                        RFC 2045 5.1
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,200}")
@@ -149,14 +156,21 @@ def read_parameters(text: str) -> tuple[str, dict[str, str]]:
         if not equals or not match_name:
             continue
         name, section, extended = match_name.groups()
-        value = _unquoted(value.strip(" \t"))
+        value = value.strip(" \t")
+        value = _unquoted(value if name in ("name", "filename") else _without_comment(value))
         if section is None and extended is None:
             plain.setdefault(name, decode_words(value))
         else:
             sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, value))
     extended_values = {name: _joined(found) for name, found in sections.items()}
     values = {name: _STRAY.sub(" ", value) for name, value in {**plain, **extended_values}.items()}
-    return pieces[0].strip(" \t").lower(), values
+    return _without_comment(pieces[0].strip(" \t")).lower(), values
+
+
+def _without_comment(text: str) -> str:
+    """Return the value of a structured field without a comment at its end: `us-ascii (Plain text)`."""
+    opening = text.rfind("(") if text.endswith(")") else -1
+    return text[:opening].rstrip(" \t") if opening >= 0 else text
 
 
 def _unquoted(value: str) -> str:

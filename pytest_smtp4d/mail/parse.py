@@ -156,7 +156,7 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
         if part.type.startswith("multipart/"):
             described["type"] = "text/plain"  # without parts it is shown as the text that it is
         described["partId"] = part_id = f"p{len(values) + len(attachments) + 1:04}"
-        encoding = part.value_of("content-transfer-encoding").partition(";")[0].strip(" \t").lower()
+        encoding = read_parameters(part.value_of("content-transfer-encoding"))[0]
         raw = octets[part.start : part.end]
         if part.end == len(octets) and encoding != "base64":
             raw = _LAST_LINE_END.sub(b"", raw)
