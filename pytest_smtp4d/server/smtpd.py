@@ -50,6 +50,9 @@ TURN = 1000
 LINGER = 1.0
 """Seconds for which a connection that we closed still takes, and throws away, what the client sends."""
 
+TLS_HANDSHAKE = b"\x16\x03"
+"""How a TLS record of a handshake begins (RFC 8446 5.1)."""
+
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _TOO_LONG = b""
 
@@ -109,6 +112,7 @@ class Connection(SMTP):
         self._closing = False
         self._eof = False
         self._turn_due = False
+        self._spoke = False
         self.has_quit = False
         """Whether the client sent QUIT."""
         self._linger: asyncio.TimerHandle | None = None
@@ -387,8 +391,12 @@ class Connection(SMTP):
                 if commands > TURN:
                     self._yield_turn()
                     return
+                if not self._spoke and self._pipe is None and self._input.startswith(TLS_HANDSHAKE):
+                    self.hang_up("TLS handshake where clear text was due: use STARTTLS")
+                    return
                 if not self._input or (line := self._take_line(self._input)) is None:
                     break
+                self._spoke = True
                 pipelined, self._early = self._early > 0, max(0, self._early - len(line))
                 self._start(self.command(line, pipelined))
             elif self._wanted is None or not self._input:

@@ -424,7 +424,7 @@ def test_nothing_is_left_of_thousands_of_servers() -> None:
         use(number)
     watch.begin()  # as the next test does
     gc.collect()
-    assert resources() == before
+    assert all(now <= then for now, then in zip(resources(), before, strict=True))
     assert len(gc.get_objects()) - objects < 2000
     tasks = loop.current().run(_tasks())
     assert tasks == 1  # the one that asks

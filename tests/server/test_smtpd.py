@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import socket
+import ssl
 import threading
 from typing import TYPE_CHECKING
 
@@ -230,6 +231,21 @@ def test_octets_behind_starttls_are_never_executed(connect: Connect) -> None:
         assert client.is_silent(0.03)
         assert client.code("EHLO client.example.com") == 250
         assert server.transactions == ()
+
+
+@pytest.mark.parametrize("tls", ["none", "starttls"])
+def test_a_tls_handshake_where_clear_text_is_due(smtp_server: SMTPServer, connect: Connect, tls: str) -> None:
+    """A client that takes the port for one of implicit TLS is told apart from one that violates SMTP."""
+    smtp_server.configure(tls=tls)
+    for _ in range(10):
+        client = connect()
+        with pytest.raises((ssl.SSLError, ConnectionError)):
+            client.start_tls()
+    smtp_server.check()
+    assert {session.ended for session in smtp_server.sessions} == {
+        "TLS handshake where clear text was due: use STARTTLS"
+    }
+    assert {session.commands for session in smtp_server.sessions} == {()}
 
 
 SMUGGLED = b"MAIL FROM:<eve@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nevil\r\n.\r\n"
