@@ -43,15 +43,16 @@ class Reply:
     Args:
         code: the three digits, 200 to 599.
         text: the text without codes; the lines of a multi-line reply joined by a newline.
+        enhanced_code: "5.1.1" or None (RFC 3463); unless given, the one at the head of the text.
     """
 
     code: int
     text: str = ""
+    enhanced_code: str | None = None
 
-    @property
-    def enhanced_code(self) -> str | None:
-        """The code at the head of the text, such as "5.1.1", or None (RFC 3463)."""
-        return enhanced_code_of(self.code, self.text)
+    def __post_init__(self) -> None:
+        if self.enhanced_code is None and self.text[1:2] == ".":
+            object.__setattr__(self, "enhanced_code", enhanced_code_of(self.code, self.text))
 
     @property
     def severity(self) -> Severity:

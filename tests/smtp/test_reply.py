@@ -25,6 +25,7 @@ def test_the_enhanced_code_heads_the_text(code: int, text: str, enhanced: str | 
     """It is read where it stands, and left there."""
     reply = Reply(code, text)
     assert (reply.enhanced_code, reply.text) == (enhanced, text)
+    assert reply == Reply(code, text, enhanced)
 
 
 @pytest.mark.parametrize(
