@@ -23,7 +23,6 @@ __all__ = [
     "is_token",
     "parameter_field",
     "read_parameters",
-    "_without_comment",
 ]
 
 # token = 1*<any CHAR but SPACE, CTLs and tspecials>                        RFC 2045 5.1
