@@ -201,12 +201,17 @@ async def _resolve_async(want: Resolve) -> list[Address]:
 # -- TLS contexts and causes ---------------------------------------------------------------------------
 
 
-@lru_cache(maxsize=1)
 def default_context() -> ssl.SSLContext:
     """Return the context for servers of the world: system trust, names by SAN only, TLS 1.2 at least.
 
     Made once per process, and only when a verified connection is opened: loading the system's CAs is slow.
+    Where the environment names other trust (OpenSSL's SSL_CERT_FILE and SSL_CERT_DIR), it is made anew.
     """
+    return _default_context(os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
+
+
+@lru_cache(maxsize=2)
+def _default_context(*_trust: str | None) -> ssl.SSLContext:
     context = ssl.create_default_context()
     context.hostname_checks_common_name = False
     context.minimum_version = ssl.TLSVersion.TLSv1_2

@@ -44,6 +44,29 @@ def test_without_it_they_do_not(smtp_server: SMTPServer) -> None:
         client.starttls(context=ssl.create_default_context())
 
 
+def test_the_transporters_own_context_follows(run: Run) -> None:
+    """The context that a transporter makes when none is given trusts with the fixture, and only with it."""
+    result = run(
+        """
+        from pytest_smtp4d import SMTPTransporter
+
+        def is_trusted(server):
+            with SMTPTransporter(host="localhost", port=server.port) as transporter:
+                return transporter.check_connection().success
+
+        def test_before(smtp_server):
+            assert not is_trusted(smtp_server)
+
+        def test_with(smtp_server, smtp_trust):
+            assert is_trusted(smtp_server)
+
+        def test_after(smtp_server):
+            assert not is_trusted(smtp_server)
+        """
+    )
+    result.assert_outcomes(passed=3)
+
+
 def test_the_systems_roots_stay_trusted(smtp_trust: Path) -> None:
     """The bundle has every certificate that a default context had before, and one more."""
     with_it = ssl.create_default_context().cert_store_stats()["x509_ca"]
