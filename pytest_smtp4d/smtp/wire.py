@@ -65,7 +65,7 @@ class ReplyReader:
 
     def feed(self, octets: bytes) -> None:
         """Take octets as they arrived."""
-        self._buffer = self.rest() + octets
+        self._buffer = self._buffer[self._start :] + octets
         self._start = 0
 
     @property

@@ -19,7 +19,7 @@ from collections.abc import Generator
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp.dialogue import Exchange, UpgradeTLS
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
 __all__ = ["Channel", "Deadline", "Ready", "Resolve", "Work", "default_context", "run_async", "run_blocking"]
 
 _CHUNK = 65536
-_HAS_POLL = hasattr(select, "poll")  # not on Windows
 _T = TypeVar("_T")
 Address = tuple[int, Any]
 
@@ -60,12 +59,45 @@ class Deadline:
         return f"{self.option} of {self.seconds:g} s is over"
 
 
-class Ready(NamedTuple):
-    """Wait until the socket can be read, or, with `write`, until it can be read or written."""
+class Ready:
+    """Wait until the socket can be read, or, with `write`, until it can be read or written.
 
-    socket: socket.socket
-    write: bool
+    A channel has one, and yields it again and again: to make what waits costs as much as waiting.
+    """
+
+    __slots__ = ("_poll", "deadline", "socket", "write")
+
     deadline: Deadline
+
+    def __init__(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.write = False
+        self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none
+        if self._poll is not None:
+            self._poll.register(sock, select.POLLIN)
+
+    def until(self, deadline: Deadline, *, write: bool) -> Ready:
+        """Return this, told until when and what for."""
+        self.deadline = deadline
+        self._wait_for(write)
+        return self
+
+    def is_readable(self) -> bool:
+        """True when the socket can be read now."""
+        self._wait_for(False)
+        return self.within(0)
+
+    def within(self, seconds: float) -> bool:
+        """Wait, and return whether it came to that within so many seconds."""
+        if self._poll is None:
+            return any(select.select([self.socket], [self.socket] if self.write else [], [], seconds))
+        return bool(self._poll.poll(seconds * 1000))
+
+    def _wait_for(self, write: bool) -> None:
+        if write is not self.write:
+            self.write = write
+            if self._poll is not None:
+                self._poll.modify(self.socket, select.POLLIN | (select.POLLOUT if write else 0))
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +150,9 @@ async def run_async(work: Work[_T]) -> _T:
 def _waited(want: Ready | Resolve) -> list[Address] | None:
     if isinstance(want, Resolve):
         return _resolve(want)
-    if not _poll(want.socket, want.write, want.deadline.remaining()):
+    if not want.within(want.deadline.remaining()):
         raise TimeoutError
     return None
-
-
-def _poll(sock: socket.socket, write: bool, seconds: float) -> bool:
-    """True when the socket can be read, or with `write` written, within that time."""
-    if not _HAS_POLL:
-        return any(select.select([sock], [sock] if write else [], [], seconds))
-    poll = select.poll()
-    poll.register(sock, select.POLLIN | (select.POLLOUT if write else 0))
-    return bool(poll.poll(seconds * 1000))
 
 
 async def _wait_async(want: Ready) -> None:
@@ -279,6 +302,7 @@ class Channel:
 
     def __init__(self, sock: socket.socket, host: str, log: SessionLog) -> None:
         self._socket = sock
+        self._ready = Ready(sock)
         self._host = host
         self._log = log
         self._reader = ReplyReader()
@@ -384,7 +408,7 @@ class Channel:
             complete = not step.octets and self._collect(replies, len(step.stages))
             while not complete and self._eof is None:
                 unsent = self._write(unsent)
-                yield Ready(self._socket, bool(unsent), deadline)
+                yield self._ready.until(deadline, write=bool(unsent))
                 self._read()
                 complete = self._collect(replies, len(step.stages))
         except TimeoutError:
@@ -432,7 +456,7 @@ class Channel:
                 done = tls.handshake()
                 unsent = self._write(memoryview(unsent.tobytes() + tls.pending()))
                 if unsent or not done:
-                    yield Ready(self._socket, bool(unsent), deadline)
+                    yield self._ready.until(deadline, write=bool(unsent))
                     self._read()
         except TimeoutError:
             raise self._timed_out("TLS", deadline) from None
@@ -498,7 +522,7 @@ class Channel:
     def is_dead(self) -> bool:
         """True when the peer closed, reset, or said something since the last reply; never waits."""
         try:
-            while self._eof is None and self._reader.is_empty and _poll(self._socket, False, 0):
+            while self._eof is None and self._reader.is_empty and self._ready.is_readable():
                 self._read()
         except ssl.SSLError:
             return True
@@ -530,7 +554,7 @@ def _connected(family: int, address: object, deadline: Deadline) -> Work[socket.
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         code = sock.connect_ex(address)  # type: ignore[arg-type]
         while code in (errno.EINPROGRESS, errno.EWOULDBLOCK):
-            yield Ready(sock, True, deadline)
+            yield Ready(sock).until(deadline, write=True)
             code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
         if code:
             raise OSError(code, os.strerror(code))
