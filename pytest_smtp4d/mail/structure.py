@@ -198,8 +198,9 @@ class _Contents:
         self._values = _checked_values(mail["bodyValues"])
         self._may_lack = mail.get("attachments") is not None
         self._attachments = attachments
-        self._by_part = {item.part_id: item for item in attachments if item.part_id is not None}
-        self._by_cid = {item.cid: item for item in attachments if item.cid is not None}
+        # Those of another mail may be here too, with the same part ids: name and type must agree as well.
+        self._by_origin = {(item.part_id, item.name, item.type): item for item in reversed(attachments)}
+        self._by_cid = {item.cid: item for item in reversed(attachments) if item.cid is not None}
         self._placed: set[int] = set()
         self._style = style
 
@@ -212,7 +213,7 @@ class _Contents:
         part_id = str(part.get("partId") or part.get("partID") or "")
         if part_id in self._values:
             return [_value_leaf(part, self._values[part_id], path, self._style)]
-        attachment = self._by_part.get(part_id) or self._by_cid.get(part.get("cid") or "")
+        attachment = self._attachment_of(part, part_id)
         if attachment is not None:
             self._placed.add(id(attachment))
             media_type, encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
@@ -220,6 +221,11 @@ class _Contents:
         if self._may_lack and _may_be_attachment(part):
             return []
         raise MailError(f"{path}: neither bodyValues nor attachments has content for the part {part_id!r}")
+
+    def _attachment_of(self, part: Mapping[str, Any], part_id: str) -> MailAttachment | None:
+        """Return the attachment that was parsed from a leaf, or else the one with its cid."""
+        origin = (part_id, part.get("name") or "", part["type"])
+        return self._by_origin.get(origin) or self._by_cid.get(part.get("cid") or "")
 
     def unplaced(self) -> list[Leaf]:
         """Return the attachments that no leaf has asked for."""

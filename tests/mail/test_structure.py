@@ -342,6 +342,31 @@ def test_attachments_of_a_parsed_mail_can_be_changed(change: Any, tree: Any) -> 
     assert shape(read(mail)) == ("mixed", tree)
 
 
+def test_attachments_of_two_mails_are_not_confused() -> None:
+    """Part ids are those of one mail: an attachment taken from another never stands in for one of this."""
+    mail: Any = mail_convert_from_mime(SOURCE)
+    other = octets_of(
+        {"textBody": "t", "htmlBody": "h", "attachments": [PHOTO, mail_new_attachment(b"b", "b.pdf")]}
+    )
+    mail["attachments"] = [*mail_convert_from_mime(other)["attachments"], *mail["attachments"]]
+    message = read(mail)
+    assert shape(message) == (
+        "mixed",
+        [
+            ("alternative", ["text/plain", ("related", ["text/html", "logo.png"])]),
+            "a.pdf",
+            "photo.jpg",
+            "b.pdf",
+        ],
+    )
+    assert [item.get_content() for item in mail_convert_from_mime(octets_of(mail))["attachments"]] == [
+        b"png",
+        b"pdf",
+        b"jpg",
+        b"b",
+    ]
+
+
 def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
     """A mail that was one attachment, taken out, is an empty text."""
     mail: Any = mail_convert_from_mime(
