@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.action import shown_predicate
+from pytest_smtp4d.server.match import shown_match
 from pytest_smtp4d.server.transcript import escaped
 
 if TYPE_CHECKING:
@@ -266,26 +266,19 @@ def _text_difference(expected: str, actual: str) -> Iterator[str]:
     if before == after:
         # Only line ends differ, which splitting into lines has hidden.
         before, after = ([repr(line)[1:-1] for line in text.splitlines(True)] for text in (expected, actual))
-    lines = [
-        line for line in difflib.unified_diff(before, after, n=1, lineterm="") if line[:3] not in _DIFF_HEAD
-    ]
+    lines = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]  # without the names of files
     for line in lines[:_SHOWN_ROWS]:
         yield f"    {line[:_SHOWN_VALUE]}"
     if len(lines) > _SHOWN_ROWS:
         yield f"    ({len(lines) - _SHOWN_ROWS} more lines)"
 
 
-_DIFF_HEAD = ("---", "+++")
-
-
 def _shown(value: object) -> str:
-    """Return a value for a person: a predicate by its name, a long one cut."""
-    if isinstance(value, re.Pattern):
-        return f"re.compile({value.pattern!r})"
+    """Return a value for a person: a pattern and a predicate as they were written, a long one cut."""
     if isinstance(value, (list, tuple)):
         text = f"[{', '.join(map(_shown, value))}]"
     else:
-        text = shown_predicate(value) if callable(value) else repr(value)
+        text = shown_match(value)
     return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}… ({len(text)} characters)"
 
 

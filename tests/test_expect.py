@@ -188,6 +188,16 @@ def test_a_text_of_lines_is_compared_by_lines() -> None:
     ]
 
 
+def test_a_line_of_dashes_differs_as_any_other() -> None:
+    """The line before a signature, "-- ", is not taken for a part of the difference's own head."""
+    received = message(body="Hello\r\n++ more\r\n")
+    assert lack({"text_body": "Hello\n-- \n"}, [received], []).split("\n")[4:7] == [
+        "     Hello",
+        "    --- ",
+        "    +++ more",
+    ]
+
+
 def test_only_line_ends_differ() -> None:
     """Texts that differ in line ends alone show them."""
     received = message(body="one\r\ntwo\r\n\r\n")

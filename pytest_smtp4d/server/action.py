@@ -35,7 +35,6 @@ __all__ = [
     "check_octets",
     "check_positive",
     "make_reply",
-    "shown_predicate",
 ]
 
 
@@ -242,8 +241,3 @@ def check_octets(value: object) -> bytes:
     if not isinstance(value, (bytes, bytearray)) or not value:
         raise SettingsError(f"send() takes octets (bytes, at least one), not {value!r}")
     return bytes(value)
-
-
-def shown_predicate(predicate: object) -> str:
-    """Return the name of a user's function for a message, without the function around it."""
-    return str(getattr(predicate, "__qualname__", repr(predicate))).rpartition("<locals>.")[2]

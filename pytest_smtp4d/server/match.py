@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.action import STAGES, shown_predicate
+from pytest_smtp4d.server.action import STAGES
 
 if TYPE_CHECKING:
     from pytest_smtp4d.server.record import Session, Transaction
@@ -87,7 +87,9 @@ def matcher(stage: str, match: object) -> Callable[[Event], object] | None:
 
 
 def shown_match(match: object) -> str:
-    """Return a match for a message, as it was written."""
+    """Return a pattern or a predicate for a message as it was written, any other value by its repr."""
     if isinstance(match, re.Pattern):
         return f"re.compile({match.pattern!r})"
-    return shown_predicate(match) if callable(match) else repr(match)
+    if callable(match):  # without the function that a test's own function stands in
+        return str(getattr(match, "__qualname__", repr(match))).rpartition("<locals>.")[2]
+    return repr(match)
