@@ -15,7 +15,8 @@ from functools import cached_property
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.server.transcript import MASK, VERBS, Transcript, TranscriptLine, redact
+from pytest_smtp4d.errors import MailError
+from pytest_smtp4d.server.transcript import MASK, VERBS, Transcript, TranscriptLine, begins_login, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -204,9 +205,11 @@ def _addr_specs(addresses: object) -> list[str]:
 
 def _compared(addr_spec: str) -> str:
     """Return a mailbox so that two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
+    from pytest_smtp4d.mail.address import ascii_domain
+
     local_part, at, domain = addr_spec.rpartition("@")
-    with contextlib.suppress(UnicodeError):
-        domain = domain.encode("idna").decode("ascii")
+    with contextlib.suppress(MailError):
+        domain = ascii_domain(domain)
     return f"{local_part}{at}{domain.lower()}"
 
 
@@ -340,9 +343,10 @@ class Session:
 
     def record_command(self, verb: str, argument: str) -> int:
         """Record a command (called by the server only); return its index for `record_reply`."""
-        if verb[:4].upper() == "AUTH":
+        line = f"{verb} {argument}" if argument else verb
+        if begins_login(line):
             self._login_began = True
-            verb, _, argument = redact(f"{verb} {argument}" if argument else verb).partition(" ")
+            verb, _, argument = redact(line).partition(" ")
         elif self._login_began and verb not in VERBS:
             verb, argument = MASK, ""
         self._commands.append((verb, argument))

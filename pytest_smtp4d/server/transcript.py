@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "VERBS", "Direction", "Transcript", "TranscriptLine", "escaped", "redact"]
+__all__ = ["MASK", "VERBS", "Direction", "Transcript", "TranscriptLine", "begins_login", "escaped", "redact"]
 
 MASK = "********"
 """What stands where a secret stood."""
@@ -40,6 +40,11 @@ _AUTH = re.compile(
 )
 # A slip such as "AUTHPLAIN AG…", "AUTHENTICATE PLAIN AG…" or "AUTH=AG…" carries a secret all the same.
 _NEARLY_AUTH = re.compile(r"(\s*(?i:AUTH)(?:(?:[A-Z]{1,16}|[a-z]{1,16})(?=\s|\Z))?)(.*)", re.DOTALL)
+
+
+def begins_login(line: str) -> bool:
+    """Return whether a command line is AUTH, or a slip of it: from there on, stray lines may be secrets."""
+    return line.lstrip()[:4].upper() == "AUTH"
 
 
 def redact(line: str) -> str:
@@ -126,9 +131,9 @@ class Transcript:
         if direction == "C" and not is_content:
             if secret or (self._login_began and stage == "UNKNOWN"):
                 octets = MASK.encode()
-            elif octets.lstrip()[:4].upper() == b"AUTH":
+            elif begins_login(line := octets.decode("latin-1")):
                 self._login_began = True
-                octets = redact(octets.decode("latin-1")).encode("latin-1")
+                octets = redact(line).encode("latin-1")
         self._entries.append((direction, octets, stage, tls, at, is_content))
 
     @property
@@ -182,7 +187,7 @@ def _content_lines(content: bytes, *, whole: bool) -> Iterator[str]:
         shown, body = content[:split], content[split:]
     if shown:
         for line in shown.removesuffix(b"\n").removesuffix(b"\r").split(b"\n"):
-            yield f"C: {escaped(line.removesuffix(bytes([13])))}"
+            yield "C: " + escaped(line.removesuffix(b"\r"))
     if body:
         count = body.count(b"\n") + (not body.endswith(b"\n"))
         lines = "1 line" if count == 1 else f"{count} lines"

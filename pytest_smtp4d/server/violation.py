@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_smtp4d.server.transcript import MASK, VERBS, escaped
+from pytest_smtp4d.server.transcript import MASK, VERBS, begins_login, escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -239,7 +239,7 @@ class Judge:
             elif self._misplaced(verb, pipelined):
                 found.append(("out-of-order", None))
         # What is no verb, after a login began, may be an answer to a challenge that was never given.
-        self._login_began = self._login_began or verb == "AUTH"
+        self._login_began = self._login_began or begins_login(verb or argument)
         if not found:
             return ()
         shown = _shown(line) if verb in VERBS or not self._login_began else MASK
@@ -286,7 +286,7 @@ class Judge:
             reply: what the client was told.
             offered: for EHLO, the keywords of the reply, upper case.
         """
-        positive = reply.code < 400
+        positive = reply.is_positive
         if verb == "RCPT":
             self._rcpt_tried = True
             self._rcpt = self._rcpt or positive

@@ -218,6 +218,8 @@ def test_a_session_masks_a_login() -> None:
     session.record_command("HELLO", "x")
     session.record_command("AUTHPLAIN", "AGpvZQBodW50ZXIy")
     session.record_command("AUTH\tPLAIN", "AGpvZQBodW50ZXIy")
+    session.record_command("", "AUTH PLAIN AGpvZQBodW50ZXIy")
+    session.record_command("\tAUTH", "PLAIN AGpvZQBodW50ZXIy")
     session.record_command("AUTH", "PLAIN AGpvZQBodW50ZXIy")
     session.record_command("AUTH", "LOGIN")
     session.record_command("AHVUDGVYMG==", "")
@@ -226,6 +228,8 @@ def test_a_session_masks_a_login() -> None:
         ("HELLO", "x"),
         ("AUTHPLAIN", "********"),
         ("AUTH\tPLAIN", "********"),
+        ("", "AUTH PLAIN ********"),
+        ("\tAUTH", "PLAIN ********"),
         ("AUTH", "PLAIN ********"),
         ("AUTH", "LOGIN"),
         ("********", ""),

@@ -323,6 +323,15 @@ def test_a_stray_answer_is_masked() -> None:
     assert (before.line, after.line) == ("am9l\\n", "********")
 
 
+@pytest.mark.parametrize(("verb", "argument"), [("AUTHLOGIN", ""), ("", "AUTH LOGIN"), ("\tAUTH", "LOGIN")])
+def test_a_stray_answer_after_a_slip_of_auth_is_masked(verb: str, argument: str) -> None:
+    """A client that misspells AUTH may go on to answer challenges that never came."""
+    client = Client(offered=("SIZE",)).greeted()
+    client.judge.command(verb, argument, f"{verb} {argument}\r\n".encode(), pipelined=False)
+    (violation,) = client.judge.command("AM9L", "", b"am9l\n", pipelined=False)
+    assert violation.line == "********"
+
+
 def test_leaving_without_quit() -> None:
     """Closing without QUIT is recorded, not failed; a client that never said EHLO has no session to end."""
     (violation,) = Client().greeted().judge.closed(quit_sent=False)
