@@ -11,6 +11,7 @@ import itertools
 import logging
 import os
 import threading
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -27,7 +28,7 @@ REGULAR_LIMIT = 10_000_000
 """Octets after which the regular log goes on in a file with the next number."""
 
 _sequence = itertools.count(1)  # one for all logs of the process, as in 4D
-_writing = threading.Lock()
+_writing = threading.RLock()
 
 
 class Log(Protocol):
@@ -111,10 +112,12 @@ class RegularLog:
 
     def write(self, lines: Iterable[str]) -> None:
         """Append lines, and go on in the next file when this one is full; a file of that name is replaced."""
-        if self._file.append(lines) >= REGULAR_LIMIT:
-            self._number += 1
-            self._file = self._open()
-            self._file.path.unlink(missing_ok=True)
+        with _writing:  # or two threads would both go on, and one replace what the other has written
+            if self._file.append(lines) >= REGULAR_LIMIT:
+                self._number += 1
+                self._file = self._open()
+                with suppress(OSError):  # one that cannot be replaced is told of by the next write
+                    self._file.path.unlink(missing_ok=True)
 
 
 _regular: RegularLog | None = None
@@ -152,9 +155,6 @@ class SessionLog:
     def __init__(self, logs: tuple[Log, ...]) -> None:
         self._logs = logs
 
-    def __bool__(self) -> bool:
-        return bool(self._logs)
-
     def event(self, text: str) -> None:
         """Write that a session began or ended, or that TLS is on."""
         for log in self._logs:
@@ -167,7 +167,7 @@ class SessionLog:
         header = octets.partition(b"\r\n\r\n")[0] if is_content else octets
         for log in self._logs:
             told = octets if log.shows_content else header
-            log.write([shown] if shown is not None else _lines("C > ", told))
+            log.write([f"C > {shown}"] if shown is not None else _lines("C > ", told))
 
     def received(self, reply: Reply) -> None:
         """Write what the server answered."""
@@ -178,3 +178,12 @@ class SessionLog:
 def _lines(prefix: str, octets: bytes) -> list[str]:
     text = octets.decode("utf-8", "surrogateescape")
     return [prefix + line for line in text.removesuffix("\r\n").split("\r\n")]
+
+
+def _after_fork() -> None:
+    global _writing  # noqa: PLW0603 - a thread that does not exist in the child may hold it
+    _writing = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,4 +1,4 @@
-"""4D's log files: what they hold, where they lie, and what they never hold (S11, I7)."""
+"""4D's log files: what they hold, where they lie, and what they never hold."""
 
 from __future__ import annotations
 
@@ -77,6 +77,7 @@ def test_no_log_holds_a_secret(
         assert transporter.send(MAIL)
     for name in ("x.txt", "4DSMTPLog_1.txt"):
         text = (tmp_path / "Logs" / name).read_text()
+        assert "\tC > AUTH" in text
         assert "********" in text
         assert not re.search("hunter2|aHVudGVyMg|h1bnRlcjI|odW50ZXIy|t0k3n|dDBrM24", text)
 
@@ -168,6 +169,17 @@ def test_the_regular_log_rolls(
         for line in columns(folder / f"4DSMTPLog_{number}.txt")
     ]
     assert numbers == sorted(numbers)
+
+
+def test_a_regular_log_that_cannot_roll_never_fails_a_send(
+    make_transporter: MakeTransporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A folder where the next file belongs is told of, and the mail goes."""
+    monkeypatch.setattr(log, "REGULAR_LIMIT", 100)
+    (tmp_path / "Logs" / "4DSMTPLog_2.txt").mkdir(parents=True)
+    smtp_log(1)
+    with make_transporter() as transporter:
+        assert transporter.send(MAIL)
 
 
 @pytest.mark.parametrize("number", [-1, True, "1", 1.0, None])
