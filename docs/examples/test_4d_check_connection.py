@@ -1,4 +1,4 @@
-"""S12: the second example of 4D's documentation of SMTPTransporter: it checks what a user typed in."""
+"""The second example of 4D's documentation of SMTPTransporter: it checks what a user typed in."""
 
 from __future__ import annotations
 

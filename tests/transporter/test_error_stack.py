@@ -1,4 +1,4 @@
-"""4D's error stack: handler and errors, by context (S17)."""
+"""4D's error stack: handler and errors, by context."""
 
 from __future__ import annotations
 
