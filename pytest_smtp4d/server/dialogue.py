@@ -23,8 +23,10 @@ from pytest_smtp4d.server.action import (
     Silence,
     Trickle,
 )
+from pytest_smtp4d.server.command_loop import CommandLoop
 from pytest_smtp4d.server.fault import STAGES, Event
-from pytest_smtp4d.server.smtpd import HOSTNAME, Connection
+from pytest_smtp4d.server.smtpd import HOSTNAME
+from pytest_smtp4d.server.violation import Judge
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 
@@ -87,7 +89,7 @@ class _Act:
                 self.settle(taken, reply)
 
 
-class Dialogue(Connection):
+class Dialogue(CommandLoop):
     """A session's dialogue, command by command."""
 
     transaction: Transaction | None = None
@@ -136,7 +138,10 @@ class Dialogue(Connection):
 
         if self.is_closing or not await self.handshake(octets, send):
             return False
-        self.judge.tls_started()
+        if self.settings.tls == "implicit":
+            self.judge = Judge(tls=True)
+        else:
+            self.judge.tls_started()
         if accepted:
             await self._act(actions, act, answers=False)
         return not self.is_closing

@@ -211,6 +211,15 @@ def test_no_ehlo_after_starttls(smtp_server: SMTPServer, client: RawClient) -> N
     assert [violation.name for violation in smtp_server.sessions[0].violations] == ["no-ehlo-after-starttls"]
 
 
+@pytest.mark.smtp_server(strict=False, tls="implicit")
+def test_no_ehlo_at_all(smtp_server: SMTPServer, connect: Connect) -> None:
+    """Where TLS was there from the start, it is a matter of order."""
+    client = connect(tls=True)
+    client.reply()
+    assert client.ask("MAIL FROM:<ada@example.com>").startswith("503")
+    assert [violation.name for violation in smtp_server.sessions[0].violations] == ["out-of-order"]
+
+
 @pytest.mark.smtp_server(strict=False, users={"ada": "pass"}, auth_without_tls=True)
 def test_cleartext_credentials(smtp_server: SMTPServer, client: RawClient) -> None:
     """A password in clear text where TLS was on offer."""
