@@ -367,6 +367,15 @@ class Session:
             violation = replace(violation, line=line, fatal=violation.fatal and not self.broken)
         self._violations.append(violation)
 
+    def continued(self) -> Session:
+        """Return an empty record of the same connection, for what follows (called by the server only)."""
+        session = Session(self.peer)
+        session.client_name, session.tls = self.client_name, self.tls
+        session.user, session.mechanism, session.broken = self.user, self.mechanism, self.broken
+        session._login_began = self._login_began
+        session.transcript = self.transcript.continued()
+        return session
+
     def end(self, reason: str) -> None:
         """Record why the session ended (called by the server only); the first reason stays."""
         if self.ended is None:

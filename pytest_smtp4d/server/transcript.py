@@ -136,6 +136,12 @@ class Transcript:
                 octets = redact(line).encode("latin-1")
         self._entries.append((direction, octets, stage, tls, at, is_content))
 
+    def continued(self) -> Transcript:
+        """Return an empty transcript for what follows, which knows whether a login began."""
+        transcript = Transcript()
+        transcript._login_began = self._login_began
+        return transcript
+
     @property
     def lines(self) -> tuple[TranscriptLine, ...]:
         """The lines so far; a multi-line reply is several, the content of a message is one."""

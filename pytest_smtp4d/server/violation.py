@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName"]
+__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName", "is_too_long"]
 
 ViolationName = Literal[
     "bare-lf",
@@ -123,6 +123,11 @@ MAXIMUM_LINE = 1000
 # NOTIFY 29 and ORCPT 507 (RFC 3461); AUTH has 12288 (RFC 4954 4).
 COMMAND_LIMITS = {"MAIL": 512 + 26 + 17 + 10 + 500 + 9 + 107, "RCPT": 512 + 29 + 507, "AUTH": 12288}
 MAXIMUM_COMMAND = 512
+
+
+def is_too_long(verb: str, line: bytes) -> bool:
+    """Return whether a command line, its line end included, is over its limit (RFC 5321 4.5.3.1.4)."""
+    return len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND)
 
 
 def _bare_lf(content: bytes) -> int:
@@ -229,7 +234,7 @@ class Judge:
         found: list[tuple[ViolationName, str | None]] = []
         if line[-2:] != b"\r\n":
             found.append(("bare-lf", None))
-        if len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND):
+        if is_too_long(verb, line):
             found.append(("line-too-long", "RFC 5321 4.5.3.1.4"))
         if pipelined and "PIPELINING" not in self._offered and verb != "QUIT":
             found.append(("pipelining-not-offered", None))
@@ -270,6 +275,17 @@ class Judge:
             if extension not in self._offered:
                 found.append(_violation("parameter-not-offered", _shown(line)))
         return tuple(found)
+
+    def early(self, octets: bytes, rfc: str) -> tuple[Violation, ...]:
+        """Judge what was sent behind a command that had to be the last before its reply: DATA, STARTTLS.
+
+        Args:
+            octets: what had arrived behind it; b"" for nothing.
+            rfc: the section that says so.
+        """
+        if not octets:
+            return ()
+        return (_violation("out-of-order", _shown(octets.partition(b"\n")[0].removesuffix(b"\r")), rfc),)
 
     def credentials(self, mechanism: str) -> tuple[Violation, ...]:
         """Judge a response to this mechanism, in AUTH itself or as the answer to a challenge."""

@@ -237,6 +237,32 @@ def test_a_session_masks_a_login() -> None:
     ]
 
 
+def test_a_session_goes_on_in_an_empty_record() -> None:
+    """What is known of the client stays, and so does the mask over what may be an answer to a challenge."""
+    before = Session(("127.0.0.1", 40001))
+    before.client_name, before.user, before.mechanism, before.broken = (
+        "client.example.com",
+        "me",
+        "PLAIN",
+        True,
+    )
+    before.record_command("AUTH", "LOGIN")
+    before.transcript.append("C", b"AUTH LOGIN\r\n", stage="AUTH", tls=False, at=0.0)
+    after = before.continued()
+    assert (after.peer, after.client_name, after.user, after.mechanism, after.broken) == (
+        before.peer,
+        "client.example.com",
+        "me",
+        "PLAIN",
+        True,
+    )
+    assert (after.commands, str(after.transcript)) == ((), "")
+    after.record_command("AHVUDGVYMG==", "")
+    after.transcript.append("C", b"AHVUDGVYMG==\r\n", stage="UNKNOWN", tls=False, at=1.0)
+    assert after.commands[0].verb == "********"
+    assert str(after.transcript) == "C: ********"
+
+
 def test_a_session_ends_once() -> None:
     """The first reason stays; until then the session is live."""
     session = Session(("127.0.0.1", 40001))

@@ -332,6 +332,15 @@ def test_a_stray_answer_after_a_slip_of_auth_is_masked(verb: str, argument: str)
     assert violation.line == "********"
 
 
+def test_what_comes_too_early_is_shown_by_its_first_line() -> None:
+    """Octets behind a command that had to be the last are one violation; none are none."""
+    judge = Client().greeted().judge
+    assert judge.early(b"", "RFC 2920 3.1") == ()
+    assert judge.early(b"Subject: \xff\r\nmore\r\n", "RFC 2920 3.1") == (
+        Violation("out-of-order", "Subject: \\xff", "RFC 2920 3.1", fatal=True),
+    )
+
+
 def test_leaving_without_quit() -> None:
     """Closing without QUIT is recorded, not failed; a client that never said EHLO has no session to end."""
     (violation,) = Client().greeted().judge.closed(quit_sent=False)
