@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import nearest
 
-__all__ = ["FourDSpelling"]
+__all__ = ["FourDSpelling", "camel_case"]
 
 _HUMP = re.compile(r"(?<=[a-z0-9])(?=[A-Z])")
 
@@ -49,7 +49,7 @@ class FourDSpelling:
             members = _public_members(self)
             if member != name and member in members:
                 return getattr(self, member)
-            spelled = members if member == name else [_camel_case(known) for known in members]
+            spelled = members if member == name else [camel_case(known) for known in members]
             raise AttributeError(message + nearest(name, spelled))
 
         def __setattr__(self, name, value):
@@ -71,6 +71,6 @@ def _public_members(thing: object) -> list[str]:
     return [member for member in dir(thing) if not member.startswith("_")]
 
 
-def _camel_case(name: str) -> str:
+def camel_case(name: str) -> str:
     """Return `status_text` as `statusText`."""
     return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

@@ -24,7 +24,6 @@ from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError, SMTP4D
 
 __all__ = [
     "CLIENT_FIRST",
-    "INITIAL_RESPONSE",
     "SERVER_MECHANISMS",
     "AuthenticationFailed",
     "ClientMechanism",
@@ -54,9 +53,6 @@ SERVER_MECHANISMS = (
 
 CLIENT_FIRST = frozenset({"SCRAM-SHA-256", "SCRAM-SHA-1", "PLAIN", "XOAUTH2", "OAUTHBEARER"})
 """Mechanisms in which the client speaks first (RFC 4422 5)."""
-
-INITIAL_RESPONSE = CLIENT_FIRST | {"LOGIN"}
-"""Mechanisms that may carry their first answer in the AUTH command (LOGIN: the user name)."""
 
 _OAUTH2 = ("XOAUTH2", "OAUTHBEARER")
 _HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}

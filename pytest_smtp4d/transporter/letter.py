@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from pytest_smtp4d.errors import LocalProtocolError, MailError
-from pytest_smtp4d.mail.compose import addresses_of, compose, message_envelope, message_octets, needs_utf8
+from pytest_smtp4d.mail.compose import addresses_of, compose, needs_utf8
+from pytest_smtp4d.mail.message import message_envelope, message_octets
 from pytest_smtp4d.smtp.envelope import Envelope
 
 if TYPE_CHECKING:

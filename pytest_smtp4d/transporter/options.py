@@ -18,6 +18,7 @@ from typing import Any, TypeVar
 
 from pytest_smtp4d.errors import TransporterOptionError, nearest
 from pytest_smtp4d.mail.charset import MailMode
+from pytest_smtp4d.spelling import camel_case
 
 __all__ = ["AuthenticationMode", "Options", "spelled_as_4d"]
 
@@ -223,10 +224,7 @@ _CHECKS: dict[str, Callable[[str, object], Any]] = {
 
 def spelled_as_4d(member: str) -> str:
     """Return the key of a server object for an option's keyword: `keep_alive` is `keepAlive`."""
-    if member == "access_token_oauth2":
-        return "accessTokenOAuth2"
-    head, *rest = member.split("_")
-    return head + "".join(word.capitalize() for word in rest)
+    return "accessTokenOAuth2" if member == "access_token_oauth2" else camel_case(member)
 
 
 _KEYS = {spelled_as_4d(option.name): option.name for option in fields(Options)}
