@@ -323,17 +323,15 @@ def _refusal(envelope: Envelope, replies: list[Reply]) -> Outcome | None:
 def _submit(content: bytes, extensions: Extensions, data_reply: Reply | None) -> Dialogue[Outcome]:
     if data_reply is None and "CHUNKING" in extensions:
         content = content if content.endswith(wire.CRLF) or not content else content + wire.CRLF
-        reply = yield from _ask(command.bdat(content), "CONTENT")
-        return _ended(reply)
-    if data_reply is None:
-        data_reply = yield from _ask(b"DATA\r\n", "DATA")
-    if not data_reply.is_positive:
-        return Outcome(data_reply, "DATA")
-    _require(data_reply, "DATA", 354)
-    return _ended((yield from _ask(wire.add_transparency(content), "CONTENT")))
-
-
-def _ended(reply: Reply) -> Outcome:
+        octets = command.bdat(content)
+    else:
+        if data_reply is None:
+            data_reply = yield from _ask(b"DATA\r\n", "DATA")
+        if not data_reply.is_positive:
+            return Outcome(data_reply, "DATA")
+        _require(data_reply, "DATA", 354)
+        octets = wire.add_transparency(content)
+    (reply,) = yield Exchange(octets, ("CONTENT",))
     if reply.is_positive:
         _require(reply, "CONTENT", 250)
     return Outcome(reply, "CONTENT")
