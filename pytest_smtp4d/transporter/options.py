@@ -87,15 +87,18 @@ class Options:
                 "host is missing: name the server, as in {'host': 'smtp.example.com'}"
             )
         options = cls(**{member: _CHECKS[member](name, value) for member, (name, value) in given.items()})
-        options._check_together()
+        if options.certificate is not None and options.certificate_name is not None:
+            raise TransporterOptionError("give certificate or certificateName, not both")
         return options
 
-    def _check_together(self) -> None:
-        if self.certificate is not None and self.certificate_name is not None:
-            raise TransporterOptionError("give certificate or certificateName, not both")
-        if self.user is None and (self.password or self.access_token_oauth2 is not None):
-            secret = "accessTokenOAuth2" if self.access_token_oauth2 is not None else "password"
-            raise TransporterOptionError(f"{secret} is given without user: name the account it is for")
+    @property
+    def lonely_secret(self) -> str | None:
+        """The key of a password or token that is given without the user it is for, or None."""
+        if self.user is not None:
+            return None
+        if self.access_token_oauth2 is not None:
+            return "accessTokenOAuth2"
+        return "password" if self.password else None
 
     @property
     def tls_from_the_start(self) -> bool:

@@ -183,6 +183,8 @@ class Connection:
     def _opened(self, deadline: Deadline) -> Work[_Session]:
         """Connect, secure, say EHLO and log in; on the way out of a failure, say QUIT and close."""
         options = self._options
+        if options.lonely_secret is not None:
+            raise Problem(Cause.CREDENTIALS_UNFIT, f"{options.lonely_secret} is given without user", "AUTH")
         connecting = Deadline.after(options.connection_time_out, "connectionTimeOut")
         wall = min(connecting, deadline, key=lambda one: one.at)
         if self._log is None and options.log_file is not None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+from pytest_smtp4d import SMTPTransporter
+
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, MakeTransporter, SMTPServer
 
@@ -110,6 +112,15 @@ def test_a_user_without_a_secret(make_transporter: MakeTransporter) -> None:
     status = make_transporter(user="me", password=None, access_token_oauth2=None).check_connection()
     assert [error["errCode"] for error in status.errors] == [1304]
     assert "password" in status.status_text
+
+
+@pytest.mark.parametrize("secret", ["password", "accessTokenOAuth2"])
+def test_a_secret_without_a_user(smtp_server: SMTPServer, secret: str) -> None:
+    """Told when it is first needed, with what is missing, and without a connection."""
+    status = SMTPTransporter({"host": smtp_server.host, "port": smtp_server.port, secret: "x"}).send(MAIL)
+    assert [error["errCode"] for error in status.errors] == [1304]
+    assert status.errors[0]["message"].startswith(f"{secret} is given without user")
+    assert (status.command, smtp_server.sessions) == ("AUTH", ())
 
 
 @pytest.mark.smtp_server(tokens={"me": "t0k3n"})
