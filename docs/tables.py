@@ -176,7 +176,7 @@ def fault_actions() -> str:
 def sweep() -> str:
     """Which stage can have which kind of fault, with the codes that refuse."""
     from pytest_smtp4d.server.action import ReplyWith
-    from pytest_smtp4d.server.fault import Rules
+    from pytest_smtp4d.server.rules import Rules
     from pytest_smtp4d.server.sweep import DEFAULT_STAGES, KINDS, STAGE_KINDS, apply
 
     def cell(stage: str, kind: str) -> object:

@@ -1,11 +1,12 @@
-"""What goes wrong, where, for whom and how often: rules, their counters, and the decision.
+"""What goes wrong, where, for whom and how often: one fault, its actions and its counters.
 
 RFC 5321 4.2 (replies), 3.8 (421), 4.3.2 (which replies belong to which command).
 The one thing to know: a command takes effect when its reply is 2yz or 3yz and not otherwise; `send`,
 `silence` and `disconnect` leave it without effect unless `accept()` comes first.
 
-This room decides and counts; carrying an action out is the server's business. Rules are added by the test's
-thread while sessions run in the server's loop: what is asked is a snapshot, and counters move under a lock.
+This room says and counts; `rules` asks one fault after the other, and carrying an action out is the server's
+business. A fault is made by the test's thread while sessions run in the server's loop: counters move under a
+lock.
 """
 
 from __future__ import annotations
@@ -36,8 +37,7 @@ from pytest_smtp4d.server.action import (
 from pytest_smtp4d.server.match import Event, Match, matcher, shown_match
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
+    from collections.abc import Sequence
 
 __all__ = [
     "STAGES",
@@ -50,7 +50,6 @@ __all__ = [
     "Match",
     "PassThrough",
     "ReplyWith",
-    "Rules",
     "Send",
     "Silence",
     "Trickle",
@@ -315,192 +314,3 @@ def _shown_action(action: Action) -> str:
         octets = "" if action.after_octets is None else f"after_octets={action.after_octets}"
         return f"disconnect({', '.join(filter(None, (abort, octets)))})"
     return f"{type(action).__name__.lower()}()"
-
-
-class Rules:
-    """The faults of one server, in the order they were added; thread-safe."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._faults: tuple[Fault, ...] = ()
-        self._by_stage: dict[str, tuple[Fault, ...]] = {}
-
-    def add(
-        self,
-        stage: str,
-        match: Match = None,
-        *,
-        times: int | None = None,
-        after: int = 0,
-        origin: str | None = None,
-    ) -> Fault:
-        """Add a rule; it is inert until an action is chained to it.
-
-        Args:
-            stage: one of `STAGES`, or "*".
-            match: a shell pattern (case ignored), a compiled pattern (searched), or a predicate of `Event`.
-            times: how often it acts, then it steps aside; None: always.
-            after: how many events that match are let through first.
-            origin: file:line of the declaration; None: where this package was called.
-
-        Raises:
-            SettingsError: see `Fault`.
-        """
-        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
-        self._append(fault)
-        return fault
-
-    def declare(
-        self,
-        stage: str,
-        match: Match = None,
-        *,
-        times: int | None = None,
-        after: int = 0,
-        optional: bool = False,
-        origin: str | None = None,
-        **actions: object,
-    ) -> Fault:
-        """Add a rule with its actions, as `@pytest.mark.smtp_fault` spells it.
-
-        Args:
-            stage: as in `add`; so are `match`, `times`, `after` and `origin`.
-            match: as in `add`.
-            times: as in `add`.
-            after: as in `add`.
-            optional: do not fail the test when it is never hit.
-            origin: as in `add`.
-            actions: `reply=(550, "…")`, `replies=[…]`, `delay=0.2`, `accept=True`, `disconnect=True` or its
-                arguments `{"abort": True}`, `silence=True`, `send=b"…"`, `trickle=5`; carried out in the
-                order delay, accept, trickle, reply, replies, send, silence, disconnect.
-
-        Raises:
-            SettingsError: an unknown or missing action, or what `add` and the action raise.
-        """
-        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
-        _chain_all(fault, actions)
-        if not isinstance(optional, bool):
-            raise SettingsError(f"optional is True or False, not {optional!r}")
-        fault.is_optional = optional
-        self._append(fault)
-        return fault
-
-    def _append(self, fault: Fault) -> None:
-        with self._lock:
-            self._faults = (*self._faults, fault)
-            for stage in STAGES if fault.stage == "*" else (fault.stage,):
-                self._by_stage[stage] = (*self._by_stage.get(stage, ()), fault)
-
-    def remove(self, fault: Fault) -> None:
-        """Forget one fault; nothing happens where it is not among them."""
-        with self._lock:
-            self._faults = tuple(other for other in self._faults if other is not fault)
-            remaining = {
-                stage: tuple(other for other in faults if other is not fault)
-                for stage, faults in self._by_stage.items()
-            }
-            self._by_stage = {stage: faults for stage, faults in remaining.items() if faults}
-
-    @property
-    def faults(self) -> tuple[Fault, ...]:
-        """All of them, in order."""
-        return self._faults
-
-    def may_match(self, stage: str) -> bool:
-        """Return whether any rule is about this stage: one look-up, the fast path."""
-        return stage in self._by_stage
-
-    def has_predicate(self, stage: str) -> bool:
-        """Return whether `decide` may run the user's code for this stage (then not in the loop)."""
-        return any(fault.has_predicate for fault in self._by_stage.get(stage, ()))
-
-    def thresholds(self, stage: str) -> tuple[int, ...]:
-        """Return the octets of content at which a rule of this stage wants to act, ascending."""
-        faults = self._by_stage.get(stage, ())
-        return tuple(sorted({fault.after_octets for fault in faults if fault.after_octets is not None}))
-
-    def decide(
-        self, event: Event, after_octets: int | None = None
-    ) -> tuple[Fault, tuple[Action, ...]] | None:
-        """Ask the rules in order; the first that matches acts, and its hit is counted.
-
-        Args:
-            event: what happened.
-            after_octets: in mid-content, the threshold just reached (of `thresholds`); None: a reply is due.
-
-        Returns:
-            The fault and its actions, in the order to carry them out; None where none matches.
-
-        Raises:
-            Exception: whatever a predicate raises.
-        """
-        for fault in self._by_stage.get(event.stage, ()):
-            # Asked without a lock, for a predicate may take long; claimed under one, for another session may
-            # be faster.
-            if fault.concerns(event, after_octets) and (actions := fault.claim()) is not None:
-                return fault, actions
-        return None
-
-    def unhit(self) -> list[Fault]:
-        """Return the faults that never acted and are not optional, in order."""
-        return [fault for fault in self._faults if fault.is_unhit]
-
-    def clear(self) -> None:
-        """Forget all of them."""
-        with self._lock:
-            self._faults = ()
-            self._by_stage = {}
-
-
-def _chain_all(fault: Fault, actions: Mapping[str, object]) -> None:
-    """Chain actions given as keywords, in the one order in which they make sense."""
-    for name in actions:
-        if name not in ACTIONS:
-            known = (*ACTIONS, "times", "after", "optional")
-            raise SettingsError(f"unknown option {name!r} of a fault{nearest(name, known)}")
-    for name in ("delay", "accept", "trickle", "reply", "replies", "send", "silence", "disconnect"):
-        if name in actions:
-            _chain_one(fault, name, actions[name])
-    if not fault.actions:
-        raise SettingsError(
-            f"the fault on {fault.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
-        )
-
-
-def _chain_one(fault: Fault, name: str, value: Any) -> None:
-    if name == "reply":
-        action = make_reply(value)
-        if not isinstance(action, ReplyWith):
-            raise SettingsError("reply is a code, (code, text) or a Reply; replies=['ok', …] passes through")
-        fault.reply(action.reply.code, action.reply.text)
-    elif name == "disconnect" and isinstance(value, dict):
-        unknown = [key for key in value if key not in ("abort", "after_octets")]
-        if unknown:
-            hint = nearest(str(unknown[0]), ("abort", "after_octets"))
-            raise SettingsError(f"unknown argument {unknown[0]!r} of disconnect{hint}")
-        fault.disconnect(**value)
-    elif name in ("accept", "silence", "disconnect"):
-        if not isinstance(value, bool):
-            raise SettingsError(f"{name} is True or False, not {value!r}")
-        if value:
-            getattr(fault, name)()
-    else:
-        getattr(fault, name)(value)
-
-
-def _caller() -> str:
-    """Return file:line of the nearest frame outside this package."""
-    import inspect
-
-    frame = inspect.currentframe()
-    while frame and frame.f_back and str(frame.f_globals.get("__name__")).startswith("pytest_smtp4d."):
-        frame = frame.f_back
-    return f"{_short(frame.f_code.co_filename)}:{frame.f_lineno}" if frame else ""
-
-
-def _short(path: str) -> str:
-    """Return the path relative to the current folder where it is below it, else its name."""
-    from pathlib import Path
-
-    file = Path(path)
-    return str(file.relative_to(Path.cwd())) if file.is_relative_to(Path.cwd()) else file.name

@@ -9,12 +9,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.fault import Fault, Rules
+from pytest_smtp4d.server.rules import Rules
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.server.sweep import apply, grid, point_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
+
+    from pytest_smtp4d.server.fault import Fault
 
 __all__ = ["Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
 

@@ -24,9 +24,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pytest_smtp4d.server.fault import Fault, Match, Rules
+    from pytest_smtp4d.server.fault import Fault, Match
     from pytest_smtp4d.server.inbox import Inbox
     from pytest_smtp4d.server.record import Session, Transaction
+    from pytest_smtp4d.server.rules import Rules
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["SMTPServer"]

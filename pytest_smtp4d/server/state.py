@@ -10,8 +10,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.fault import Rules
 from pytest_smtp4d.server.inbox import Inbox
+from pytest_smtp4d.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -16,7 +16,8 @@ from pytest_smtp4d.server.action import STAGES, check_count
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_smtp4d.server.fault import Fault, Rules
+    from pytest_smtp4d.server.fault import Fault
+    from pytest_smtp4d.server.rules import Rules
 
 __all__ = ["DEFAULT_STAGES", "GARBAGE", "KINDS", "STAGE_KINDS", "apply", "grid", "point_id"]
 

@@ -20,12 +20,12 @@ from pytest_smtp4d.server.fault import (
     Fault,
     PassThrough,
     ReplyWith,
-    Rules,
     Send,
     Silence,
     Trickle,
 )
 from pytest_smtp4d.server.record import Session, Transaction
+from pytest_smtp4d.server.rules import Rules
 from pytest_smtp4d.smtp.reply import Reply
 
 NO_SUCH_USER = Reply(550, "5.1.1 No such user")

@@ -7,7 +7,8 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.action import Accept, Disconnect, PassThrough, ReplyWith, Send, Silence
-from pytest_smtp4d.server.fault import Event, Rules
+from pytest_smtp4d.server.fault import Event
+from pytest_smtp4d.server.rules import Rules
 from pytest_smtp4d.server.sweep import DEFAULT_STAGES, GARBAGE, KINDS, STAGE_KINDS, apply, grid, point_id
 
 
