@@ -79,10 +79,7 @@ def settings() -> str:
     }
     return rows(
         ("setting", "default", "what it does"),
-        (
-            (f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), words[name])
-            for name in NAMES
-        ),
+        ((f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), words[name]) for name in NAMES),
     )
 
 
@@ -90,13 +87,14 @@ def setting_values() -> str:
     """The settings that are names of something, and the names."""
     from pytest_smtp4d.server import settings
     from pytest_smtp4d.server.violation import VIOLATIONS
+    from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS
 
     names = {
         "tls": settings.TLS_MODES,
         "certificate": settings.CERTIFICATES,
         "client_certificate": settings.CLIENT_CERTIFICATES,
         "tls_versions": settings.TLS_VERSIONS,
-        "auth": settings.MECHANISMS,
+        "auth": SERVER_MECHANISMS,
         "extensions": settings.EXTENSIONS,
         "ignore_violations": tuple(VIOLATIONS),
     }

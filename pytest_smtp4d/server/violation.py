@@ -177,6 +177,15 @@ PARAMETERS = {
     "RRVS": "RRVS",
 }
 
+
+def extension_of(parameter: str) -> str:
+    """Return the extension of a parameter as received ("BODY=8BITMIME"), or its keyword where it has none."""
+    keyword, _, value = parameter.upper().partition("=")
+    if keyword == "BODY" and value == "BINARYMIME":
+        return "BINARYMIME"
+    return PARAMETERS.get(keyword, keyword)
+
+
 _NEEDS_GREETING = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS"})
 _PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 
@@ -265,16 +274,11 @@ class Judge:
 
     def parameters(self, verb: str, parameters: Iterable[str], line: bytes) -> tuple[Violation, ...]:
         """Judge the parameters of MAIL or RCPT (as received, "SIZE=120")."""
-        found: list[Violation] = []
-        for parameter in parameters:
-            keyword, _, value = parameter.partition("=")
-            keyword = keyword.upper()
-            extension = PARAMETERS.get(keyword, keyword)
-            if keyword == "BODY" and value.upper() == "BINARYMIME":
-                extension = "BINARYMIME"
-            if extension not in self._offered:
-                found.append(_violation("parameter-not-offered", _shown(line)))
-        return tuple(found)
+        return tuple(
+            _violation("parameter-not-offered", _shown(line))
+            for parameter in parameters
+            if extension_of(parameter) not in self._offered
+        )
 
     def early(self, octets: bytes, rfc: str) -> tuple[Violation, ...]:
         """Judge what was sent behind a command that had to be the last before its reply: DATA, STARTTLS.
