@@ -11,7 +11,7 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server.smtpd import INPUT_LIMIT, Connection, tls_reason
-from pytest_smtp4d.server.violation import COMMAND_LIMITS, MAXIMUM_COMMAND, Judge
+from pytest_smtp4d.server.violation import COMMAND_LIMITS, Judge
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 from pytest_smtp4d.tls import TLSPipe
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.server.violation import Violation
 
-__all__ = ["CommandLoop", "Want"]
+__all__ = ["TOO_LONG", "CommandLoop", "Want"]
 
 LONGEST_LINE = max(COMMAND_LIMITS.values())
 """Octets of a command line that are kept at most (RFC 4954 4); the rest of a longer one is thrown away."""
@@ -34,7 +34,8 @@ TURN = 1000
 TLS_HANDSHAKE = b"\x16\x03"
 """How a TLS record of a handshake begins (RFC 8446 5.1)."""
 
-_TOO_LONG = b""
+TOO_LONG = b"x" * LONGEST_LINE + b"\r\n"
+"""What stands for a line that was longer than anything may be."""
 
 
 class Want:
@@ -112,12 +113,10 @@ class CommandLoop(Connection):
         """The octets that have arrived behind the command in progress."""
         return bytes(self._input)
 
-    def discard_input(self) -> bytes:
-        """Throw those octets away; they are returned."""
-        octets = bytes(self._input)
+    def discard_input(self) -> None:
+        """Throw those octets away."""
         self._input.clear()
         self._early = 0
-        return octets
 
     async def octets(self) -> bytes:
         """Return whatever has arrived, at least one octet."""
@@ -131,7 +130,7 @@ class CommandLoop(Connection):
         return octets
 
     async def line(self) -> bytes:
-        """Return the next line with its line end; `b""` for one over 12288 octets (RFC 4954 4)."""
+        """Return the next line with its line end; `TOO_LONG` for one over 12288 octets (RFC 4954 4)."""
         line: bytes = await Want(self._take_line)
         return line
 
@@ -146,7 +145,7 @@ class CommandLoop(Connection):
         del buffer[:end]
         if self._skipping or end > LONGEST_LINE:
             self._skipping = False
-            return _TOO_LONG
+            return TOO_LONG
         return line
 
     async def handshake(self, octets: bytes, send: Callable[[bytes], Awaitable[None]]) -> bool:
@@ -280,7 +279,3 @@ class CommandLoop(Connection):
     async def command(self, line: bytes, pipelined: bool) -> None:
         """What a line does (see `Dialogue`)."""
         raise NotImplementedError
-
-    def is_too_long(self, verb: str, line: bytes) -> bool:
-        """Return whether a command line is over its limit (RFC 5321 4.5.3.1.4 and the extensions)."""
-        return len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND)

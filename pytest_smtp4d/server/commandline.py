@@ -21,7 +21,14 @@ from typing import TYPE_CHECKING, Any
 from pytest_smtp4d.errors import SettingsError, nearest
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.runner import SMTPServer
-from pytest_smtp4d.server.settings import CERTIFICATES, NAMES, ServerSettings, meanings
+from pytest_smtp4d.server.settings import (
+    CERTIFICATES,
+    CLIENT_CERTIFICATES,
+    NAMES,
+    TLS_MODES,
+    ServerSettings,
+    meanings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -43,9 +50,9 @@ _FLAGS = ("accept", "silence", "disconnect")
 _BOOLEANS = ("allow_remote", "require_tls", "require_auth", "auth_without_tls", "esmtp")
 _LISTS = ("auth", "extensions", "tls_versions")
 _CHOICES = {
-    "tls": ("none", "starttls", "implicit"),
+    "tls": TLS_MODES,
     "certificate": CERTIFICATES,
-    "client_certificate": ("none", "optional", "required"),
+    "client_certificate": CLIENT_CERTIFICATES,
 }
 _NUMBERS: dict[str, Callable[[str], float]] = {
     "port": int,

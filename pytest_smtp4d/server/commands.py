@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.server.dialogue import COMMANDS, Dialogue
 from pytest_smtp4d.server.smtpd import HOSTNAME
-from pytest_smtp4d.server.violation import Violation
 from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -112,16 +111,11 @@ class Commands(Dialogue):
         taken = await self.answer("STARTTLS", "", natural, possible)
         if not taken or self.is_closing:
             return
-        self._discard_early_octets()
+        # What came behind STARTTLS in clear text nobody may execute.
+        self.violate(self.judge.early(self.waiting_input, "RFC 3207 4.2"))
+        self.discard_input()
         if await self.start_tls():
             self._forget()
-
-    def _discard_early_octets(self) -> None:
-        """Throw away what came behind STARTTLS in clear text: nobody may execute it (RFC 3207 4.2)."""
-        early = self.discard_input()
-        if early:
-            line = early.split(b"\n")[0].rstrip(b"\r")[:80].decode("utf-8", "backslashreplace")
-            self.violate((Violation("out-of-order", line, "RFC 3207 4.2", True),))
 
     def _forget(self) -> None:
         assert self.session is not None

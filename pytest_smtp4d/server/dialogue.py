@@ -23,10 +23,10 @@ from pytest_smtp4d.server.action import (
     Silence,
     Trickle,
 )
-from pytest_smtp4d.server.command_loop import CommandLoop
+from pytest_smtp4d.server.command_loop import TOO_LONG, CommandLoop
 from pytest_smtp4d.server.fault import STAGES, Event
 from pytest_smtp4d.server.smtpd import HOSTNAME
-from pytest_smtp4d.server.violation import Judge
+from pytest_smtp4d.server.violation import Judge, is_too_long
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 
@@ -47,7 +47,7 @@ _BEFORE_TLS = frozenset({"NOOP", "EHLO", "STARTTLS", "QUIT"})
 
 TLS_REQUIRED = Reply(530, "5.7.0 Must issue a STARTTLS command first")
 NOT_RECOGNISED = Reply(500, "5.5.1 Command not recognized")
-TOO_LONG = Reply(500, "5.5.2 Line too long")
+LINE_TOO_LONG = Reply(500, "5.5.2 Line too long")
 NO_SERVICE = Reply(503, "5.5.1 No SMTP service here")
 NO_NUL = Reply(500, "5.5.2 A command line cannot hold NUL")
 
@@ -155,22 +155,21 @@ class Dialogue(CommandLoop):
 
     async def command(self, line: bytes, pipelined: bool) -> None:
         """Record a line, judge it, and do what it says."""
-        text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
+        text = "" if line is TOO_LONG else line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
         verb, _, argument = text.partition(" ")
         verb = verb.upper()
         argument = argument.strip()
         self.stage = verb if verb in COMMANDS else "UNKNOWN"
         self.told = None
-        self.record.transcript.append(
-            "C", line or b"(a line over the limit)", stage=self.stage, tls=self.under_tls, at=self.now()
-        )
+        shown = b"(a line over the limit)" if line is TOO_LONG else line
+        self.record.transcript.append("C", shown, stage=self.stage, tls=self.under_tls, at=self.now())
         self._index = self.record.record_command(verb, argument)
-        self.violate(self.judge.command(verb, argument, line or b"x" * 12289 + b"\r\n", pipelined=pipelined))
+        self.violate(self.judge.command(verb, argument, line, pipelined=pipelined))
         self.line_octets = line
         if self.mute:
             return
-        if not line or self.is_too_long(verb, line):
-            await self.answer(self.stage, "", TOO_LONG)
+        if is_too_long(verb, line):
+            await self.answer(self.stage, "", LINE_TOO_LONG)
         elif "\0" in text:
             await self.answer(self.stage, "", NO_NUL)
         elif verb in COMMANDS:

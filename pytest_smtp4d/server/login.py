@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d.server.command_loop import TOO_LONG
 from pytest_smtp4d.server.commands import EHLO_FIRST, Commands
 from pytest_smtp4d.server.smtpd import HOSTNAME
 from pytest_smtp4d.server.transcript import MASK
@@ -93,7 +94,7 @@ class Login(Commands):
         response = line.rstrip(b"\r\n")
         if response != b"*":
             self.violate(self.judge.credentials(mechanism))
-        if not line:
+        if line is TOO_LONG:
             exchange.overrun()
         else:
             exchange.respond(response)

@@ -11,6 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import RemoteProtocolError
+from pytest_smtp4d.server.violation import extension_of
 from pytest_smtp4d.smtp.envelope import xtext_decode
 from pytest_smtp4d.smtp.reply import Reply
 
@@ -44,21 +45,21 @@ def _is_original_recipient(value: str) -> bool:
     return match is not None and (value.lower().startswith("utf-8;") or _is_xtext(match[1]))
 
 
-# Keyword -> the extension it belongs to and what its value must be; None: it takes no value.
-_MAIL: dict[str, tuple[str, Callable[[str], bool] | None]] = {
-    "SIZE": ("SIZE", lambda value: _SIZE.fullmatch(value) is not None),
-    "BODY": ("8BITMIME", lambda value: value.upper() in ("7BIT", "8BITMIME", "BINARYMIME")),
-    "SMTPUTF8": ("SMTPUTF8", None),
-    "RET": ("DSN", lambda value: value.upper() in ("FULL", "HDRS")),
-    "ENVID": ("DSN", lambda value: len(value) <= 100 and _is_xtext(value)),
-    "AUTH": ("AUTH", _is_xtext),
-    "BY": ("DELIVERBY", lambda value: _BY.fullmatch(value.upper()) is not None),
-    "MT-PRIORITY": ("MT-PRIORITY", lambda value: _PRIORITY.fullmatch(value) is not None),
-    "REQUIRETLS": ("REQUIRETLS", None),
+# Keyword -> what its value must be; None: it takes no value.
+_MAIL: dict[str, Callable[[str], bool] | None] = {
+    "SIZE": lambda value: _SIZE.fullmatch(value) is not None,
+    "BODY": lambda value: value.upper() in ("7BIT", "8BITMIME", "BINARYMIME"),
+    "SMTPUTF8": None,
+    "RET": lambda value: value.upper() in ("FULL", "HDRS"),
+    "ENVID": lambda value: len(value) <= 100 and _is_xtext(value),
+    "AUTH": _is_xtext,
+    "BY": lambda value: _BY.fullmatch(value.upper()) is not None,
+    "MT-PRIORITY": lambda value: _PRIORITY.fullmatch(value) is not None,
+    "REQUIRETLS": None,
 }
-_RCPT: dict[str, tuple[str, Callable[[str], bool] | None]] = {
-    "NOTIFY": ("DSN", lambda value: _NOTIFY.fullmatch(value.upper()) is not None),
-    "ORCPT": ("DSN", lambda value: len(value) <= 500 and _is_original_recipient(value)),
+_RCPT: dict[str, Callable[[str], bool] | None] = {
+    "NOTIFY": lambda value: _NOTIFY.fullmatch(value.upper()) is not None,
+    "ORCPT": lambda value: len(value) <= 500 and _is_original_recipient(value),
 }
 
 
@@ -78,12 +79,12 @@ def refusal_of_parameters(
     for parameter in parameters:
         keyword, equals, value = parameter.partition("=")
         keyword = keyword.upper()
-        extension, check = known.get(keyword, ("", None))
-        if not extended or not _is_offered(extension, keyword, value, settings):
+        if not extended or keyword not in known or not _is_offered(extension_of(parameter), settings):
             return Reply(555, f"5.5.4 {verb} parameter {keyword} is not recognized or not implemented")
         if keyword in seen:
             return Reply(501, f"5.5.4 The parameter {keyword} is given twice")
         seen.add(keyword)
+        check = known[keyword]
         if check is None and equals:
             return Reply(501, f"5.5.4 The parameter {keyword} takes no value")
         if check is not None and not check(value):
@@ -93,9 +94,5 @@ def refusal_of_parameters(
     return None
 
 
-def _is_offered(extension: str, keyword: str, value: str, settings: ServerSettings) -> bool:
-    if extension == "AUTH":
-        return bool(settings.auth)
-    if keyword == "BODY" and value.upper() == "BINARYMIME":
-        return "BINARYMIME" in settings.extensions
-    return extension in settings.extensions
+def _is_offered(extension: str, settings: ServerSettings) -> bool:
+    return bool(settings.auth) if extension == "AUTH" else extension in settings.extensions

@@ -17,7 +17,7 @@ from pytest_smtp4d.server.violation import VIOLATIONS
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "MECHANISMS", "ServerSettings", "meanings"]
+__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "ServerSettings", "meanings"]
 
 TLS_MODES = ("none", "starttls", "implicit")
 CERTIFICATES = (
@@ -32,12 +32,6 @@ CERTIFICATES = (
 )
 CLIENT_CERTIFICATES = ("none", "optional", "required")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
-
-PASSWORD_MECHANISMS = ("CRAM-MD5", "PLAIN", "LOGIN")
-SCRAM_MECHANISMS = ("SCRAM-SHA-256", "SCRAM-SHA-1")
-TOKEN_MECHANISMS = ("XOAUTH2", "OAUTHBEARER")
-MECHANISMS = (*SCRAM_MECHANISMS, *PASSWORD_MECHANISMS, *TOKEN_MECHANISMS)
-"""The SASL mechanisms, those for passwords from the strongest to the weakest, then those for tokens."""
 
 DEFAULT_EXTENSIONS = (
     "PIPELINING",
@@ -125,7 +119,7 @@ class ServerSettings:
     def _derive_login(self) -> None:
         if self.given["auth"] is None:
             object.__setattr__(self, "auth", self._possible_mechanisms())
-        elif self.users == "*" and (scram := [name for name in self.auth if name in SCRAM_MECHANISMS]):
+        elif self.users == "*" and (scram := [name for name in self.auth if name.startswith("SCRAM-")]):
             raise SettingsError(
                 f"auth {scram[0]!r} cannot go with users='*': the server must know the password to prove it"
             )
@@ -135,14 +129,11 @@ class ServerSettings:
             object.__setattr__(self, "auth_without_tls", self.tls == "none")
 
     def _possible_mechanisms(self) -> tuple[str, ...]:
-        possible: list[str] = []
-        if self.users and self.users != "*":
-            possible += SCRAM_MECHANISMS
-        if self.users:
-            possible += PASSWORD_MECHANISMS
-        if self.tokens or self.users == "*":
-            possible += TOKEN_MECHANISMS
-        return tuple(possible)
+        if not self.users and not self.tokens:
+            return ()
+        from pytest_smtp4d.smtp.sasl import Credentials, mechanisms_for
+
+        return mechanisms_for(Credentials(self.users, self.tokens))
 
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> ServerSettings:
@@ -306,7 +297,11 @@ def _users(name: str, value: object) -> Mapping[str, str] | str:
 
 
 def _mechanisms(name: str, value: object) -> tuple[str, ...] | None:
-    return None if value is None else _several_of(name, value, MECHANISMS)
+    if value is None:
+        return None
+    from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS
+
+    return _several_of(name, value, SERVER_MECHANISMS)
 
 
 _CHECKS: dict[str, Callable[[str, object], object]] = {

@@ -164,11 +164,8 @@ class Connection(SMTP):
 
     def continue_after_reset(self) -> None:
         """Go on in a new record: what the old one holds belongs to what was before the server's reset."""
-        old = self.record
         self._epoch = self.state.epoch
-        self.record = SessionRecord(old.peer)
-        self.record.client_name, self.record.tls = old.client_name, old.tls
-        self.record.user, self.record.mechanism, self.record.broken = old.user, old.mechanism, old.broken
+        self.record = self.record.continued()
         self.state.open_session(self.record)
 
     # -- octets out -----------------------------------------------------------------------------------------

@@ -17,7 +17,6 @@ from pytest_smtp4d.server.fault import Event
 from pytest_smtp4d.server.login import Login
 from pytest_smtp4d.server.parameters import refusal_of_parameters
 from pytest_smtp4d.server.record import ReceivedMessage, Transaction
-from pytest_smtp4d.server.violation import Violation
 from pytest_smtp4d.smtp.envelope import Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
 
@@ -191,7 +190,8 @@ class ServerProtocol(Login):
 
     async def smtp_DATA(self, argument: str) -> None:  # noqa: N802
         """Take content up to its final dot (RFC 5321 4.1.1.4)."""
-        self._judge_early_content()
+        # DATA is the last command of a group: content waits for the 354.
+        self.violate(self.judge.early(self.waiting_input, "RFC 2920 3.1"))
         expects_content = False
 
         def settle(taken: bool, reply: Reply | None) -> None:
@@ -203,13 +203,6 @@ class ServerProtocol(Login):
         await self.answer("DATA", "", self._refusal_to_data(argument) or GO_AHEAD, settle)
         if expects_content and not self.is_closing:
             await self._take_content()
-
-    def _judge_early_content(self) -> None:
-        """DATA is the last command of a group: content waits for the 354 (RFC 2920 3.1)."""
-        early = self.waiting_input
-        if early:
-            line = early.split(b"\n")[0].rstrip(b"\r")[:80].decode("utf-8", "backslashreplace")
-            self.violate((Violation("out-of-order", line, "RFC 2920 3.1", True),))
 
     def _refusal_to_data(self, argument: str) -> Reply | None:
         if (barred := self.barred("DATA")) is not None:
