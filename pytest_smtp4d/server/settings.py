@@ -166,10 +166,11 @@ _NAMES = frozenset(NAMES)
 
 def meanings() -> dict[str, str]:
     """Return what each setting does, in the words of the class's docstring (nothing under `python -OO`)."""
+    import inspect
     import re
 
-    argument = re.compile(r"^        (\w+): (.*?)(?=\n        \w+: |\n\n)", re.MULTILINE | re.DOTALL)
-    found = argument.findall(ServerSettings.__doc__ or "")
+    argument = re.compile(r"^    (\w+): (.*?)(?=\n    \w+: |\n\n)", re.MULTILINE | re.DOTALL)
+    found = argument.findall(inspect.cleandoc(ServerSettings.__doc__ or ""))  # CPython 3.13 dedents it itself
     return {name: " ".join(words.split()).removesuffix(".") for name, words in found}
 
 
