@@ -47,7 +47,7 @@ class FourDSpelling:
             if name.startswith("_"):
                 raise AttributeError(message)
             members = _public_members(self)
-            if member != name and member in members:
+            if member != name and member in members and name[0].islower() and "_" not in name:
                 return getattr(self, member)
             spelled = members if member == name else [camel_case(known) for known in members]
             raise AttributeError(message + nearest(name, spelled))

@@ -63,6 +63,8 @@ def test_methods_answer_too() -> None:
 @pytest.mark.parametrize(
     ("name", "hint"),
     [
+        ("status_Text", "'Verdict' object has no attribute 'status_Text' (did you mean 'statusText'?)"),
+        ("StatusText", "'Verdict' object has no attribute 'StatusText' (did you mean 'statusText'?)"),
         ("statusTxt", "'Verdict' object has no attribute 'statusTxt' (did you mean 'statusText'?)"),
         ("status_txt", "'Verdict' object has no attribute 'status_txt' (did you mean 'status_text'?)"),
         ("zzz", "'Verdict' object has no attribute 'zzz' (known: 'as_object', 'status_text', 'success')"),
