@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.charset import check_header_text
+from pytest_smtp4d.mail.parameter import is_media_type
 from pytest_smtp4d.spelling import FourDSpelling
 
 if TYPE_CHECKING:
@@ -48,8 +49,6 @@ MEDIA_TYPES = {
     "mp3": "audio/mpeg",
 }
 
-# type "/" subtype, both tokens (RFC 2045 5.1)
-_MEDIA_TYPE = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+/[!#$%&'*+\-.^_`{|}~0-9A-Za-z]+")
 _CID = re.compile(r"[!-;=?-~]{1,900}")
 
 
@@ -202,7 +201,7 @@ def _checked_type(given: str, name: str) -> str:
         extension = name.rpartition(".")[2].lower() if "." in name else ""
         return MEDIA_TYPES.get(extension, "application/octet-stream")
     given = given.strip(" \t")
-    if not _MEDIA_TYPE.fullmatch(given):
+    if not is_media_type(given):
         raise MailError(
             f"attachment type must be a media type such as 'text/csv', without parameters: {given!r}"
         )

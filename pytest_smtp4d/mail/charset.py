@@ -28,6 +28,7 @@ __all__ = [
     "fits_lines",
     "mode_of",
     "quoted_printable",
+    "shown",
     "text_codec",
 ]
 
@@ -72,6 +73,12 @@ class Encoded(NamedTuple):
     octets: bytes
 
 
+def shown(value: object) -> str:
+    """Return `value` for an error message, cut to a readable length."""
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."
+
+
 def check_header_text(text: str, key: str) -> None:
     """Refuse what would end a header field.
 
@@ -79,8 +86,7 @@ def check_header_text(text: str, key: str) -> None:
         MailError: CR, LF or NUL in `text`; names the key and the value.
     """
     if _FORBIDDEN.search(text):
-        shown = text if len(text) <= 80 else f"{text[:77]}..."
-        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown!r}")
+        raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown(text)}")
 
 
 # --- bodies ---------------------------------------------------------------------------------------

@@ -33,7 +33,6 @@ from pytest_smtp4d.mail.header import (
     phrase_field,
     text_field,
 )
-from pytest_smtp4d.mail.message import message_envelope, message_octets
 from pytest_smtp4d.mail.multipart import write_body
 from pytest_smtp4d.mail.structure import BodyStyle, body_of
 
@@ -44,8 +43,6 @@ __all__ = [
     "addresses_of",
     "compose",
     "mail_convert_to_mime",
-    "message_envelope",
-    "message_octets",
     "needs_utf8",
 ]
 

@@ -13,6 +13,7 @@ from typing import Any, TypeAlias, TypedDict, TypeGuard
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.attachment import MailAttachment
+from pytest_smtp4d.mail.charset import shown
 
 __all__ = [
     "Addresses",
@@ -22,7 +23,6 @@ __all__ = [
     "EmailBodyValue",
     "EmailHeader",
     "check_email",
-    "shown",
 ]
 
 
@@ -105,12 +105,6 @@ Email = TypedDict(
     total=False,
 )
 """A mail object. `id`, `receivedAt` and `size` are 4D's receiving side: accepted, not sent."""
-
-
-def shown(value: object) -> str:
-    """Return `value` for an error message, cut to a readable length."""
-    text = repr(value)
-    return text if len(text) <= 80 else f"{text[:77]}..."
 
 
 def _is_text(value: object) -> str | None:

@@ -157,17 +157,17 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
             described["type"] = "text/plain"  # without parts it is shown as the text that it is
         described["partId"] = part_id = f"p{len(values) + len(attachments) + 1:04}"
         encoding = read_parameters(part.value_of("content-transfer-encoding"))[0]
-        raw = octets[part.start : part.end]
+        encoded = octets[part.start : part.end]
         if part.end == len(octets) and encoding != "base64":
-            raw = _LAST_LINE_END.sub(b"", raw)
+            encoded = _LAST_LINE_END.sub(b"", encoded)
         if _is_body(described, parent_type, index):
-            values[part_id] = _value(part, raw, encoding, is_text=is_text)
+            values[part_id] = _value(part, encoded, encoding, is_text=is_text)
             if encoding and values[part_id]["isEncodingProblem"]:
                 described["encoding"] = encoding
         else:
             if encoding not in _DECODERS:
                 described["encoding"] = encoding
-            attachments.append(_attachment(described, part, raw, encoding))
+            attachments.append(_attachment(described, part, encoded, encoding))
     return {"bodyStructure": top[0], "bodyValues": values, "attachments": attachments}
 
 
@@ -207,9 +207,9 @@ def _is_body(part: EmailBodyPart, parent_type: str, index: int) -> bool:
     return index == 0 or (parent_type != "multipart/related" and "name" not in part)
 
 
-def _value(part: Part, raw: bytes, encoding: str, *, is_text: bool) -> EmailBodyValue:
+def _value(part: Part, encoded: bytes, encoding: str, *, is_text: bool) -> EmailBodyValue:
     """Decode a text of the body."""
-    octets, fine = _DECODERS.get(encoding, _unknown)(raw)
+    octets, fine = _DECODERS.get(encoding, _unknown)(encoded)
     charset = part.parameters.get("charset", "")
     if is_text and encoding in _IDENTITY and not octets.isascii():
         # The characters were given, not their octets.
@@ -220,7 +220,7 @@ def _value(part: Part, raw: bytes, encoding: str, *, is_text: bool) -> EmailBody
     return {"value": text, "isEncodingProblem": not (fine and read) or part.type.startswith("multipart/")}
 
 
-def _attachment(described: EmailBodyPart, part: Part, raw: bytes, encoding: str) -> MailAttachment:
+def _attachment(described: EmailBodyPart, part: Part, encoded: bytes, encoding: str) -> MailAttachment:
     """Return the attachment that a leaf is; its octets are decoded when they are asked for."""
     cid = described.get("cid")
     disposition = described.get("disposition") or ("inline" if cid else "attachment")
@@ -232,24 +232,24 @@ def _attachment(described: EmailBodyPart, part: Part, raw: bytes, encoding: str)
         cid=cid,
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None,
         part_id=described["partId"],
-        content=_Content(raw, encoding),
+        content=_Content(encoded, encoding),
     )
 
 
 class _Content:
     """The octets of an attachment, decoded on the first call."""
 
-    __slots__ = ("_decoded", "_encoding", "_raw")
+    __slots__ = ("_decoded", "_encoded", "_encoding")
 
-    def __init__(self, raw: bytes, encoding: str) -> None:
-        self._raw = raw
+    def __init__(self, encoded: bytes, encoding: str) -> None:
+        self._encoded = encoded
         self._encoding = encoding
         self._decoded: bytes | None = None
 
     def __call__(self) -> bytes:
         if self._decoded is None:
-            self._decoded = _DECODERS.get(self._encoding, _unknown)(self._raw)[0]
-            self._raw = b""
+            self._decoded = _DECODERS.get(self._encoding, _unknown)(self._encoded)[0]
+            self._encoded = b""
         return self._decoded
 
 
@@ -261,35 +261,35 @@ _NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64_LETTER
 _BAD_QUOTED_PRINTABLE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
 
 
-def _identity(raw: bytes) -> tuple[bytes, bool]:
+def _identity(encoded: bytes) -> tuple[bytes, bool]:
     """Return octets that are not encoded."""
-    return raw, True
+    return encoded, True
 
 
-def _unknown(raw: bytes) -> tuple[bytes, bool]:
+def _unknown(encoded: bytes) -> tuple[bytes, bool]:
     """Return octets whose encoding nobody knows, as a problem."""
-    return raw, False
+    return encoded, False
 
 
-def _base64(raw: bytes) -> tuple[bytes, bool]:
+def _base64(encoded: bytes) -> tuple[bytes, bool]:
     """Decode base64; letters that are none are skipped and a broken end is cut, both as problems."""
-    letters = raw.translate(None, _NOT_BASE64)
+    letters = encoded.translate(None, _NOT_BASE64)
     rest = len(letters) % 4
-    fine = rest != 1 and not raw.translate(None, _BASE64_LETTERS + b"=\r\n\t ")
+    fine = rest != 1 and not encoded.translate(None, _BASE64_LETTERS + b"=\r\n\t ")
     if rest == 1:
         letters = letters[:-1]
     return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)), fine
 
 
-def _quoted_printable(raw: bytes) -> tuple[bytes, bool]:
+def _quoted_printable(encoded: bytes) -> tuple[bytes, bool]:
     """Decode quoted-printable; an "=" that begins no escape stands for itself, as a problem."""
-    lines = raw.split(b"\n")
+    lines = encoded.split(b"\n")
     if any(
         line.endswith((b" ", b"\t", b" \r", b"\t\r")) for line in lines
     ):  # added on the way (RFC 2045 6.7 (3))
         lines = [line.rstrip(b" \t\r") + b"\r" * line.endswith(b"\r") for line in lines]
-        raw = b"\n".join(lines)
-    return binascii.a2b_qp(raw), not _BAD_QUOTED_PRINTABLE.search(raw)
+        encoded = b"\n".join(lines)
+    return binascii.a2b_qp(encoded), not _BAD_QUOTED_PRINTABLE.search(encoded)
 
 
 _IDENTITY = frozenset(("", "7bit", "8bit", "binary"))

@@ -19,9 +19,9 @@ from pytest_smtp4d.mail.charset import (
     encode_strictly,
     encode_text,
     fits_lines,
+    shown,
     text_codec,
 )
-from pytest_smtp4d.mail.email import shown
 from pytest_smtp4d.mail.header import HeaderStyle, header_items, identifier_field, text_field
 from pytest_smtp4d.mail.multipart import Leaf, Multipart
 from pytest_smtp4d.mail.parameter import (

@@ -27,7 +27,7 @@ _LONGEST_DELIMITER = 1000  # octets of a line that may be a delimiter; RFC 2046 
 
 
 def _read_fields(octets: bytes) -> tuple[list[tuple[str, str]], int]:
-    """Return names and raw, unfolded values of a header, and how many octets they are; no field ends it."""
+    """Return names and unfolded values of a header, and how many octets they are; no field ends it."""
     fields: list[tuple[str, str]] = []
     for match in _LOGICAL_LINE.finditer(octets):
         line = match[0]
@@ -62,7 +62,7 @@ class Part:
     """A part of a message.
 
     Args:
-        fields: names and raw values of its header, unfolded, in order.
+        fields: names and values of its header, unfolded and not decoded, in order.
         type: the media type, in lower case; text/plain where none is given or it is malformed.
         parameters: those of Content-Type, decoded.
         start: where its content begins in the octets of the message.

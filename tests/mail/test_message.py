@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.compose import message_envelope, message_octets
+from pytest_smtp4d.mail.message import message_envelope, message_octets
 
 
 def message_of(**fields: str) -> EmailMessage:
