@@ -81,7 +81,7 @@ class ServerProtocol(Login):
             await self.answer("MAIL", path.mailbox if path else "", natural, self._unsettled_mail(path))
             return
         if path.parameters:
-            self.violate(self.judge.parameters("MAIL", path.parameters, self.line_octets))
+            self.violate(self.judge.parameters(path.parameters, self.line_octets))
         await self.answer(
             "MAIL", path.mailbox, natural, lambda taken, reply: self._settle_mail(path, taken, reply)
         )
@@ -145,7 +145,7 @@ class ServerProtocol(Login):
             await self.answer("RCPT", path.mailbox if path else "", natural)
             return
         if path.parameters:
-            self.violate(self.judge.parameters("RCPT", path.parameters, self.line_octets))
+            self.violate(self.judge.parameters(path.parameters, self.line_octets))
         await self.answer(
             "RCPT", path.mailbox, natural, lambda taken, reply: self._settle_rcpt(path, taken, reply)
         )

@@ -272,7 +272,7 @@ class Judge:
             return self._logged_in or self._mail
         return self._tls  # STARTTLS under TLS
 
-    def parameters(self, verb: str, parameters: Iterable[str], line: bytes) -> tuple[Violation, ...]:
+    def parameters(self, parameters: Iterable[str], line: bytes) -> tuple[Violation, ...]:
         """Judge the parameters of MAIL or RCPT (as received, "SIZE=120")."""
         return tuple(
             _violation("parameter-not-offered", _shown(line))
