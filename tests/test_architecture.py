@@ -25,6 +25,7 @@ FLOORS: tuple[tuple[str, ...], ...] = (
         "transporter.session",
         "transporter.channel",
         "transporter.log",
+        "transporter.waiting",
         "server.command_loop",
         "server.commands",
         "server.dialogue",

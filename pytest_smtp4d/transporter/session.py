@@ -1,7 +1,7 @@
 """One connection of a transporter: opens it, sends and checks over it, keeps it, replaces it, leaves it.
 
 RFC 5321 3.1 to 3.8; 4D: `keepAlive`, `connectionTimeOut`, `sendTimeOut`.
-The one thing to know: nothing here waits; each method is work (see `channel`) that a transporter runs.
+The one thing to know: nothing here waits; each method is work (see `waiting`) that a transporter runs.
 """
 
 from __future__ import annotations
@@ -16,10 +16,11 @@ from pytest_smtp4d.errors import Cause, MailError, Problem
 from pytest_smtp4d.smtp import dialogue
 from pytest_smtp4d.smtp.envelope import is_domain
 from pytest_smtp4d.smtp.sasl import Secrets
-from pytest_smtp4d.transporter.channel import Channel, Deadline, Work
+from pytest_smtp4d.transporter.channel import Channel
 from pytest_smtp4d.transporter.letter import Letter, write_letter
 from pytest_smtp4d.transporter.log import ExtendedLog, SessionLog, logs_for
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
+from pytest_smtp4d.transporter.waiting import Deadline, Work
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from pytest_smtp4d.spelling import FourDSpelling
-from pytest_smtp4d.transporter.channel import Work, run_async, run_blocking
 from pytest_smtp4d.transporter.error_stack import clear_errors, report_errors
 from pytest_smtp4d.transporter.options import Options
 from pytest_smtp4d.transporter.session import Connection
+from pytest_smtp4d.transporter.waiting import Work, run_async, run_blocking
 
 if TYPE_CHECKING:
     import ssl

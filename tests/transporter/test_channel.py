@@ -18,8 +18,9 @@ from pytest_smtp4d.smtp.dialogue import Refused
 from pytest_smtp4d.smtp.envelope import Envelope
 from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.sasl import Secrets
-from pytest_smtp4d.transporter.channel import Channel, Deadline, run_blocking
+from pytest_smtp4d.transporter.channel import Channel
 from pytest_smtp4d.transporter.log import SessionLog
+from pytest_smtp4d.transporter.waiting import Deadline, run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

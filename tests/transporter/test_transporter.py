@@ -272,7 +272,7 @@ def test_a_refused_connection(make_client: Make) -> None:
     assert cause_of(status) == (0, "CONNECT", message, [1102])
 
 
-@pytest.mark.parametrize("host", ["does-not-exist.invalid", "a..b", "x" * 300])
+@pytest.mark.parametrize("host", ["does-not-exist.invalid", "a..b", "☃.example.com", "x" * 300])
 def test_an_unknown_name(make_client: Make, host: str) -> None:
     """The name, and what to check."""
     status = make_client(25, host=host).check_connection()
