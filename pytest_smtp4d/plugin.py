@@ -308,7 +308,7 @@ def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
-    if call.excinfo is not None and not item.config.getoption("fulltrace"):
+    if call.excinfo is not None and not item.config.getoption("fulltrace", default=False):
         _end_at_the_users_line(call.excinfo.value)
     report = yield
     course = item.stash.get(_course, None)
