@@ -44,6 +44,7 @@ __all__ = [
     "compose",
     "mail_convert_to_mime",
     "needs_utf8",
+    "unique_text",
 ]
 
 _ADDRESS_KEYS = ("from", "sender", "to", "cc", "bcc", "replyTo")
@@ -261,7 +262,7 @@ def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
 # --- 4D's command ---------------------------------------------------------------------------------
 
 
-def _unique() -> str:
+def unique_text() -> str:
     """Return 32 upper-case hexadecimal digits, as 4D's samples have them."""
     return uuid.uuid4().hex.upper()
 
@@ -294,6 +295,6 @@ def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, 
         body_charset=body_charset,
         utf8=needs_utf8(mail),
         now=datetime.now(timezone.utc),
-        unique=_unique,
+        unique=unique_text,
     )
     return octets.decode("latin-1")

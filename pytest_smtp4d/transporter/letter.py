@@ -11,10 +11,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from pytest_smtp4d.errors import LocalProtocolError, MailError
-from pytest_smtp4d.mail.compose import addresses_of, compose, needs_utf8
+from pytest_smtp4d.mail.compose import addresses_of, compose, needs_utf8, unique_text
 from pytest_smtp4d.mail.message import message_envelope, message_octets
 from pytest_smtp4d.smtp.envelope import Envelope
 
@@ -69,7 +68,7 @@ def write_letter(
                 eightbit=eightbit,
                 utf8=utf8,
                 now=datetime.now(timezone.utc),
-                unique=_unique,
+                unique=unique_text,
                 signer=signer,
             )
 
@@ -84,10 +83,6 @@ def write_letter(
     return _letter(
         mail_from, rcpt_to, utf8, lambda eightbit: message_octets(mail, eightbit=eightbit, utf8=utf8)
     )
-
-
-def _unique() -> str:
-    return uuid4().hex.upper()
 
 
 def _letter(mail_from: str, rcpt_to: tuple[str, ...], utf8: bool, octets: Callable[[bool], bytes]) -> Letter:
