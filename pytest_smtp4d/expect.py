@@ -352,6 +352,10 @@ _ENDINGS: tuple[tuple[str, str], ...] = (
         "the client spoke plaintext where TLS was due: see the setting `tls`",
     ),
     (
+        r"TLS handshake where clear text was due",
+        "the client began with TLS where plaintext was due: set tls='implicit', or let it use STARTTLS",
+    ),
+    (
         r"closed in TLS",
         "the handshake did not end: with tls='implicit' the client has to begin with TLS",
     ),
@@ -376,8 +380,6 @@ def advice(session: Session) -> str:
     for code, hint in _REPLIES:
         if code in codes:
             return hint
-    if any(command.verb.startswith("\x16\x03") for command in commands):
-        return "the client began with TLS where plaintext was due: set tls='implicit', or let it use STARTTLS"
     if session.ended is not None and not any(command.verb in ("EHLO", "HELO") for command in commands):
         return "no EHLO: the client left before it had said anything; see the setting `tls`"
     return ""
