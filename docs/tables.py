@@ -207,9 +207,10 @@ def violations() -> str:
 
 def line_limits() -> str:
     """How long a line may be."""
-    from pytest_smtp4d.server.violation import COMMAND_LIMITS, MAXIMUM_COMMAND, MAXIMUM_LINE
+    from pytest_smtp4d.server.violation import MAXIMUM_LINE
+    from pytest_smtp4d.smtp.command import LIMITS, MAX_LINE
 
-    limits = {"content": MAXIMUM_LINE, "command": MAXIMUM_COMMAND, **COMMAND_LIMITS}
+    limits = {"content": MAXIMUM_LINE, "command": MAX_LINE, **LIMITS}
     return rows(("line", "octets with CRLF"), limits.items())
 
 

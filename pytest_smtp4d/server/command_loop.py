@@ -11,7 +11,8 @@ import ssl
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server.smtpd import INPUT_LIMIT, Connection, tls_reason
-from pytest_smtp4d.server.violation import COMMAND_LIMITS, Judge
+from pytest_smtp4d.server.violation import Judge
+from pytest_smtp4d.smtp.command import LIMITS
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 from pytest_smtp4d.tls import TLSPipe
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = ["TOO_LONG", "CommandLoop", "Want"]
 
-LONGEST_LINE = max(COMMAND_LIMITS.values())
+LONGEST_LINE = max(LIMITS.values())
 """Octets of a command line that are kept at most (RFC 4954 4); the rest of a longer one is thrown away."""
 
 TURN = 1000

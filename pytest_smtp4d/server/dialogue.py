@@ -26,7 +26,8 @@ from pytest_smtp4d.server.action import (
 from pytest_smtp4d.server.command_loop import TOO_LONG, CommandLoop
 from pytest_smtp4d.server.fault import STAGES, Event
 from pytest_smtp4d.server.smtpd import HOSTNAME
-from pytest_smtp4d.server.violation import Judge, is_too_long
+from pytest_smtp4d.server.violation import Judge
+from pytest_smtp4d.smtp.command import is_too_long
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 

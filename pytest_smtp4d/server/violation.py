@@ -13,13 +13,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from pytest_smtp4d.server.transcript import MASK, VERBS, begins_login, escaped
+from pytest_smtp4d.smtp.command import is_too_long
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName", "is_too_long"]
+__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName"]
 
 ViolationName = Literal[
     "bare-lf",
@@ -117,17 +118,6 @@ _BARE_LF = re.compile(rb"(?<!\r)\n")
 _EIGHT_BIT = re.compile(rb"[\x80-\xff]")
 MAXIMUM_LINE = 1000
 """Octets of a line of content with its CRLF (RFC 5321 4.5.3.1.6)."""
-
-# Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4). Parameters make MAIL longer by SIZE 26 (RFC
-# 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH 500 (RFC 4954), RET 9 and ENVID 107, and RCPT by
-# NOTIFY 29 and ORCPT 507 (RFC 3461); AUTH has 12288 (RFC 4954 4).
-COMMAND_LIMITS = {"MAIL": 512 + 26 + 17 + 10 + 500 + 9 + 107, "RCPT": 512 + 29 + 507, "AUTH": 12288}
-MAXIMUM_COMMAND = 512
-
-
-def is_too_long(verb: str, line: bytes) -> bool:
-    """Return whether a command line, its line end included, is over its limit (RFC 5321 4.5.3.1.4)."""
-    return len(line) > MAXIMUM_COMMAND and len(line) > COMMAND_LIMITS.get(verb, MAXIMUM_COMMAND)
 
 
 def _bare_lf(content: bytes) -> int:

@@ -12,12 +12,13 @@ import re
 from pytest_smtp4d.errors import LocalProtocolError
 
 __all__ = [
-    "MAX_AUTH_LINE",
+    "LIMITS",
     "MAX_LINE",
     "auth",
     "auth_response",
     "bdat",
     "command",
+    "is_too_long",
     "mail",
     "rcpt",
 ]
@@ -25,23 +26,29 @@ __all__ = [
 MAX_LINE = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""
 
-MAX_AUTH_LINE = 12288
-"""Octets of an AUTH command or response with its CRLF (RFC 4954 4)."""
-
-# What extensions add to the limit of MAIL and RCPT: SIZE 26 (RFC 1870), 8BITMIME 17 (RFC 6152),
-# SMTPUTF8 10 (RFC 6531), DSN 1020 and 500 (RFC 3461), AUTH 500 (RFC 4954).
-_MAX_MAIL_LINE = MAX_LINE + 2073
+# Parameters make MAIL longer by SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH 500 (RFC
+# 4954 5), RET 9 and ENVID 107, and RCPT by NOTIFY 29 and ORCPT 507 (RFC 3461); AUTH has 12288 (RFC 4954 4).
+LIMITS = {
+    "MAIL": MAX_LINE + 26 + 17 + 10 + 500 + 9 + 107,
+    "RCPT": MAX_LINE + 29 + 507,
+    "AUTH": 12288,
+}
+"""Octets of the command lines that extensions make longer, CRLF included; the answers of AUTH are as long."""
 
 _FORBIDDEN = re.compile("[\r\n\0]")
 
 
-def command(verb: str, argument: str = "", *, limit: int = MAX_LINE) -> bytes:
+def is_too_long(verb: str, line: bytes) -> bool:
+    """Return whether a command line, its CRLF included, is over its limit (RFC 5321 4.5.3.1.4)."""
+    return len(line) > MAX_LINE and len(line) > LIMITS.get(verb, MAX_LINE)
+
+
+def command(verb: str, argument: str = "") -> bytes:
     """Return a command line.
 
     Args:
         verb: such as "EHLO".
         argument: what stands behind it, without the blank between.
-        limit: octets at most, CRLF included.
 
     Raises:
         LocalProtocolError: CR, LF or NUL in the argument, or a line over the limit.
@@ -52,19 +59,20 @@ def command(verb: str, argument: str = "", *, limit: int = MAX_LINE) -> bytes:
             f"{verb} cannot carry {argument!r}: {forbidden[0]!r} would end the command there"
         )
     line = f"{verb} {argument}".rstrip(" ").encode() + b"\r\n"
-    if len(line) > limit:
+    if is_too_long(verb, line):
+        limit = LIMITS.get(verb, MAX_LINE)
         raise LocalProtocolError(f"{verb} with its argument has {len(line)} octets; {limit} are allowed")
     return line
 
 
 def mail(mailbox: str, parameters: tuple[str, ...] = ()) -> bytes:
     """Return the MAIL command for a reverse-path ("" for the null one); raises as `command`."""
-    return command("MAIL", " ".join((f"FROM:<{mailbox}>", *parameters)), limit=_MAX_MAIL_LINE)
+    return command("MAIL", " ".join((f"FROM:<{mailbox}>", *parameters)))
 
 
 def rcpt(mailbox: str, parameters: tuple[str, ...] = ()) -> bytes:
     """Return the RCPT command for a forward-path; raises as `command`."""
-    return command("RCPT", " ".join((f"TO:<{mailbox}>", *parameters)), limit=_MAX_MAIL_LINE)
+    return command("RCPT", " ".join((f"TO:<{mailbox}>", *parameters)))
 
 
 def auth(mechanism: str, initial_response: bytes | None = None) -> bytes:
@@ -72,7 +80,7 @@ def auth(mechanism: str, initial_response: bytes | None = None) -> bytes:
     if initial_response is None:
         return command("AUTH", mechanism)
     encoded = base64.b64encode(initial_response).decode() or "="
-    return command("AUTH", f"{mechanism} {encoded}", limit=MAX_AUTH_LINE)
+    return command("AUTH", f"{mechanism} {encoded}")
 
 
 def auth_response(response: bytes) -> bytes:
@@ -82,9 +90,9 @@ def auth_response(response: bytes) -> bytes:
         LocalProtocolError: the line is over 12288 octets.
     """
     line = base64.b64encode(response) + b"\r\n"
-    if len(line) > MAX_AUTH_LINE:
+    if is_too_long("AUTH", line):
         raise LocalProtocolError(
-            f"the AUTH response has {len(line)} octets; {MAX_AUTH_LINE} are allowed (RFC 4954)"
+            f"the AUTH response has {len(line)} octets; {LIMITS['AUTH']} are allowed (RFC 4954)"
         )
     return line
 
