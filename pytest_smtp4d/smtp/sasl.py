@@ -201,6 +201,10 @@ def _given(secret: str | None, what: str, name: str) -> str:
 
 
 def _refuse(text: str, forbidden: str, what: str, name: str) -> None:
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # half a surrogate pair, as the environment gives for octets that are no text
+        raise LocalProtocolError(f"the {what} is no text that UTF-8, and so {name}, can carry") from None
     if forbidden in text:
         raise LocalProtocolError(f"the {what} holds the character {forbidden!r}, which {name} cannot carry")
 

@@ -256,10 +256,13 @@ def test_the_strongest_mechanism_is_chosen(
         ("LOGIN", Secrets("m\0e", "pw")),
         ("XOAUTH2", Secrets("me", token="a\x01b")),
         ("OAUTHBEARER", Secrets("m\x01e", token="t")),
+        ("PLAIN", Secrets("me", "p\udc80w")),
+        ("LOGIN", Secrets("m\udc80e", "pw")),
+        ("OAUTHBEARER", Secrets("me", token="a\udc80b")),
     ],
 )
 def test_what_a_mechanism_cannot_carry_is_refused(name: str, secrets: Secrets) -> None:
-    """The separators of a mechanism are named; the secret is not shown."""
+    """Its separators, and what is no text (of an environment variable, say); the secret is not shown."""
     with pytest.raises(LocalProtocolError) as caught:
         client_mechanism(name, secrets, "")
     assert name in str(caught.value)
