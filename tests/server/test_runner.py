@@ -454,20 +454,36 @@ async def _tasks() -> int:
     return len(asyncio.all_tasks())
 
 
+@pytest.fixture
+def own_loop(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A loop that the test may stop: servers of a wider scope go on in the one of the process."""
+    monkeypatch.setattr(loop, "_current", None)
+    yield
+    loop.stop()
+
+
+def loop_threads() -> int:
+    """Return how many loops run."""
+    return sum(thread.name == "smtp4d" for thread in threading.enumerate())
+
+
+@pytest.mark.usefixtures("own_loop")
 def test_one_thread_for_all_servers() -> None:
     """However many servers there are, one loop carries them; after `loop.stop` the next begins anew."""
+    others = loop_threads()
     servers = [SMTPServer().start() for _ in range(10)]
-    assert sum(thread.name == "smtp4d" for thread in threading.enumerate()) == 1
+    assert loop_threads() == others + 1
     for server in servers:
         server.stop()
     loop.stop()
     loop.stop()
-    assert all(thread.name != "smtp4d" for thread in threading.enumerate())
+    assert loop_threads() == others
     with SMTPServer(tls="none") as server:
         deliver(server)
         assert len(server.messages) == 1
 
 
+@pytest.mark.usefixtures("own_loop")
 def test_the_loop_ended_under_a_running_server() -> None:
     """The server can still be stopped."""
     server = SMTPServer().start()
@@ -477,12 +493,9 @@ def test_the_loop_ended_under_a_running_server() -> None:
 
 
 @pytest.fixture
-def without_epoll(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def without_epoll(own_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of systems other than Linux."""
-    loop.stop()
     monkeypatch.setattr(loop, "_Gate", loop._LoopGate)
-    yield
-    loop.stop()
 
 
 @pytest.mark.usefixtures("without_epoll")
