@@ -434,11 +434,9 @@ def _prepared(text: str) -> str:
         if not stringprep.in_table_b1(character)
     )
     prepared = unicodedata.normalize("NFKC", mapped)
-    for character in prepared:
-        if any(table(character) for table in _PROHIBITED):
-            raise LocalProtocolError(
-                f"a user or password holds {character!r}, which SASLprep prohibits (RFC 4013 2.3)"
-            )
+    if any(table(character) for character in prepared for table in _PROHIBITED):
+        # Which one is not said: it may be the password's.
+        raise LocalProtocolError("a user or password holds what SASLprep prohibits (RFC 4013 2.3)")
     return prepared
 
 
