@@ -204,7 +204,9 @@ if hasattr(os, "register_at_fork"):
 
 
 class AsyncSMTPTransporter(_Transporter):
-    """`SMTPTransporter` for asyncio: the same options and members, with `await`, and no thread.
+    """`SMTPTransporter` for asyncio: the same options and members, with `await`, in the running loop alone.
+
+    (The loop looks names up, and does so in a thread of its executor.)
 
     Tasks may share it; their sends take turns. A connection belongs to the loop that opened it; used in
     another loop, the transporter opens its own. A cancelled send closes the connection.
