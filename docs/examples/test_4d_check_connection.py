@@ -1,4 +1,4 @@
-"""The second example of 4D's documentation of SMTPTransporter: it checks what a user typed in."""
+"""S12: the second example of 4D's documentation of SMTPTransporter: it checks what a user typed in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The first example of 4D's documentation of SMTPTransporter, translated line by line.
+"""S11: the first example of 4D's documentation of SMTPTransporter, translated line by line.
 
 Port 465 is implicit TLS; here the server chooses its port, so `implicitTls` says what the port cannot.
 """

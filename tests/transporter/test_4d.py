@@ -24,7 +24,7 @@ FIXED = {"sendAt": "2026-11-22T10:00:00Z", "messageId": "<1@example.com>"}
 
 
 def test_a_transporter_object_configures_a_connection_and_sends(smtp_server: SMTPServer) -> None:
-    """Options in, an object out; through it, mails."""
+    """S1: options in, an object out; through it, mails."""
     options = smtp_server.client_options()
     with smtp_new_transporter(
         {"host": options["host"], "port": options["port"], "sslContext": options["ssl_context"]}
@@ -37,7 +37,7 @@ def test_a_transporter_object_configures_a_connection_and_sends(smtp_server: SMT
 def test_send_takes_an_email_object_and_returns_a_status_object(
     smtp_server: SMTPServer, transporter: SMTPTransporter
 ) -> None:
-    """The same object may be changed and sent again, as in a loop over invoices."""
+    """S13: the same object may be changed and sent again, as in a loop over invoices."""
     email: dict[str, Any] = {"from": "a@example.com", "subject": "Invoice"}
     for number in range(3):
         email["to"] = f"customer{number}@example.org"
@@ -53,7 +53,7 @@ def test_send_takes_an_email_object_and_returns_a_status_object(
 def test_what_each_release_brought_is_there(
     smtp_server: SMTPServer, make_transporter: MakeTransporter, tmp_path: Path
 ) -> None:
-    """Charset options, the log file, MIME contents, keepAlive."""
+    """S18: charset options, the log file, MIME contents, keepAlive."""
     mime = b"From: x@example.net\r\nSubject: template\r\nContent-Type: text/html\r\n\r\n<p>Hi</p>\r\n"
     mail = mail_convert_from_mime(mime)
     mail["from"], mail["to"], mail["subject"] = "a@example.com", "b@example.org", "Grüße"
@@ -71,7 +71,7 @@ def test_what_each_release_brought_is_there(
 
 
 def test_the_page_of_status_codes_is_pointed_to() -> None:
-    """Whoever reads the reference finds what the codes mean."""
+    """S19: whoever reads the reference finds what the codes mean."""
     page = (Path(__file__).parents[2] / "docs" / "reference" / "transporter.md").read_text(encoding="utf-8")
     assert "https://www.iana.org/assignments/smtp-enhanced-status-codes/" in page
     assert "https://www.rfc-editor.org/rfc/rfc5321#section-4.2" in page

@@ -1,4 +1,4 @@
-"""4D's error stack: handler and errors, by context."""
+"""4D's error stack: handler and errors, by context (S17)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Logging in: every mode, the choice among them, and what goes wrong."""
+"""Logging in: every mode, the choice among them, and what goes wrong (I2, S9, S10)."""
 
 from __future__ import annotations
 

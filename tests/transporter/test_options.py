@@ -22,7 +22,7 @@ HOST = {"host": "smtp.example.com"}
 
 
 def test_defaults() -> None:
-    """What an omitted option reads as."""
+    """S8, I5, I6: what an omitted option reads as."""
     transporter = SMTPTransporter(HOST)
     assert {
         name: getattr(transporter, name)
@@ -103,7 +103,7 @@ def test_each_way_takes_keys_and_keywords(make: Any) -> None:
     "make", [SMTPTransporter, SMTPTransporter.new, smtp_new_transporter, AsyncSMTPTransporter]
 )
 def test_every_option_is_read_back_in_both_spellings(make: Any) -> None:
-    """The command, the class function and the class are one; so are the two spellings of a member."""
+    """S2, S3: the command, the class function and the class are one; so are the two spellings of a member."""
     transporter = make(EVERY_OPTION)
     assert transporter.send_time_out == transporter.sendTimeOut == 2.5
     assert transporter.authentication_mode is AuthenticationMode.PLAIN
@@ -122,7 +122,7 @@ def test_a_keyword_wins_over_a_key() -> None:
 
 
 def test_members_are_read_only() -> None:
-    """In either spelling, with a sentence."""
+    """S4: in either spelling, with a sentence."""
     transporter: Any = SMTPTransporter(HOST)
     with pytest.raises(AttributeError, match="port is read-only: make another transporter"):
         transporter.port = 25
@@ -134,7 +134,7 @@ def test_members_are_read_only() -> None:
     "secret", ["password", "access_token_oauth2", "accessTokenOAuth2", "certificate_password"]
 )
 def test_secrets_are_not_readable(secret: str) -> None:
-    """Given once, and never seen again."""
+    """S9, S10: given once, and never seen again."""
     transporter = SMTPTransporter(EVERY_OPTION)
     with pytest.raises(AttributeError, match="can be given to a transporter, and never be read from it"):
         getattr(transporter, secret)
@@ -252,7 +252,7 @@ def test_the_repr_says_which_server() -> None:
 
 
 def test_a_constant_is_its_4d_value() -> None:
-    """The enums carry 4D's texts."""
+    """I2, I3: the enums carry 4D's texts."""
     assert [mode.value for mode in AuthenticationMode] == ["CRAM-MD5", "LOGIN", "PLAIN", "OAUTH2"]
     assert str(AuthenticationMode.PLAIN) == "PLAIN"
     assert {mode.value for mode in MailMode} == {

@@ -1,4 +1,4 @@
-"""TLS: by port and option, verified, and every bad certificate told apart."""
+"""TLS: by port and option, verified, and every bad certificate told apart (I1)."""
 
 from __future__ import annotations
 
@@ -179,6 +179,6 @@ def test_a_handshake_that_is_cut(
     ],
 )
 def test_the_port_says_which_tls(options: dict[str, Any], implicit: bool) -> None:
-    """465 is TLS from the first octet; the option overrules."""
+    """I1: 465 is TLS from the first octet; the option overrules."""
     transporter = SMTPTransporter(host="smtp.example.com", **options)
     assert transporter._options.tls_from_the_start is implicit

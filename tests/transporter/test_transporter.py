@@ -44,7 +44,7 @@ def cause_of(status: Status) -> tuple[int, str | None, str, list[int]]:
 
 
 def test_a_mail_is_sent_and_the_session_kept(make_client: Make) -> None:
-    """The first send opens, the second uses what is open."""
+    """S5, S6, S14: the first send opens, the second uses what is open."""
     contents = []
 
     def script(line: Line) -> None:
@@ -68,7 +68,7 @@ def test_a_mail_is_sent_and_the_session_kept(make_client: Make) -> None:
 
 
 def test_without_keep_alive_each_send_says_quit(make_client: Make) -> None:
-    """A connection for each mail."""
+    """S7: a connection for each mail."""
 
     def script(line: Line) -> None:
         line.open_session()
@@ -136,7 +136,7 @@ def test_what_is_no_mail_is_a_programming_error(make_client: Make, mail: Any) ->
 def test_an_unfit_mail_fails_without_a_connection(
     make_client: Make, mail: dict[str, Any], words: str
 ) -> None:
-    """Status 0, 4D's text, the reason in errors, and the handler is called."""
+    """S15, S17: status 0, 4D's text, the reason in errors, and the handler is called."""
     calls = []
     with on_err_call(lambda: calls.append(last_errors())):
         status = make_client(1).send(mail)
@@ -282,7 +282,7 @@ def test_an_unknown_name(make_client: Make, host: str) -> None:
 
 
 def test_encryption_is_required_by_default(make_client: Make) -> None:
-    """Without STARTTLS on offer nothing is sent, and the way out is named."""
+    """I1: without STARTTLS on offer nothing is sent, and the way out is named."""
     heard = []
 
     def script(line: Line) -> None:
@@ -371,7 +371,7 @@ def drip_later(line: Line) -> None:
 def test_time_outs_are_walls(
     make_client: Make, script: Callable[[Line], Any], options: dict[str, float], command: str, code: int
 ) -> None:
-    """However slowly the peer drips, the call ends, says where, and the connection is not used again."""
+    """I5: however slowly the peer drips, the call ends, says where, and the connection is not used again."""
     with ScriptedServer(script) as server:
         client = make_client(server.port, **options)
         status = client.send(MAIL)
@@ -491,7 +491,7 @@ def test_a_silent_peer_is_not_replaced(make_client: Make) -> None:
 
 
 def test_check_connection_opens_and_then_asks(make_client: Make) -> None:
-    """EHLO's reply when it opens, NOOP's when it is open."""
+    """S12, I4: EHLO's reply when it opens, NOOP's when it is open."""
 
     def script(line: Line) -> None:
         line.open_session()
@@ -529,7 +529,7 @@ def test_check_connection_replaces_a_dead_session(make_client: Make, how: str) -
 
 
 def test_a_failed_check_tells_the_last_error(make_client: Make) -> None:
-    """The text is the error's, and the handler is called once."""
+    """I4: the text is the error's, and the handler is called once."""
     calls = []
     with on_err_call(lambda: calls.append(1)):
         status = make_client(25, host="does-not-exist.invalid").check_connection()
@@ -587,7 +587,7 @@ async def test_an_async_with_block_closes() -> None:
 
 
 def test_a_forgotten_transporter_says_goodbye() -> None:
-    """Destroyed with its last reference, QUIT written and not waited for."""
+    """S6: destroyed with its last reference, QUIT written and not waited for."""
     script, heard = quit_seen()
     with ScriptedServer(script) as server:
         transporter = smtp_new_transporter(
