@@ -8,11 +8,13 @@ when the connection is lost the coroutine is closed, and nothing is left.
 from __future__ import annotations
 
 import ssl
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server.smtpd import INPUT_LIMIT, Connection, tls_reason
 from pytest_smtp4d.server.violation import Judge
 from pytest_smtp4d.smtp.command import LIMITS
+from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
 from pytest_smtp4d.tls import TLSPipe
@@ -37,6 +39,8 @@ TLS_HANDSHAKE = b"\x16\x03"
 
 TOO_LONG = b"x" * LONGEST_LINE + b"\r\n"
 """What stands for a line that was longer than anything may be."""
+
+_encoded = lru_cache(256)(encode_reply)
 
 
 class Want:
@@ -79,7 +83,7 @@ class CommandLoop(Connection):
     def say(self, reply: Reply) -> None:
         """Give a reply."""
         self.note(reply)
-        self.write(encode_reply(reply))
+        self.write(_encoded(reply))
 
     def note(self, reply: Reply) -> None:
         """Record a reply, and judge by it what the client may do next, without writing it."""
@@ -89,7 +93,7 @@ class CommandLoop(Connection):
             self.record.record_reply(self._index, reply)
         offered: Iterable[str] = ()
         if self.stage == "EHLO":
-            offered = [line.split()[0].upper() for line in reply.lines[1:] if line.strip()]
+            offered = Extensions.from_reply(reply).keywords
         self.judge.replied(self.stage, reply, offered)
 
     def violate(self, violations: Iterable[Violation]) -> None:

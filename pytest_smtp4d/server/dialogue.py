@@ -240,7 +240,7 @@ class Dialogue(CommandLoop):
                 act = _Act(natural, settle)
                 await self._act(decision[1], act)
                 return act.taken
-        taken = natural.code < 400
+        taken = natural.is_positive
         if settle is not None:
             settle(taken, natural)
         self.say(natural)
@@ -302,7 +302,7 @@ class Dialogue(CommandLoop):
     async def _answer_with(self, action: Action, act: _Act) -> None:
         if isinstance(action, ReplyWith | PassThrough):
             reply = action.reply if isinstance(action, ReplyWith) else act.natural
-            act.decide(reply.code < 400, reply)
+            act.decide(reply.is_positive, reply)
             self.note(reply)
             await self._paced(encode_reply(reply), act.pace, self.write)
             if reply.code == 421:

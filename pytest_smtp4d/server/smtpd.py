@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.record import Session as SessionRecord
 from pytest_smtp4d.server.record import Tls
 from pytest_smtp4d.smtp.wire import encode_reply
@@ -64,6 +65,7 @@ class Connection(SMTP):
         self.record: SessionRecord
         self._tcp: asyncio.Transport
         self._epoch = state.epoch
+        self._watch = watch.current
         self._began = loop.time()
         self._input = bytearray()
         self._output: list[bytes] = []
@@ -100,7 +102,9 @@ class Connection(SMTP):
             return
         if self._epoch != self.state.epoch:
             self.continue_after_reset()
-        self.state.heard(self.record)
+        if self._watch is not watch.current:
+            self._watch = watch.current
+            self.state.heard(self.record)
         if self._pipe is not None:
             data = self._decrypt(data)
         if data:

@@ -57,7 +57,7 @@ class ServerState:
         watch.current.spoke(self._server, session)
 
     def heard(self, session: Session) -> None:
-        """Tell the watch that octets of an open session arrived."""
+        """Tell a new watch that octets of a session arrived that began under another."""
         watch.current.spoke(self._server, session)
 
     def begin(self, session: Session, transaction: Transaction) -> None:
