@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["FATAL", "NEVER_FATAL", "VIOLATIONS", "Judge", "Violation", "ViolationName"]
+__all__ = ["VIOLATIONS", "Judge", "Violation", "ViolationName"]
 
 ViolationName = Literal[
     "bare-lf",
@@ -98,9 +98,6 @@ VIOLATIONS: dict[ViolationName, Rule] = {
     "no-quit": Rule("RFC 5321 4.1.1.10", False, "the client closed the connection without QUIT"),
 }
 """The closed list, in the order of the documentation."""
-
-FATAL = frozenset(name for name, rule in VIOLATIONS.items() if rule.fatal)
-NEVER_FATAL = frozenset(VIOLATIONS) - FATAL
 
 
 def _violation(name: ViolationName, line: str, rfc: str | None = None) -> Violation:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Envelope", "Path", "is_domain", "is_mailbox", "parse_path", "xtext_decode", "xtext_encode"]
+__all__ = ["Envelope", "Path", "is_domain", "is_mailbox", "parse_path", "xtext_decode"]
 
 # Mailbox       = Local-part "@" ( Domain / address-literal )                            RFC 5321 4.1.2
 # Local-part    = Dot-string / Quoted-string
@@ -127,11 +127,6 @@ def parse_path(argument: str, keyword: str) -> Path:
         if _PARAMETER.fullmatch(parameter) is None:
             raise RemoteProtocolError(f"Malformed parameter {parameter}")
     return Path(mailbox, parameters)
-
-
-def xtext_encode(text: str) -> str:
-    """Return `text` as xtext (RFC 3461 4): all but printable ASCII, and "+" and "=", as +HH."""
-    return "".join(chr(octet) if octet in _XTEXT_PLAIN else f"+{octet:02X}" for octet in text.encode())
 
 
 def xtext_decode(text: str) -> str:

@@ -19,9 +19,7 @@ __all__ = [
     "MAX_REPLY_LINE",
     "ReplyReader",
     "add_transparency",
-    "canonicalise",
     "encode_reply",
-    "remove_transparency",
 ]
 
 CRLF = b"\r\n"
@@ -140,11 +138,6 @@ def _decode(text: bytes) -> str:
         return text.decode("latin-1")
 
 
-def canonicalise(content: bytes) -> bytes:
-    """Return the content with every line end as CRLF: a lone CR or LF counts as one (RFC 5321 2.3.8)."""
-    return content.replace(CRLF, b"\n").replace(b"\r", b"\n").replace(b"\n", CRLF)
-
-
 def add_transparency(content: bytes) -> bytes:
     """Return canonical content as it goes on the wire after 354: dots doubled, the final dot line added.
 
@@ -157,9 +150,3 @@ def add_transparency(content: bytes) -> bytes:
     if stuffed and not stuffed.endswith(CRLF):
         stuffed += CRLF
     return stuffed + END_OF_CONTENT
-
-
-def remove_transparency(content: bytes) -> bytes:
-    """Return received content (without its final dot line) with the doubled dots undone (RFC 5321 4.5.2)."""
-    plain = content.replace(b"\r\n.", CRLF)
-    return plain[1:] if plain.startswith(b".") else plain

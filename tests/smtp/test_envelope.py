@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
-from pytest_smtp4d.smtp.envelope import Envelope, is_mailbox, parse_path, xtext_decode, xtext_encode
+from pytest_smtp4d.smtp.envelope import Envelope, is_mailbox, parse_path, xtext_decode
 
 
 @pytest.mark.parametrize(
@@ -87,11 +87,10 @@ def test_an_envelope_says_whether_it_is_ascii() -> None:
 
 
 @given(st.text(st.characters(codec="utf-8")))
-def test_xtext_round_trip(text: str) -> None:
+def test_xtext_is_read(text: str) -> None:
     """RFC 3461 4: printable ASCII but + and = as it is, all else as +HH."""
-    encoded = xtext_encode(text)
-    assert encoded.isascii()
-    assert "=" not in encoded
+    plain = {chr(octet) for octet in range(0x21, 0x7F)} - {"+", "="}
+    encoded = "".join(chr(o) if chr(o) in plain else f"+{o:02X}" for o in text.encode())
     assert xtext_decode(encoded) == text
 
 

@@ -38,7 +38,7 @@ def columns(path: Path) -> list[list[str]]:
 def test_the_extended_log_has_five_columns(
     smtp_server: SMTPServer, make_transporter: MakeTransporter, tmp_path: Path
 ) -> None:
-    """A relative name lies in Logs; numbers rise; start, exchanges and end are there, and the full MIME."""
+    """I7: a relative name lies in Logs; numbers rise; start, exchanges, end and the full MIME are there."""
     with make_transporter(log_file="LogTest.txt") as transporter:
         assert transporter.send(MAIL)
     lines = columns(tmp_path / "Logs" / "LogTest.txt")
@@ -135,7 +135,7 @@ def test_an_unwritable_log_never_fails_a_send(
 
 
 def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """All transporters, no bodies; 0 switches it off."""
+    """I7: all transporters, no bodies; 0 switches it off."""
     assert smtp_log(7) == tmp_path / "Logs" / "4DSMTPLog_7.txt"
     for _ in range(2):
         with make_transporter() as transporter:
