@@ -19,7 +19,6 @@ ROOT = Path(pytest_smtp4d.__file__).parent
 # Top to bottom. A room may import from floors below it, and from its own floor within one package.
 FLOORS: tuple[tuple[str, ...], ...] = (
     ("", "__main__", "plugin"),
-    ("report", "intercept"),
     ("transporter.transporter", "server.runner", "server.commandline"),
     (
         "transporter.session",
@@ -69,10 +68,17 @@ FLOORS: tuple[tuple[str, ...], ...] = (
 
 # No I/O, no clock, no threads: values in, values out.
 PURE = (
+    "errors",
+    "spelling",
     "mail.*",
     "smtp.*",
     "expect",
-    "report",
+    "server.action",
+    "server.content",
+    "server.marker",
+    "server.parameters",
+    "server.transcript",
+    "server.view",
     "server.record",
     "server.fault",
     "server.match",
