@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import smtplib
+import ssl
 import warnings
 from email.message import EmailMessage
 from pathlib import Path
@@ -36,6 +37,11 @@ def message() -> EmailMessage:
     return mail
 
 
+def name_of(error: Exception) -> str:
+    """Return the exception's name; which kind of SSLError it is differs between versions of OpenSSL."""
+    return "SSLError" if isinstance(error, ssl.SSLError) else type(error).__name__
+
+
 def with_transporter(server: SMTPServer, seconds: float) -> str:
     """Send with this package's transporter."""
     options = {**server.client_options(), "connection_time_out": seconds, "send_time_out": seconds}
@@ -52,7 +58,7 @@ def with_smtplib(server: SMTPServer, seconds: float) -> str:
             client.login("me", "secret")
             client.send_message(message())
     except (OSError, ValueError, UnicodeError) as error:
-        return type(error).__name__
+        return name_of(error)
     return "sent"
 
 
@@ -75,7 +81,7 @@ def with_aiosmtplib(server: SMTPServer, seconds: float) -> str:
     try:
         asyncio.run(send())
     except (aiosmtplib.SMTPException, OSError, ValueError) as error:
-        return type(error).__name__
+        return name_of(error)
     return "sent"
 
 

@@ -10,7 +10,7 @@ import asyncio
 import ssl
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -99,7 +99,9 @@ async def _stopped(server: asyncio.Server, protocols: list[SMTP]) -> None:
     server.close()
     for protocol in protocols:
         if isinstance(protocol.transport, asyncio.WriteTransport):
-            protocol.transport.abort()
+            # asyncio of CPython 3.11.2 cannot abort a TLS transport whose connection was lost already.
+            with suppress(AttributeError):
+                protocol.transport.abort()
     tasks = asyncio.all_tasks() - {asyncio.current_task()}
     for task in tasks:
         task.cancel()

@@ -309,6 +309,19 @@ def test_100_000_commands_in_a_session(connect: Connect) -> None:
         assert len(server.sessions[0].commands) == count + 1
 
 
+@pytest.fixture
+def many_descriptors() -> Iterator[None]:
+    """Let this process open 4,000 files; ordinary users are given 1,024 at first."""
+    resource = pytest.importorskip("resource", reason="this system does not limit descriptors")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard != resource.RLIM_INFINITY and hard < 4000:
+        pytest.skip(f"this process may open {hard} files at most")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 4000), hard))
+    yield
+    resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+@pytest.mark.usefixtures("many_descriptors")
 def test_1_000_idle_sessions(connect: Connect) -> None:
     """They cost no thread, and others are served meanwhile."""
     with SMTPServer(tls="none") as server:
