@@ -84,6 +84,8 @@ class Connection:
             return Status.from_reply(refusal.reply, refusal.stage, success=False)
         except Problem as problem:
             return Status.from_problem(problem, FAILED_TO_SEND)
+        except MailError as error:  # of the letter as it is, or as a server without 8BITMIME needs it
+            return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
         finally:
             yield from self._settled(deadline)
 
@@ -101,11 +103,8 @@ class Connection:
             yield from self._settled(deadline)
 
     def _letter(self, mail: Mapping[str, Any] | Message) -> Letter:
-        try:
-            options = self._options
-            return write_letter(mail, options.header_charset, options.body_charset, self._loaded_signer())
-        except MailError as error:
-            raise Problem(Cause.MAIL_UNFIT, str(error)) from error
+        options = self._options
+        return write_letter(mail, options.header_charset, options.body_charset, self._loaded_signer())
 
     def _loaded_signer(self) -> Signer | None:
         options = self._options
@@ -146,9 +145,8 @@ class Connection:
             try:
                 yield from session.channel.run(dialogue.reset(), deadline)
             except (Problem, dialogue.Refused):
-                session.channel.broken = (
-                    True  # the refusal is what counts; a session in doubt is not used again
-                )
+                # The refusal is what counts; a session in doubt is not used again.
+                session.channel.broken = True
         return outcome
 
     def _checked(self, deadline: Deadline) -> Work[tuple[Reply, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from email import message_from_bytes
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -136,6 +137,21 @@ def test_8bit_only_where_it_is_offered(
     if offered:
         options = {"bodyCharset": "ISO-8859-1"}
         assert message.content == mail_convert_to_mime(mail, options).encode("latin-1")
+
+
+def test_a_message_that_cannot_do_without_8bit(
+    smtp_server: SMTPServer, make_transporter: MakeTransporter
+) -> None:
+    """A message that cannot be written in 7 bits is a failed status, and the session is unharmed."""
+    octets = b"From: a@example.com\r\nTo: b@example.org\r\nContent-Type: text/plain; charset=nonsense\r\n"
+    message = message_from_bytes(octets + b"Content-Transfer-Encoding: 8bit\r\n\r\ngr\xfc\xdfe\r\n")
+    smtp_server.configure(extensions=())
+    with make_transporter() as transporter:
+        status = transporter.send(message)
+        assert (status.status, [error["errCode"] for error in status.errors]) == (0, [1401])
+        assert "does not offer 8BITMIME" in status.errors[0]["message"]
+        assert transporter.send({"from": "a@example.com", "to": "b@example.org"})
+    assert len(smtp_server.sessions) == 1
 
 
 def test_a_non_ascii_local_part_needs_smtputf8(
