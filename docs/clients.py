@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d import SMTPServer, SMTPTransporter
-from pytest_smtp4d.server import sweep
+from pytest_smtp4d.faults import sweep
 
 if TYPE_CHECKING:
     from collections.abc import Callable

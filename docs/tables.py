@@ -85,8 +85,8 @@ def settings() -> str:
 
 def setting_values() -> str:
     """The settings that are names of something, and the names."""
+    from pytest_smtp4d.records.violation import VIOLATIONS
     from pytest_smtp4d.server import settings
-    from pytest_smtp4d.server.violation import VIOLATIONS
     from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS
 
     names = {
@@ -150,7 +150,7 @@ def ini_settings() -> str:
 
 def fault_stages() -> str:
     """Where a fault can be put."""
-    from pytest_smtp4d.server.action import STAGES
+    from pytest_smtp4d.faults.action import STAGES
 
     return rows(
         ("stage", "when", "argument"), ((name, row.when, row.argument) for name, row in STAGES.items())
@@ -159,7 +159,7 @@ def fault_stages() -> str:
 
 def fault_actions() -> str:
     """Which stage can do what."""
-    from pytest_smtp4d.server.action import ACTIONS, STAGE_ACTIONS
+    from pytest_smtp4d.faults.action import ACTIONS, STAGE_ACTIONS
 
     columns = (*ACTIONS, "after_octets")
     return rows(
@@ -173,9 +173,9 @@ def fault_actions() -> str:
 
 def sweep() -> str:
     """Which stage can have which kind of fault, with the codes that refuse."""
-    from pytest_smtp4d.server.action import ReplyWith
-    from pytest_smtp4d.server.rules import Rules
-    from pytest_smtp4d.server.sweep import DEFAULT_STAGES, KINDS, STAGE_KINDS, apply
+    from pytest_smtp4d.faults.action import ReplyWith
+    from pytest_smtp4d.faults.rules import Rules
+    from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, KINDS, STAGE_KINDS, apply
 
     def cell(stage: str, kind: str) -> object:
         if kind not in STAGE_KINDS[stage]:
@@ -194,7 +194,7 @@ def sweep() -> str:
 
 def violations() -> str:
     """The closed list of what a client can do against the RFCs."""
-    from pytest_smtp4d.server.violation import VIOLATIONS
+    from pytest_smtp4d.records.violation import VIOLATIONS
 
     return rows(
         ("name", "fatal", "RFC", "what the client did"),
@@ -207,7 +207,7 @@ def violations() -> str:
 
 def line_limits() -> str:
     """How long a line may be."""
-    from pytest_smtp4d.server.violation import MAXIMUM_LINE
+    from pytest_smtp4d.records.violation import MAXIMUM_LINE
     from pytest_smtp4d.smtp.command import LIMITS, MAX_LINE
 
     limits = {"content": MAXIMUM_LINE, "command": MAX_LINE, **LIMITS}
@@ -219,7 +219,7 @@ def message_views() -> str:
     import inspect
     from functools import cached_property
 
-    from pytest_smtp4d.server.record import ReceivedMessage
+    from pytest_smtp4d.records.record import ReceivedMessage
 
     def lines() -> Iterator[tuple[object, ...]]:
         for name, member in vars(ReceivedMessage).items():
@@ -243,8 +243,8 @@ def failure() -> str:
     """What a failed `one()` says."""
     from datetime import datetime, timezone
 
-    from pytest_smtp4d.expect import Expectation, explain_lack
-    from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.records.expect import Expectation, explain_lack
+    from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.smtp.reply import Reply
 
     def stored(session: Session, recipient: str, subject: str) -> ReceivedMessage:

@@ -15,28 +15,27 @@ if TYPE_CHECKING:
         RemoteProtocolError,
         SettingsError,
         SMTP4DError,
-        SMTPStatusError,
         TransporterOptionError,
     )
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.faults.match import Event
     from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
     from pytest_smtp4d.mail.charset import MailMode
     from pytest_smtp4d.mail.compose import mail_convert_to_mime
     from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
     from pytest_smtp4d.mail.parse import mail_convert_from_mime
     from pytest_smtp4d.plugin import MakeSMTPServer, MakeTransporter
-    from pytest_smtp4d.server.fault import Fault
+    from pytest_smtp4d.records.record import Command, ReceivedMessage, Session, Tls, Transaction
+    from pytest_smtp4d.records.transcript import Transcript
+    from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.server.inbox import Inbox
-    from pytest_smtp4d.server.match import Event
-    from pytest_smtp4d.server.record import Command, ReceivedMessage, Session, Tls, Transaction
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
-    from pytest_smtp4d.server.transcript import Transcript
-    from pytest_smtp4d.server.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
     from pytest_smtp4d.transporter.error_stack import last_errors, on_err_call
     from pytest_smtp4d.transporter.log import smtp_log
     from pytest_smtp4d.transporter.options import AuthenticationMode
-    from pytest_smtp4d.transporter.status import Status
+    from pytest_smtp4d.transporter.status import SMTPStatusError, Status
     from pytest_smtp4d.transporter.transporter import (
         AsyncSMTPTransporter,
         SMTPTransporter,
@@ -90,15 +89,15 @@ __all__ = [
 _HOMES = {
     "AsyncSMTPTransporter": "transporter.transporter",
     "AuthenticationMode": "transporter.options",
-    "Command": "server.record",
+    "Command": "records.record",
     "Disposition": "mail.attachment",
     "Email": "mail.email",
     "EmailAddress": "mail.email",
     "EmailBodyPart": "mail.email",
     "EmailBodyValue": "mail.email",
     "EmailHeader": "mail.email",
-    "Event": "server.match",
-    "Fault": "server.fault",
+    "Event": "faults.match",
+    "Fault": "faults.fault",
     "Inbox": "server.inbox",
     "LocalProtocolError": "errors",
     "MailAttachment": "mail.attachment",
@@ -106,22 +105,22 @@ _HOMES = {
     "MailMode": "mail.charset",
     "MakeSMTPServer": "plugin",
     "MakeTransporter": "plugin",
-    "ReceivedMessage": "server.record",
+    "ReceivedMessage": "records.record",
     "RemoteProtocolError": "errors",
     "Reply": "smtp.reply",
     "SMTP4DError": "errors",
-    "SMTPServer": "server.runner",
-    "SMTPStatusError": "errors",
+    "SMTPServer": "server.server",
+    "SMTPStatusError": "transporter.status",
     "SMTPTransporter": "transporter.transporter",
     "ServerSettings": "server.settings",
-    "Session": "server.record",
+    "Session": "records.record",
     "SettingsError": "errors",
     "Status": "transporter.status",
-    "Tls": "server.record",
-    "Transaction": "server.record",
-    "Transcript": "server.transcript",
+    "Tls": "records.record",
+    "Transaction": "records.record",
+    "Transcript": "records.transcript",
     "TransporterOptionError": "errors",
-    "Violation": "server.violation",
+    "Violation": "records.violation",
     "last_errors": "transporter.error_stack",
     "mail_convert_from_mime": "mail.parse",
     "mail_convert_to_mime": "mail.compose",

@@ -9,21 +9,15 @@ The tree::
     ├── LocalProtocolError     (ValueError)   we were about to say something SMTP does not allow
     ├── RemoteProtocolError                   the peer said something SMTP does not allow
     ├── Problem                               why something failed without a reply; becomes a status
-    └── SMTPStatusError                       `Status.raise_for_status` on a failed status
+    └── SMTPStatusError                       a failed status was asked to raise (see `transporter.status`)
 
-The one thing to know: a message says what happened, with which value, and what to do next.
+A message says what happened, with which value, and what to do next.
 """
 
 from __future__ import annotations
 
-import difflib
 from enum import Enum
-from typing import TYPE_CHECKING, TypedDict
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from pytest_smtp4d.transporter.status import Status
+from typing import TypedDict
 
 __all__ = [
     "Cause",
@@ -33,10 +27,8 @@ __all__ = [
     "Problem",
     "RemoteProtocolError",
     "SMTP4DError",
-    "SMTPStatusError",
     "SettingsError",
     "TransporterOptionError",
-    "nearest",
 ]
 
 
@@ -171,29 +163,3 @@ class Problem(SMTP4DError):  # noqa: N818 - 4D's word is error, which everything
             "message": str(self),
             "componentSignature": self.cause.signature,
         }
-
-
-class SMTPStatusError(SMTP4DError):
-    """A failed status was asked to raise; the status is kept as `status`."""
-
-    def __init__(self, status: Status, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-def nearest(word: str, known: Iterable[str]) -> str:
-    """Return a hint to append to an error about an unknown name.
-
-    Args:
-        word: the unknown name.
-        known: the names that exist.
-
-    Returns:
-        ``" (did you mean 'x'?)"`` where one is close, else ``" (known: 'a', 'b', …)"``.
-    """
-    names = sorted(known)
-    folded = {name.casefold(): name for name in names}
-    close = difflib.get_close_matches(word.casefold(), folded, n=1, cutoff=0.6)
-    if close:
-        return f" (did you mean {folded[close[0]]!r}?)"
-    return f" (known: {', '.join(repr(name) for name in names)})"

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.server.certificates import CertificateAuthority
-    from pytest_smtp4d.server.fault import Fault
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.watch import Watch
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
@@ -439,7 +439,7 @@ def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: Exi
     """Return a factory of running servers, all of which `stack` stops."""
 
     def make(**settings: Any) -> SMTPServer:
-        from pytest_smtp4d.server.runner import SMTPServer
+        from pytest_smtp4d.server.server import SMTPServer
 
         server = SMTPServer(**{**_ini_settings(config), **defaults, **settings})
         stack.enter_context(server)

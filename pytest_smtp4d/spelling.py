@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.errors import nearest
+from pytest_smtp4d.words import nearest
 
 __all__ = ["FourDSpelling", "camel_case"]
 

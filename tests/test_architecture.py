@@ -323,10 +323,10 @@ def test_the_reader_sees_each_kind_of_flaw(sources: dict[str, str], flaw: str) -
 def test_the_reader_lets_the_allowed_pass() -> None:
     """Down, within a package, for types only, and the exceptions with a reason are no flaws."""
     sources = {
-        "plugin": "import pytest\ndef f():\n    from pytest_smtp4d.server.runner import SMTPServer",
+        "plugin": "import pytest\ndef f():\n    from pytest_smtp4d.server.server import SMTPServer",
         "server.runner": "import asyncio\nfrom pytest_smtp4d.server import smtpd",
         "server.smtpd": "import aiosmtpd.smtp\nfrom pytest_smtp4d.smtp.reply import Reply",
-        "server.fault": "import threading\nif TYPE_CHECKING:\n    import pytest_smtp4d.server.runner",
+        "server.fault": "import threading\nif TYPE_CHECKING:\n    import pytest_smtp4d.server.server",
         "server": '"""A room."""\nfrom __future__ import annotations',
         "smtp.reply": "import re",
         "mail.compose": "import pytest_smtp4d.mail.address",

@@ -15,8 +15,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.charset import check_header_text
+from pytest_smtp4d.words import nearest
 
 __all__ = [
     "Group",

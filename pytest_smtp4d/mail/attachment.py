@@ -13,10 +13,11 @@ from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.mail.parameter import is_media_type
 from pytest_smtp4d.spelling import FourDSpelling
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     import os

@@ -12,7 +12,8 @@ import re
 from enum import Enum
 from typing import NamedTuple
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
+from pytest_smtp4d.words import nearest
 
 __all__ = [
     "MAX_LINE",

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import (
     Group,
     Mailbox,
@@ -35,6 +35,7 @@ from pytest_smtp4d.mail.header import (
 )
 from pytest_smtp4d.mail.multipart import write_body
 from pytest_smtp4d.mail.structure import BodyStyle, body_of
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer

@@ -11,9 +11,10 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any, TypeAlias, TypedDict, TypeGuard
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import MailAttachment
 from pytest_smtp4d.mail.charset import shown
+from pytest_smtp4d.words import nearest
 
 __all__ = [
     "Addresses",

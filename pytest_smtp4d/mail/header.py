@@ -12,10 +12,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import Group, Mailbox
 from pytest_smtp4d.mail.charset import MailMode, check_header_text, encode_strictly
 from pytest_smtp4d.mail.encoded_word import encoded_words
+from pytest_smtp4d.words import nearest
 
 __all__ = [
     "HeaderStyle",

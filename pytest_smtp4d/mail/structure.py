@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from pytest_smtp4d.errors import MailError, nearest
+from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
 from pytest_smtp4d.mail.charset import (
     Encoded,
@@ -31,6 +31,7 @@ from pytest_smtp4d.mail.parameter import (
     parameter_field,
     read_parameters,
 )
+from pytest_smtp4d.words import nearest
 
 __all__ = ["BodyStyle", "body_of"]
 

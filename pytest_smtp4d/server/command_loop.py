@@ -11,8 +11,8 @@ import ssl
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from pytest_smtp4d.records.violation import Judge
 from pytest_smtp4d.server.smtpd import INPUT_LIMIT, Connection, tls_reason
-from pytest_smtp4d.server.violation import Judge
 from pytest_smtp4d.smtp.command import LIMITS
 from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.reply import Reply
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Awaitable, Callable, Coroutine, Generator, Iterable
 
+    from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.server.state import ServerState
-    from pytest_smtp4d.server.violation import Violation
 
 __all__ = ["TOO_LONG", "CommandLoop", "Want"]
 

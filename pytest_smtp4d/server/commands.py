@@ -10,7 +10,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.server.dialogue import COMMANDS, Dialogue
+from pytest_smtp4d.server.dialogue_old import COMMANDS, Dialogue
 from pytest_smtp4d.server.smtpd import HOSTNAME
 from pytest_smtp4d.smtp.reply import Reply
 

@@ -16,14 +16,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.expect import Expectation, explain_excess, explain_lack
-from pytest_smtp4d.server.action import check_count
+from pytest_smtp4d.faults.action import check_count
+from pytest_smtp4d.records.expect import Expectation, explain_excess, explain_lack
 
 if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable, Generator, Iterator
 
-    from pytest_smtp4d.server.record import ReceivedMessage, Session
+    from pytest_smtp4d.records.record import ReceivedMessage, Session
 
 __all__ = ["Inbox"]
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d.records.transcript import MASK
 from pytest_smtp4d.server.command_loop import TOO_LONG
 from pytest_smtp4d.server.commands import EHLO_FIRST, Commands
 from pytest_smtp4d.server.smtpd import HOSTNAME
-from pytest_smtp4d.server.transcript import MASK
 from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.rules import Rules
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.faults.sweep import apply, grid, point_id
 from pytest_smtp4d.server.settings import ServerSettings
-from pytest_smtp4d.server.sweep import apply, grid, point_id
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
-    from pytest_smtp4d.server.fault import Fault
+    from pytest_smtp4d.faults.fault import Fault
 
 __all__ = ["Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
 

@@ -11,8 +11,9 @@ from dataclasses import dataclass, field, fields
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.violation import VIOLATIONS
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.records.violation import VIOLATIONS
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiosmtpd.smtp import SMTP, Envelope, Session
 
+from pytest_smtp4d.records.record import Session as SessionRecord
+from pytest_smtp4d.records.record import Tls
 from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.record import Session as SessionRecord
-from pytest_smtp4d.server.record import Tls
 from pytest_smtp4d.smtp.wire import encode_reply
 
 if TYPE_CHECKING:

@@ -9,15 +9,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.inbox import Inbox
-from pytest_smtp4d.server.rules import Rules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
     from pytest_smtp4d.server.smtpd import Connection
 

@@ -11,12 +11,12 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import RemoteProtocolError
+from pytest_smtp4d.faults.fault import Event
+from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.command_loop import Want
-from pytest_smtp4d.server.content import ChunkReader, DotReader
-from pytest_smtp4d.server.fault import Event
+from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
+from pytest_smtp4d.server.dialogue.parameters import refusal_of_parameters
 from pytest_smtp4d.server.login import Login
-from pytest_smtp4d.server.parameters import refusal_of_parameters
-from pytest_smtp4d.server.record import ReceivedMessage, Transaction
 from pytest_smtp4d.smtp.envelope import Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
 

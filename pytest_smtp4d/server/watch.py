@@ -15,9 +15,9 @@ from weakref import WeakKeyDictionary
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
 
-    from pytest_smtp4d.server.fault import Fault
-    from pytest_smtp4d.server.record import Session
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.records.record import Session
+    from pytest_smtp4d.server.server import SMTPServer
 
 __all__ = ["Watch", "begin", "current", "verdict"]
 

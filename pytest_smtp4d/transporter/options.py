@@ -16,9 +16,10 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, TypeVar
 
-from pytest_smtp4d.errors import TransporterOptionError, nearest
+from pytest_smtp4d.errors import TransporterOptionError
 from pytest_smtp4d.mail.charset import MailMode
 from pytest_smtp4d.spelling import camel_case
+from pytest_smtp4d.words import nearest
 
 __all__ = ["AuthenticationMode", "Options", "spelled_as_4d"]
 

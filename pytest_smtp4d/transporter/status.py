@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import SMTPStatusError
+from pytest_smtp4d.errors import SMTP4DError
 from pytest_smtp4d.smtp.reply import Reply, enhanced_code_of
 from pytest_smtp4d.spelling import FourDSpelling
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.errors import ErrorRecord, Problem
 
-__all__ = ["FAILED_TO_SEND", "Status"]
+__all__ = ["FAILED_TO_SEND", "SMTPStatusError", "Status"]
 
 FAILED_TO_SEND = "Failed to send email"
 """4D's text for every failed `send` that no server's reply decided."""
@@ -121,3 +121,16 @@ class Status(FourDSpelling):
         if self.status:
             return f"{self.status} {self.status_text}".rstrip()
         return self.errors[-1]["message"] if self.errors else self.status_text
+
+
+class SMTPStatusError(SMTP4DError):
+    """Raised by `Status.raise_for_status` on a failed status.
+
+    Args:
+        status: the status that failed, kept as `status`.
+        message: the stage, and the reply or the last error's message.
+    """
+
+    def __init__(self, status: Status, message: str) -> None:
+        super().__init__(message)
+        self.status = status

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
 from pytest_smtp4d.spelling import FourDSpelling
+from pytest_smtp4d.transporter.client import Connection
 from pytest_smtp4d.transporter.error_stack import clear_errors, report_errors
 from pytest_smtp4d.transporter.options import Options
-from pytest_smtp4d.transporter.session import Connection
 from pytest_smtp4d.transporter.waiting import Work, run_async, run_blocking
 
 if TYPE_CHECKING:

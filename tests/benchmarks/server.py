@@ -38,7 +38,7 @@ TRANSACTION = (
 
 def serve_ours() -> None:
     """Run our server until standard input ends."""
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
 
     with SMTPServer(tls="none") as server:
         _announce(server.port)

@@ -18,7 +18,7 @@ from email.message import EmailMessage
 
 from pytest_smtp4d import SMTPTransporter, mail_new_attachment
 from pytest_smtp4d.smtp.envelope import Envelope
-from pytest_smtp4d.transporter.letter import Letter
+from pytest_smtp4d.transporter.outgoing import Letter
 from tests.peers.smtp_sink import smtp_sink
 
 SENDER, RECIPIENT = "ada@example.com", "bob@example.org"

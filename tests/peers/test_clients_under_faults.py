@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d.server import sweep
+from pytest_smtp4d.faults import sweep
 
 
 def load() -> Any:

@@ -7,10 +7,11 @@ from typing import Protocol
 
 import pytest
 
+import pytest_smtp4d.faults.sweep
+
 # An inner run in this process takes back what it imported; cryptography cannot be imported twice.
 import pytest_smtp4d.server.certificates
-import pytest_smtp4d.server.runner
-import pytest_smtp4d.server.sweep
+import pytest_smtp4d.server.server
 import pytest_smtp4d.transporter.transporter  # noqa: F401
 
 MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}

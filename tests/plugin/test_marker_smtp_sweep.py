@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smtp4d.server.sweep import grid
+from pytest_smtp4d.faults.sweep import grid
 from tests.plugin.conftest import Run
 
 SWEPT = """

@@ -12,7 +12,7 @@ import pytest
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
 
 TIMEOUT = 5.0
 """Seconds after which a test that waits for the server fails."""

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_smtp4d.server.fault import Event
+from pytest_smtp4d.faults.fault import Event
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import Connect, RawClient
 
 pytestmark = pytest.mark.smtp_server(strict=False)

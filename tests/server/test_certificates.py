@@ -17,7 +17,7 @@ from pytest_smtp4d.server.certificates import CertificateAuthority, authority
 from pytest_smtp4d.server.settings import CERTIFICATES, ServerSettings
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import RawClient
 
 pytestmark = pytest.mark.smtp_server(strict=False)
@@ -154,7 +154,7 @@ def test_no_tls_context_before_a_client_asks(smtp_server: SMTPServer, client: Ra
             sys.executable,
             "-c",
             "import smtplib, sys\n"
-            "from pytest_smtp4d.server.runner import SMTPServer\n"
+            "from pytest_smtp4d.server.server import SMTPServer\n"
             "with SMTPServer() as server:\n"
             "    smtplib.SMTP(*server.address).quit()\n"
             "print('trustme' in sys.modules)",

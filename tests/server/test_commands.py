@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import Connect, RawClient
 
 # What was said before, by name. Each line of a state is answered positively.

@@ -12,8 +12,8 @@ from datetime import datetime, timezone
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.records.record import ReceivedMessage, Session
 from pytest_smtp4d.server.inbox import Inbox
-from pytest_smtp4d.server.record import ReceivedMessage, Session
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)
 

@@ -14,7 +14,7 @@ import pytest
 from pytest_smtp4d.smtp.sasl import Secrets, client_mechanism
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.runner import SMTPServer
+    from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import Connect, RawClient
 
 MECHANISMS = ("PLAIN", "LOGIN", "CRAM-MD5", "XOAUTH2", "OAUTHBEARER", "SCRAM-SHA-1", "SCRAM-SHA-256")

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_smtp4d import SettingsError
+from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.server.marker import check, declare_faults, settings_of, sweep_of
-from pytest_smtp4d.server.rules import Rules
 
 
 class Mark(NamedTuple):

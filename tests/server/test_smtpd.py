@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

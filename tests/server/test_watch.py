@@ -4,8 +4,8 @@ import gc
 import weakref
 
 from pytest_smtp4d import SMTPServer, Violation
-from pytest_smtp4d.server.record import Session
-from pytest_smtp4d.server.rules import Rules
+from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.records.record import Session
 from pytest_smtp4d.server.watch import Watch
 
 OUT_OF_ORDER = Violation("out-of-order", "RCPT TO:<bob@example.org>", "RFC 5321 4.1.4", True)

@@ -14,8 +14,8 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.action import (
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.action import (
     ACTIONS,
     STAGE_ACTIONS,
     STAGES,
@@ -34,7 +34,8 @@ from pytest_smtp4d.server.action import (
     check_positive,
     make_reply,
 )
-from pytest_smtp4d.server.match import Event, Match, matcher, shown_match
+from pytest_smtp4d.faults.match import Event, Match, matcher
+from pytest_smtp4d.words import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -279,7 +280,7 @@ class Fault:
         return tuple(said if isinstance(action, _REPLIES) else action for action in self.actions)
 
     def __str__(self) -> str:
-        match = "" if self.match is None else f", {shown_match(self.match)}"
+        match = "" if self.match is None else f", {shown(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
         chain = "".join(f".{self._shown(action)}" for action in self.actions)

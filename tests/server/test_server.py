@@ -20,7 +20,7 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -434,7 +434,7 @@ def test_nothing_is_left_of_servers_outside_pytest() -> None:
     """A script that starts servers for weeks keeps none of them, used or not, with faults or without."""
     script = """
 import gc, smtplib
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 for _ in range(200):
     with SMTPServer(tls="none") as server:
         server.on("NOOP").reply(451)
@@ -523,7 +523,7 @@ def test_a_process_without_a_free_descriptor(gate: str) -> None:
     script = f"""
 import os, resource, socket, time
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 loop._Gate = loop.{gate}
 with SMTPServer(tls="none") as server:
     with socket.create_connection(server.address) as first:
@@ -615,7 +615,7 @@ def test_an_interpreter_ends_cleanly_with_a_server_running() -> None:
     """No warning, no traceback, no hang, also with sessions open and the server never stopped."""
     script = """
 import os, socket
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 server = SMTPServer().start()
 client = socket.create_connection(server.address)
 client.recv(100)

@@ -12,7 +12,7 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from pytest_smtp4d.server.transcript import MASK, VERBS, begins_login, escaped
+from pytest_smtp4d.records.transcript import MASK, VERBS, begins_login, escaped
 from pytest_smtp4d.smtp.command import is_too_long
 
 if TYPE_CHECKING:

@@ -10,14 +10,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.action import STAGES, check_count
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.action import STAGES, check_count
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
-    from pytest_smtp4d.server.fault import Fault
-    from pytest_smtp4d.server.rules import Rules
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.faults.rules import Rules
 
 __all__ = ["DEFAULT_STAGES", "GARBAGE", "KINDS", "STAGE_KINDS", "apply", "grid", "point_id"]
 

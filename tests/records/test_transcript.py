@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.server.transcript import MASK, Transcript, escaped, redact
+from pytest_smtp4d.records.transcript import MASK, Transcript, escaped, redact
 
 
 def append(transcript: Transcript, direction: str, octets: bytes, **marks: bool | str) -> None:

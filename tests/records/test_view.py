@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.server.view import codes, html_links, html_text, text_links
+from pytest_smtp4d.records.view import codes, html_links, html_text, text_links
 
 
 @pytest.mark.parametrize(

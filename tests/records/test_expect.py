@@ -8,8 +8,8 @@ from unittest.mock import ANY
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.expect import Comparison, Expectation, explain_excess, explain_lack
-from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
+from pytest_smtp4d.records.expect import Comparison, Expectation, explain_excess, explain_lack
+from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
 from pytest_smtp4d.smtp.reply import Reply
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.server.action import (
+from pytest_smtp4d.faults.action import (
     Accept,
     Delay,
     Disconnect,
@@ -23,10 +23,10 @@ from pytest_smtp4d.server.action import (
     Silence,
     Trickle,
 )
+from pytest_smtp4d.faults.fault import STAGES, Event
+from pytest_smtp4d.records.violation import Judge
 from pytest_smtp4d.server.command_loop import TOO_LONG, CommandLoop
-from pytest_smtp4d.server.fault import STAGES, Event
 from pytest_smtp4d.server.smtpd import HOSTNAME
-from pytest_smtp4d.server.violation import Judge
 from pytest_smtp4d.smtp.command import is_too_long
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import encode_reply
@@ -34,9 +34,9 @@ from pytest_smtp4d.smtp.wire import encode_reply
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_smtp4d.server.action import Action
-    from pytest_smtp4d.server.fault import Fault
-    from pytest_smtp4d.server.record import Transaction
+    from pytest_smtp4d.faults.action import Action
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.records.record import Transaction
 
     Settle = Callable[[bool, Reply | None], None]
     Decision = tuple[Fault, tuple[Action, ...]]

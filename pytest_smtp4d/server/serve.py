@@ -18,9 +18,9 @@ import threading
 from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import SettingsError, nearest
+from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.server import SMTPServer
 from pytest_smtp4d.server.settings import (
     CERTIFICATES,
     CLIENT_CERTIFICATES,
@@ -29,11 +29,12 @@ from pytest_smtp4d.server.settings import (
     ServerSettings,
     meanings,
 )
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from pytest_smtp4d.server.record import ReceivedMessage
+    from pytest_smtp4d.records.record import ReceivedMessage
 
 __all__ = ["main", "parse_fault"]
 

@@ -10,14 +10,15 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.action import ACTIONS, STAGES, Action, ReplyWith, make_reply
-from pytest_smtp4d.server.fault import Fault
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.action import ACTIONS, STAGES, Action, ReplyWith, make_reply
+from pytest_smtp4d.faults.fault import Fault
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from pytest_smtp4d.server.match import Event, Match
+    from pytest_smtp4d.faults.match import Event, Match
 
 __all__ = ["Rules"]
 

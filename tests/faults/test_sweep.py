@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.action import Accept, Disconnect, PassThrough, ReplyWith, Send, Silence
-from pytest_smtp4d.server.fault import Event
-from pytest_smtp4d.server.rules import Rules
-from pytest_smtp4d.server.sweep import DEFAULT_STAGES, GARBAGE, KINDS, STAGE_KINDS, apply, grid, point_id
+from pytest_smtp4d.faults.action import Accept, Disconnect, PassThrough, ReplyWith, Send, Silence
+from pytest_smtp4d.faults.fault import Event
+from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, GARBAGE, KINDS, STAGE_KINDS, apply, grid, point_id
 
 
 def test_the_grid_is_every_stage_with_every_kind_it_can_have() -> None:

@@ -8,7 +8,7 @@ from datetime import datetime, timezone
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.server.record import Command, ReceivedMessage, Session, Tls, Transaction
+from pytest_smtp4d.records.record import Command, ReceivedMessage, Session, Tls, Transaction
 from pytest_smtp4d.smtp.reply import Reply
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.action import ACTIONS, STAGE_ACTIONS
-from pytest_smtp4d.server.fault import (
+from pytest_smtp4d.faults.action import ACTIONS, STAGE_ACTIONS
+from pytest_smtp4d.faults.fault import (
     STAGES,
     Accept,
     Delay,
@@ -24,8 +24,8 @@ from pytest_smtp4d.server.fault import (
     Silence,
     Trickle,
 )
-from pytest_smtp4d.server.record import Session, Transaction
-from pytest_smtp4d.server.rules import Rules
+from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.records.record import Session, Transaction
 from pytest_smtp4d.smtp.reply import Reply
 
 NO_SUCH_USER = Reply(550, "5.1.1 No such user")

@@ -14,14 +14,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.errors import SettingsError, nearest
-from pytest_smtp4d.server.match import shown_match
-from pytest_smtp4d.server.transcript import escaped
+from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.records.transcript import escaped
+from pytest_smtp4d.words import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
-    from pytest_smtp4d.server.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
 
 __all__ = ["CRITERIA", "Comparison", "Expectation", "explain_excess", "explain_lack"]
 
@@ -278,7 +278,7 @@ def _shown(value: object) -> str:
     if isinstance(value, (list, tuple)):
         text = f"[{', '.join(map(_shown, value))}]"
     else:
-        text = shown_match(value)
+        text = shown(value)
     return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}… ({len(text)} characters)"
 
 

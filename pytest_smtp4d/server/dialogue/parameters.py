@@ -11,7 +11,7 @@ import re
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import RemoteProtocolError
-from pytest_smtp4d.server.violation import extension_of
+from pytest_smtp4d.records.violation import extension_of
 from pytest_smtp4d.smtp.envelope import xtext_decode
 from pytest_smtp4d.smtp.reply import Reply
 

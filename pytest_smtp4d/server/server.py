@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pytest_smtp4d.server.fault import Fault, Match
+    from pytest_smtp4d.faults.fault import Fault, Match
+    from pytest_smtp4d.faults.rules import Rules
+    from pytest_smtp4d.records.record import Session, Transaction
     from pytest_smtp4d.server.inbox import Inbox
-    from pytest_smtp4d.server.record import Session, Transaction
-    from pytest_smtp4d.server.rules import Rules
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["SMTPServer"]
@@ -309,7 +309,7 @@ class SMTPServer:
 
 
 def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
-    from pytest_smtp4d.server.action import ReplyWith, make_reply
+    from pytest_smtp4d.faults.action import ReplyWith, make_reply
 
     if reply is None:
         return None

@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.commandline import parse_fault
-from pytest_smtp4d.server.runner import SMTPServer
+from pytest_smtp4d.server.serve import parse_fault
+from pytest_smtp4d.server.server import SMTPServer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

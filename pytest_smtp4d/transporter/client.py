@@ -17,8 +17,8 @@ from pytest_smtp4d.smtp import dialogue
 from pytest_smtp4d.smtp.envelope import is_domain
 from pytest_smtp4d.smtp.sasl import Secrets
 from pytest_smtp4d.transporter.channel import Channel
-from pytest_smtp4d.transporter.letter import Letter, write_letter
 from pytest_smtp4d.transporter.log import ExtendedLog, SessionLog, logs_for
+from pytest_smtp4d.transporter.outgoing import Letter, write_letter
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
 from pytest_smtp4d.transporter.waiting import Deadline, Work
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.server.record import Session
-from pytest_smtp4d.server.violation import VIOLATIONS, Judge, Violation
+from pytest_smtp4d.records.record import Session
+from pytest_smtp4d.records.violation import VIOLATIONS, Judge, Violation
 from pytest_smtp4d.smtp.reply import Reply
 
 OFFERED = ("PIPELINING", "8BITMIME", "SIZE", "DSN", "STARTTLS", "AUTH", "CHUNKING", "SMTPUTF8")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.server.content import ChunkReader, DotReader
+from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
 from pytest_smtp4d.smtp.wire import add_transparency
 
 LINES = st.lists(st.sampled_from([b"", b".", b"..", b".a", b"a", b"\r", b"\n", b"a\rb", b"\x00", b"\xff"]))

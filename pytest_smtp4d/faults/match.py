@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.action import STAGES
+from pytest_smtp4d.faults.action import STAGES
+from pytest_smtp4d.words import shown
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.server.record import Session, Transaction
+    from pytest_smtp4d.records.record import Session, Transaction
 
-__all__ = ["Event", "Match", "matcher", "shown_match"]
+__all__ = ["Event", "Match", "matcher"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,16 +81,7 @@ def matcher(stage: str, match: object) -> Callable[[Event], object] | None:
         )
     if stage != "*" and not STAGES[stage].argument and not matches(Event(stage)):
         raise SettingsError(
-            f"{stage} has no argument, so {shown_match(match)} would never match; "
+            f"{stage} has no argument, so {shown(match)} would never match; "
             "a predicate of Event sees the session, the transaction and the content"
         )
     return matches
-
-
-def shown_match(match: object) -> str:
-    """Return a pattern or a predicate for a message as it was written, any other value by its repr."""
-    if isinstance(match, re.Pattern):
-        return f"re.compile({match.pattern!r})"
-    if callable(match):  # without the function that a test's own function stands in
-        return str(getattr(match, "__qualname__", repr(match))).rpartition("<locals>.")[2]
-    return repr(match)

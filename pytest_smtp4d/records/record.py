@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.server.transcript import MASK, VERBS, Transcript, TranscriptLine, begins_login, redact
+from pytest_smtp4d.records.transcript import MASK, VERBS, Transcript, TranscriptLine, begins_login, redact
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.mail.attachment import MailAttachment
     from pytest_smtp4d.mail.email import Email
-    from pytest_smtp4d.server.violation import Violation
+    from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["Command", "ReceivedMessage", "Session", "Tls", "Transaction", "Transcript", "TranscriptLine"]
@@ -162,7 +162,7 @@ class ReceivedMessage:
         Returns:
             Each once, in order, with entities decoded.
         """
-        from pytest_smtp4d.server.view import html_links, text_links
+        from pytest_smtp4d.records.view import html_links, text_links
 
         if self.html_body is not None:
             found = html_links(self.html_body)
@@ -179,7 +179,7 @@ class ReceivedMessage:
         Returns:
             Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
         """
-        from pytest_smtp4d.server.view import codes, html_text
+        from pytest_smtp4d.records.view import codes, html_text
 
         visible = html_text(self.html_body) if self.html_body is not None else self.text_body or ""
         return codes(visible, pattern)

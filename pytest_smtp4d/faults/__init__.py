@@ -1,0 +1,1 @@
+"""What shall go wrong: stages, actions, matches, rules and sweeps."""

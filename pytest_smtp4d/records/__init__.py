@@ -1,0 +1,1 @@
+"""What happened on a server, and the words for it."""
