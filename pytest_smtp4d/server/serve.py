@@ -19,6 +19,7 @@ from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.action import ACTIONS
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.server import SMTPServer
 from pytest_smtp4d.server.settings import (
@@ -47,7 +48,6 @@ FAULT_HELP = (
     '"CONTENT times=2 delay=1 disconnect"; repeat for several'
 )
 
-_FLAGS = ("accept", "silence", "disconnect")
 _BOOLEANS = ("allow_remote", "require_tls", "require_auth", "auth_without_tls", "esmtp")
 _LISTS = ("auth", "extensions", "tls_versions")
 _CHOICES = {
@@ -193,15 +193,17 @@ def parse_fault(server: SMTPServer, words: str) -> None:
         stage, *rest = shlex.split(words)
     except ValueError as error:
         raise SettingsError(f"--fault {words!r}: {error}") from None
-    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in _FLAGS else None
+    known = (*_COUNTS, *(name for name, kind in ACTIONS.items() if kind.read is not None))
+    flags = [name for name, kind in ACTIONS.items() if kind.is_flag]
+    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in flags else None
     options: dict[str, Any] = {}
     for word in rest:
         name, equals, value = word.partition("=")
-        if not equals and name not in _FLAGS:
-            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, _VALUES)}")
-        read = _VALUES.get(name)
+        if not equals and name not in flags:
+            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, known)}")
+        read = _reader(name)
         if read is None:
-            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, _VALUES)}")
+            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, known)}")
         try:
             options[name] = read(value)
         except ValueError as error:
@@ -209,43 +211,14 @@ def parse_fault(server: SMTPServer, words: str) -> None:
     server.rules.declare(stage, match, origin="--fault", **options)
 
 
-def _reply(value: str) -> tuple[int, str]:
-    code, _, text = value.partition(" ")
-    return int(code), text.replace("\\n", "\n")
+_COUNTS: dict[str, Callable[[str], object]] = {"times": int, "after": int}
 
 
-def _replies(value: str) -> list[tuple[int, str] | str]:
-    return ["ok" if item == "ok" else _reply(item) for item in value.split("|")]
-
-
-def _disconnect(value: str) -> object:
-    if value in ("", "fin"):
-        return True
-    return {"abort": True} if value == "abort" else {"after_octets": int(value)}
-
-
-def _octets(value: str) -> bytes:
-    return value.encode().decode("unicode_escape").encode("latin-1")
-
-
-def _flag(value: str) -> bool:
-    if value:
-        raise ValueError("it takes no value")
-    return True
-
-
-_VALUES: dict[str, Callable[[str], object]] = {
-    "times": int,
-    "after": int,
-    "reply": _reply,
-    "replies": _replies,
-    "delay": float,
-    "accept": _flag,
-    "disconnect": _disconnect,
-    "silence": _flag,
-    "send": _octets,
-    "trickle": float,
-}
+def _reader(name: str) -> Callable[[str], object] | None:
+    """Return what reads the value of a word of a fault, or None where there is no such word."""
+    if name in _COUNTS:
+        return _COUNTS[name]
+    return ACTIONS[name].read if name in ACTIONS else None
 
 
 # -- where messages go ---------------------------------------------------------------------------------------

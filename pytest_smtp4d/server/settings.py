@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.violation import VIOLATIONS
+from pytest_smtp4d.smtp.extension import EXTENSIONS as _EXTENSIONS
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
@@ -34,20 +35,13 @@ CERTIFICATES = (
 CLIENT_CERTIFICATES = ("none", "optional", "required")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-DEFAULT_EXTENSIONS = (
-    "PIPELINING",
-    "SIZE",
-    "8BITMIME",
-    "SMTPUTF8",
-    "DSN",
-    "CHUNKING",
-    "BINARYMIME",
-    "ENHANCEDSTATUSCODES",
+DEFAULT_EXTENSIONS = tuple(
+    extension.keyword for extension in _EXTENSIONS.values() if extension.by_default and not extension.follows
 )
-"""What the server speaks: each parsed, validated and recorded."""
+"""What the server offers unless it is told otherwise."""
 
-EXTENSIONS = (*DEFAULT_EXTENSIONS, "REQUIRETLS", "DELIVERBY", "MT-PRIORITY")
-"""All that can be offered; the last ones are announced and their parameters recorded, nothing more."""
+EXTENSIONS = tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows)
+"""All that can be offered."""
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
