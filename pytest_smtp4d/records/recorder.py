@@ -139,11 +139,10 @@ class Raw:
         self.entries: list[Any] = [] if entries is None else entries
         self.judged = judged
 
-    def read(self, start: int = 0) -> Iterator[Entry]:
-        """Yield the entries from a position on, as many as there are now."""
-        entries = self.entries
-        for position in range(start, len(entries), WIDTH):
-            yield Entry(*entries[position : position + WIDTH])
+    def read(self, start: int = 0, end: int | None = None) -> Iterator[Entry]:
+        """Yield the entries between two positions; without `end`, as many as there are now."""
+        entries = self.entries[start:end]
+        return map(Entry._make, zip(*[iter(entries)] * WIDTH, strict=False))
 
 
 class Recorder:

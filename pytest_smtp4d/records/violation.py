@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pytest_smtp4d.records import recorder
 from pytest_smtp4d.records.masking import MASK, begins_login
-from pytest_smtp4d.records.recorder import WIDTH, Entry, Raw
 from pytest_smtp4d.smtp.command import VERBS, is_too_long
 from pytest_smtp4d.smtp.extension import Extensions, owner_of
 from pytest_smtp4d.words import escaped
@@ -22,6 +21,7 @@ from pytest_smtp4d.words import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_smtp4d.records.recorder import Entry, Raw
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["VIOLATIONS", "Judge", "Judged", "Violation", "ViolationName", "judge", "words_of"]
@@ -163,7 +163,6 @@ class Judge:
     """
 
     __slots__ = (
-        
         "_greeted",
         "_logged_in",
         "_login_began",
@@ -203,18 +202,13 @@ class Judge:
         return found
 
     def _hear_command(self, entry: Entry) -> tuple[Violation, ...]:
-        line = entry.extra
+        line, octets = entry.extra, entry.octets
         if isinstance(line, bool):
-            verb, argument = words_of(entry)
-            return self.command(verb, argument, entry.octets, pipelined=line)
+            # What is stored as it came begins with the verb that is its stage, or with none that SMTP knows.
+            has_bare_lf = octets[-2:] != b"\r\n"
+            return self._judge_line(entry.stage, octets, line, has_bare_lf, is_too_long(entry.stage, octets))
         self._login_began = self._login_began or begins_login(line.verb or line.argument)
-        return self._judge_line(
-            line.verb,
-            line.is_pipelined,
-            line.has_bare_lf,
-            line.is_too_long,
-            _shown(entry.octets),
-        )
+        return self._judge_line(line.verb, octets, line.is_pipelined, line.has_bare_lf, line.is_too_long)
 
     def _hear_reply(self, entry: Entry) -> tuple[Violation, ...]:
         offered: Iterable[str] = ()
@@ -286,11 +280,11 @@ class Judge:
         """
         # What is no verb, after a login began, may be an answer to a challenge that was never given.
         self._login_began = self._login_began or begins_login(verb or argument)
-        shown = _shown(line) if verb in VERBS or not self._login_began else MASK
-        return self._judge_line(verb, pipelined, line[-2:] != b"\r\n", is_too_long(verb, line), shown)
+        shown = line if verb in VERBS or not self._login_began else MASK.encode()
+        return self._judge_line(verb, shown, pipelined, line[-2:] != b"\r\n", is_too_long(verb, line))
 
     def _judge_line(
-        self, verb: str, pipelined: bool, bare_lf: bool, too_long: bool, shown: str
+        self, verb: str, shown: bytes, pipelined: bool, bare_lf: bool, too_long: bool
     ) -> tuple[Violation, ...]:
         found: list[tuple[ViolationName, str | None]] = []
         if bare_lf:
@@ -304,7 +298,7 @@ class Judge:
                 found.append(("no-ehlo-after-starttls" if self._upgraded else "out-of-order", None))
             elif self._misplaced(verb, pipelined):
                 found.append(("out-of-order", None))
-        return tuple(_violation(name, shown, rfc) for name, rfc in found)
+        return tuple(_violation(name, _shown(shown), rfc) for name, rfc in found) if found else ()
 
     def _misplaced(self, verb: str, pipelined: bool) -> bool:
         # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind
@@ -428,8 +422,8 @@ def judge(raw: Raw) -> Judged:
         return known
     reader = known.judge.copy()
     found = list(known.violations)
-    for position in range(known.position, end, WIDTH):
-        found += reader.hear(Entry(*raw.entries[position : position + WIDTH]))
+    for entry in raw.read(known.position, end):
+        found += reader.hear(entry)
     return Judged(end, reader, tuple(found))
 
 
