@@ -15,21 +15,14 @@ import shutil
 import signal
 import sys
 import threading
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import ACTIONS
 from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.kinds import Accounts
 from pytest_smtp4d.server.server import SMTPServer
-from pytest_smtp4d.server.settings import (
-    CERTIFICATES,
-    CLIENT_CERTIFICATES,
-    NAMES,
-    TLS_MODES,
-    ServerSettings,
-    meanings,
-)
+from pytest_smtp4d.server.settings import KINDS, meanings
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
@@ -48,31 +41,18 @@ FAULT_HELP = (
     '"CONTENT times=2 delay=1 disconnect"; repeat for several'
 )
 
-_BOOLEANS = ("allow_remote", "require_tls", "require_auth", "auth_without_tls", "esmtp")
-_LISTS = ("auth", "extensions", "tls_versions")
-_CHOICES = {
-    "tls": TLS_MODES,
-    "certificate": CERTIFICATES,
-    "client_certificate": CLIENT_CERTIFICATES,
-}
-_NUMBERS: dict[str, Callable[[str], float]] = {
-    "port": int,
-    "size_limit": int,
-    "recipient_limit": int,
-    "greylist": float,
-}
 # Of no use without a test that could fail.
-_OMITTED = frozenset({"strict", "ignore_violations", "users", "tokens"})
+_OMITTED = frozenset({"strict", "ignore_violations", "fatal_violations"})
+_OPTION_NAMES = {"users": "user", "tokens": "token", "names": "name"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    settings = _settings(options)
     sink = _Maildir(options.maildir) if options.maildir else _Printer(options.print)
     try:
-        server = _Relay(sink.take, **settings)
+        server = _Relay(sink.take, **_settings(options))
         for words in options.fault or ():
             parse_fault(server, words)
         with server:
@@ -139,41 +119,20 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(serve: argparse.ArgumentParser) -> None:
     group = serve.add_argument_group("settings", "what is not given has the default of the reference")
     words = meanings()
-    for setting in fields(ServerSettings):
-        name = setting.name
-        if name not in NAMES or name in _OMITTED:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        keywords: dict[str, Any] = {"dest": name, "default": None, "help": words.get(name)}
-        if name in _BOOLEANS:
-            group.add_argument(option, action=argparse.BooleanOptionalAction, **keywords)
-        elif name in _LISTS:
-            group.add_argument(option, metavar="NAME,…", type=_names, **keywords)
-        elif name in _CHOICES:
-            group.add_argument(option, choices=_CHOICES[name], **keywords)
-        else:
-            group.add_argument(option, metavar=name.upper(), type=_NUMBERS.get(name, str), **keywords)
-    group.add_argument("--user", action="append", metavar="NAME=PASSWORD", help='an account; "*" is anybody')
-    group.add_argument("--token", action="append", metavar="NAME=TOKEN", help="an OAuth2 access token")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    for name, kind in KINDS.items():
+        if name not in _OMITTED:
+            option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
+            group.add_argument(option, dest=name, default=None, help=words.get(name), **kind.option())
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    given = {name: getattr(options, name, None) for name in NAMES if name not in _OMITTED}
-    settings = {name: value for name, value in given.items() if value is not None}
+    settings: dict[str, Any] = {}
+    for name, kind in KINDS.items():
+        value = getattr(options, name, None)
+        if value is not None:
+            settings[name] = kind.from_options(name, value) if isinstance(kind, Accounts) else value
     settings.setdefault("port", DEFAULT_PORT)
-    if options.user:
-        settings["users"] = "*" if "*" in options.user else _pairs(options.user)
-    if options.token:
-        settings["tokens"] = _pairs(options.token)
     return settings
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 # -- faults --------------------------------------------------------------------------------------------------
