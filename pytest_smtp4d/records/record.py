@@ -285,6 +285,7 @@ class Session:
 
     Args:
         peer: (host, port) of the client.
+        target: (host, port) that the client had asked for when it was redirected here; None where it was not.
     """
 
     __slots__ = (
@@ -299,13 +300,15 @@ class Session:
         "ended",
         "mechanism",
         "peer",
+        "target",
         "tls",
         "transcript",
         "user",
     )
 
-    def __init__(self, peer: tuple[str, int]) -> None:
+    def __init__(self, peer: tuple[str, int], target: tuple[str, int] | None = None) -> None:
         self.peer = peer
+        self.target = target
         self.client_name: str | None = None
         """What the client called itself in EHLO or HELO."""
         self.tls: Tls | None = None
@@ -369,7 +372,7 @@ class Session:
 
     def continued(self) -> Session:
         """Return an empty record of the same connection, for what follows (called by the server only)."""
-        session = Session(self.peer)
+        session = Session(self.peer, self.target)
         session.client_name, session.tls = self.client_name, self.tls
         session.user, session.mechanism, session.broken = self.user, self.mechanism, self.broken
         session._login_began = self._login_began

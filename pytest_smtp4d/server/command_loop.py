@@ -165,7 +165,8 @@ class CommandLoop(Connection):
         """
         from pytest_smtp4d.server.certificates import authority
 
-        pipe = TLSPipe(authority().server_context(self.settings), server_side=True)
+        context = authority().server_context(self.settings, self.target[0] if self.target else None)
+        pipe = TLSPipe(context, server_side=True)
         while self._pipe is None:
             try:
                 plaintext = pipe.receive(octets)

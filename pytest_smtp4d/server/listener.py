@@ -16,6 +16,7 @@ from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.transaction import ServerProtocol
 
 if TYPE_CHECKING:
+    from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -37,13 +38,15 @@ class Listener:
     Args:
         state: what the connections share.
         host, port: where to listen; port 0 lets the system choose.
+        entrance: by what its connections differ from those at the server's own address.
 
     Raises:
         OSError: the port is taken, or the host has no such address.
     """
 
-    def __init__(self, state: ServerState, host: str, port: int) -> None:
+    def __init__(self, state: ServerState, host: str, port: int, entrance: Entrance | None = None) -> None:
         self._state = state
+        self._entrance = entrance
         self._host = host
         self._guard = threading.Lock()
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -123,7 +126,7 @@ class Listener:
         with self._guard:
             while self._is_open:
                 try:
-                    accepted, _ = self._socket.accept()
+                    accepted, peer = self._socket.accept()
                 except BlockingIOError:
                     return
                 except ConnectionError:
@@ -131,14 +134,16 @@ class Listener:
                 except OSError:
                     self._pause()
                     return
-                self._welcome(accepted)
+                self._welcome(accepted, peer[1])
 
-    def _welcome(self, accepted: socket.socket) -> None:
+    def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
         accepted.setblocking(False)
         running = self._loop.loop
-        task = running.create_task(
-            running.connect_accepted_socket(lambda: ServerProtocol(self._state, running), accepted)
-        )
+        connection = ServerProtocol(self._state, running)
+        if self._entrance is not None:
+            connection.target = self._entrance.arrived(peer_port)
+            connection.settings = self._entrance.settings
+        task = running.create_task(running.connect_accepted_socket(lambda: connection, accepted))
         self._arriving.add(task)
         task.add_done_callback(self._arrived)
 

@@ -61,6 +61,7 @@ class Connection(SMTP):
         )
         self.state = state
         self.settings = state.settings
+        self.target: tuple[str, int] | None = None
         self.stage = "CONNECT"
         self.record: SessionRecord
         self._tcp: asyncio.Transport
@@ -90,7 +91,7 @@ class Connection(SMTP):
         self.session = Session(self.loop)
         self.session.peer = peer
         self.end_transaction()
-        self.record = SessionRecord((peer[0], peer[1]))
+        self.record = SessionRecord((peer[0], peer[1]), self.target)
         self.state.connections.add(self)
         self.state.open_session(self.record)
         self.opened()
