@@ -15,6 +15,7 @@ if TYPE_CHECKING:
         RemoteProtocolError,
         SettingsError,
         SMTP4DError,
+        SMTPBlockedError,
         TransporterOptionError,
     )
     from pytest_smtp4d.faults.fault import Fault
@@ -65,6 +66,7 @@ __all__ = [
     "RemoteProtocolError",
     "Reply",
     "SMTP4DError",
+    "SMTPBlockedError",
     "SMTPServer",
     "SMTPStatusError",
     "SMTPTransporter",
@@ -109,6 +111,7 @@ _HOMES = {
     "RemoteProtocolError": "errors",
     "Reply": "smtp.reply",
     "SMTP4DError": "errors",
+    "SMTPBlockedError": "errors",
     "SMTPServer": "server.server",
     "SMTPStatusError": "transporter.status",
     "SMTPTransporter": "transporter.transporter",

@@ -226,9 +226,10 @@ class Allowed:
         """Whether names must be resolved to know whether they are allowed."""
         return any(entry.network is not None for entry in self._entries)
 
-    def remember(self, addresses: Iterable[str], port: int | None) -> None:
-        """Allow addresses that an allowed name was resolved to; a port of None stands for every port."""
-        self._resolved.update((address, port) for address in addresses)
+    def remember(self, host: str, addresses: Iterable[str]) -> None:
+        """Allow the addresses that a name was resolved to, with the ports that the name is allowed with."""
+        ports = [entry.port for entry in self._entries if _is_of(entry, host)]
+        self._resolved.update((address, port) for address in addresses for port in ports)
 
 
 def _is_of(entry: _Entry, host: str) -> bool:

@@ -25,6 +25,10 @@ HOST = "127.0.0.1"
 """Where entrances listen, whatever the server's own host is. IPv6 sockets reach it as ::ffff:127.0.0.1."""
 
 
+take_hosts: Callable[[Any, tuple[object, ...]], None] | None = None
+"""Gives the mail for some hosts to a server; None where interception is off. Set by what redirects."""
+
+
 class Entrance:
     """What the connections through one listening socket have in common.
 

@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import contextlib
 import os
-import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.entrance import HOST as ENTRANCE_HOST
+from pytest_smtp4d.server import entrance, watch
 from pytest_smtp4d.server.entrance import Entrance
 from pytest_smtp4d.server.listener import Listener
 from pytest_smtp4d.server.settings import ServerSettings
@@ -194,12 +192,11 @@ class SMTPServer:
             SettingsError: no pattern is given, or no host can match one.
         """
         self._require_listener()
-        interception = sys.modules.get("pytest_smtp4d.intercept.interception")
-        if interception is None or interception.current() is None:
+        if entrance.take_hosts is None:
             raise RuntimeError(
                 "interception is off: request the fixture smtp_intercept, or mark the test with it"
             )
-        interception.current().add_route(self, patterns)
+        entrance.take_hosts(self, patterns)
 
     def entrance(self, *, implicit: bool) -> Entrance | None:
         """Return the entrance for connections that were redirected here, opened when first asked for.
@@ -214,10 +211,10 @@ class SMTPServer:
             if self._listener is None or self._is_down:
                 return None
             if implicit not in self._entrances:
-                entrance = Entrance(self._state, implicit=implicit)
-                listener = Listener(self._state, ENTRANCE_HOST, 0, entrance)
-                entrance.port = listener.port
-                self._entrances[implicit] = listener, entrance
+                door = Entrance(self._state, implicit=implicit)
+                listener = Listener(self._state, entrance.HOST, 0, door)
+                door.port = listener.port
+                self._entrances[implicit] = listener, door
             return self._entrances[implicit][1]
 
     # -- what clients need ----------------------------------------------------------------------------------
