@@ -19,7 +19,7 @@ from pytest_smtp4d.intercept.target import PORTS, Allowed
 if TYPE_CHECKING:
     from pytest_smtp4d.intercept.target import Target
 
-__all__ = ["Attempt", "Block", "Refusals", "block_of_marks", "current", "set_current"]
+__all__ = ["Attempt", "Block", "Mode", "Refusals", "current", "error_for", "mode_of", "set_current"]
 
 WAYS_OUT = (
     "use the fixture smtp_server, redirect it with smtp_intercept, or let it through with "
@@ -119,19 +119,6 @@ def set_current(block: Block | None) -> Block | None:
     global _current
     before, _current = _current, block
     return before
-
-
-def block_of_marks(arguments: list[tuple[tuple[object, ...], dict[str, object]]]) -> bool:
-    """Return whether the block holds for a test with these `smtp_block` markers, the closest first.
-
-    Raises:
-        SettingsError: a marker that is not `smtp_block(False)` or `smtp_block(True)`.
-    """
-    for args, kwargs in arguments:
-        if kwargs or len(args) != 1 or not isinstance(args[0], bool):
-            given = ", ".join([*map(repr, args), *(f"{name}={value!r}" for name, value in kwargs.items())])
-            raise SettingsError(f"smtp_block takes one argument, True or False, not ({given})")
-    return bool(arguments[0][0][0]) if arguments else True
 
 
 Mode = Literal["true", "false", "warn"]

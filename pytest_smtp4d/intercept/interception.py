@@ -10,12 +10,12 @@ import threading
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.intercept.target import IMPLICIT_TLS_PORT, PORTS, Allowed, HostPattern, checked_ports
+from pytest_smtp4d.intercept.target import IMPLICIT_TLS_PORT, PORTS, Allowed, HostPattern
 from pytest_smtp4d.intercept.watching import client_verifies
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from pytest_smtp4d.intercept.target import Target
 
@@ -145,20 +145,3 @@ def remove(interception: Interception) -> None:
     global _stack  # noqa: PLW0603 - as above
     with _guard:
         _stack = tuple(one for one in _stack if one is not interception)
-
-
-def read_marks(marks: Iterable[Mapping[str, object]]) -> tuple[frozenset[int], tuple[HostPattern, ...]]:
-    """Return ports and hosts of the `smtp_intercept` markers, the closest first.
-
-    Raises:
-        SettingsError: a port that is none, a pattern that no host can match.
-    """
-    given: dict[str, object] = {}
-    for keywords in marks:
-        given = {**keywords, **given}
-    ports = checked_ports("smtp_intercept: ports", given.get("ports", PORTS))
-    hosts = given.get("hosts", ())
-    hosts = (hosts,) if isinstance(hosts, str) else hosts
-    if not isinstance(hosts, tuple | list | set | frozenset) or ("hosts" in given and not hosts):
-        raise SettingsError(f"smtp_intercept: hosts is a list of patterns such as ['smtp.*'], not {hosts!r}")
-    return ports, tuple(HostPattern("smtp_intercept: hosts", pattern) for pattern in hosts)
