@@ -620,6 +620,15 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
         course.undo.callback(setattr, smtp_server, "active_fault", None)
 
 
+@pytest.fixture
+def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServer]:
+    """`smtp_server`, to which Django's mail settings point, with its SMTP backend and the CA trusted."""
+    from pytest_smtp4d.intercept.django_settings import pointing_django_at
+
+    with pointing_django_at(smtp_server):
+        yield smtp_server
+
+
 # Clients
 
 
