@@ -19,6 +19,7 @@ import threading
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from weakref import ref
 
 from pytest_smtp4d.intercept import block, interception, outgoing, watching
 from pytest_smtp4d.server import entrance
@@ -41,29 +42,29 @@ class Layer:
         name: of its attribute.
         had_own: whether the owner itself had the attribute; a class may have inherited it.
         covered: what was there.
-        wrapper: what was put there.
+        wrapper: what was put there. It is held weakly: one that nobody holds any more cannot come back.
     """
 
     owner: Any
     name: str
     had_own: bool
     covered: Any
-    wrapper: Any
+    wrapper: ref[Any]
 
     @property
     def is_on_top(self) -> bool:
         """Whether it is what callers get."""
-        return vars(self.owner).get(self.name) is self.wrapper
+        wrapper = self.wrapper()
+        return wrapper is not None and vars(self.owner).get(self.name) is wrapper
 
-    def take_off(self) -> bool:
-        """Put back what it covered if it is on top; return whether it was."""
+    def take_off(self) -> None:
+        """Put back what it covered, if it is on top."""
         if not self.is_on_top:
-            return False
+            return
         if self.had_own:
             setattr(self.owner, self.name, self.covered)
         else:
             delattr(self.owner, self.name)
-        return True
 
 
 # -- the wrappers ----------------------------------------------------------------------------------------
@@ -161,12 +162,13 @@ _layers: list[Layer] = []
 def arm() -> None:
     """Put on what is wanted and not on top."""
     with _guard:
+        _layers[:] = [layer for layer in _layers if layer.wrapper() is not None]
         for owner, name, wrapping in _wanted():
             if any(layer.is_on_top for layer in _layers if (layer.owner, layer.name) == (owner, name)):
                 continue
             covered = getattr(owner, name)
             wrapper = functools.wraps(covered)(wrapping(covered))
-            _layers.append(Layer(owner, name, name in vars(owner), covered, wrapper))
+            _layers.append(Layer(owner, name, name in vars(owner), covered, ref(wrapper)))
             setattr(owner, name, wrapper)
 
 
@@ -174,9 +176,10 @@ def sweep() -> None:
     """Take off what is on top and not wanted. What is covered stays known, for it may show up again."""
     with _guard:
         wanted = {(owner, name) for owner, name, _ in _wanted()}
-        for layer in reversed(tuple(_layers)):
-            if (layer.owner, layer.name) not in wanted and layer.take_off():
-                _layers.remove(layer)
+        for layer in reversed(_layers):
+            if (layer.owner, layer.name) not in wanted:
+                layer.take_off()
+        _layers[:] = [layer for layer in _layers if layer.wrapper() is not None]
 
 
 @contextmanager

@@ -175,7 +175,9 @@ def _why_impossible(pattern: str) -> str:
     if "://" in pattern or "/" in pattern or "@" in pattern or any(map(str.isspace, pattern)):
         return "a host has no scheme, path, user or blank"
     name, colon, port = pattern.partition(":")
-    if colon and ":" not in port and not pattern.startswith("["):
+    if pattern.startswith("[") and colon:
+        return "write an IPv6 address without brackets"
+    if colon and ":" not in port:
         return f"write {name!r} here, and the port as ports=({port or 587},)"
     if is_local(pattern.lower().removesuffix(".")):
         return "what goes to this machine itself is never touched"
