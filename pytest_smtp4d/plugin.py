@@ -179,7 +179,7 @@ def _configure_outgoing_mail(config: pytest.Config) -> None:
     block = config.getoption("smtp4d_block") or config.getini("smtp4d_block")
     if not intercepts and str(block).lower() == "false" and not config.getini("smtp4d_block_allow"):
         return
-    from pytest_smtp4d.intercept.hooks import outgoing_mail
+    from pytest_smtp4d.intercept.hooks import register
 
     def make_server(suite: Mapping[str, Any]) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
@@ -187,16 +187,14 @@ def _configure_outgoing_mail(config: pytest.Config) -> None:
         return SMTPServer(**{**_ini_settings(config), **suite})
 
     allow = config.getini("smtp4d_block_allow")
-    plugin = outgoing_mail(intercepts=intercepts, block=block, allow=allow, make_server=make_server)
-    config.pluginmanager.register(plugin, _OUTGOING)
-    plugin.start()
+    register(config, intercepts=intercepts, block=block, allow=allow, make_server=make_server)
 
 
 def _boolean_ini(config: pytest.Config, name: str) -> bool:
     try:
         return bool(config.getini(name))
-    except (TypeError, ValueError):
-        raise pytest.UsageError(f"ini: {name} is {config.inicfg.get(name)!r}: write true or false") from None
+    except (TypeError, ValueError, pytest.UsageError) as error:  # which of them, pytest's version decides
+        raise pytest.UsageError(f"ini: {name} is true or false: {error}") from None
 
 
 def _intercepts_all(config: pytest.Config) -> bool:

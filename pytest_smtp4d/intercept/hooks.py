@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_smtp4d.errors import SettingsError, SMTPBlockedError
-from pytest_smtp4d.intercept import patch
+from pytest_smtp4d.intercept import patch, run_settings
 from pytest_smtp4d.intercept.block import Attempt, Block, Mode, Refusals, error_for, mode_of
 from pytest_smtp4d.intercept.interception import Interception
 from pytest_smtp4d.intercept.marks import blocks, redirected
@@ -26,10 +26,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.intercept.target import Target
     from pytest_smtp4d.server.server import SMTPServer
 
-__all__ = ["NAME", "OutgoingMail", "intercepting_for", "outgoing_mail"]
-
-NAME = "smtp4d-outgoing-mail"
-"""The name under which pytest knows the plugin object."""
+__all__ = ["OutgoingMail", "intercepting_for", "register"]
 
 _SECTION = "SMTP blocked"
 _BETWEEN = "mail between tests"
@@ -78,7 +75,8 @@ class OutgoingMail:
         self._guard = threading.Lock()
         self._server: SMTPServer | None = None
         self._own_server: SMTPServer | None = None
-        self._suite_settings: Mapping[str, Any] = {}
+        self.suite_settings: Mapping[str, Any] = {}
+        """The suite's own settings for the server of the run."""
         self._between: list[str] = []
         self._session: pytest.Session | None = None
         self._undo = ExitStack()
@@ -104,7 +102,7 @@ class OutgoingMail:
         """Return the server of the run, which starts when it is first asked for."""
         with self._guard:
             if self._server is None:
-                self._server = self._make_server(self._suite_settings).start()
+                self._server = self._make_server(self.suite_settings).start()
             return self._server
 
     def _server_of_test(self) -> SMTPServer:
@@ -113,11 +111,6 @@ class OutgoingMail:
     def _stop_server(self) -> None:
         if self._server is not None:
             self._server.stop()
-
-    @pytest.fixture(autouse=True, scope="session")
-    def _smtp_run_settings(self, smtp_server_settings: Mapping[str, Any]) -> None:
-        """Take the suite's own settings for the server of the run."""
-        self._suite_settings = smtp_server_settings
 
     # -- a test ---------------------------------------------------------------------------------------------
 
@@ -255,16 +248,18 @@ def _is_told(error: BaseException | None) -> bool:
     return False
 
 
-def outgoing_mail(
+def register(
+    config: pytest.Config,
     *,
     intercepts: bool,
     block: object,
     allow: Iterable[str],
     make_server: Callable[[Mapping[str, Any]], SMTPServer],
-) -> OutgoingMail:
-    """Return the plugin object that an ini and the options ask for.
+) -> None:
+    """Begin to redirect and block the mail of a run, as its ini and options ask for.
 
     Args:
+        config: of the run.
         intercepts: as `smtp4d_intercept`.
         block: as `smtp4d_block`.
         allow: the words of `smtp4d_block_allow`.
@@ -277,7 +272,11 @@ def outgoing_mail(
         mode, allowed = mode_of(block), Allowed(allow)
     except SettingsError as error:
         raise pytest.UsageError(f"ini: {error}") from None
-    return OutgoingMail(intercepts=intercepts, block=mode, allowed=allowed, make_server=make_server)
+    plugin = OutgoingMail(intercepts=intercepts, block=mode, allowed=allowed, make_server=make_server)
+    config.pluginmanager.register(plugin, run_settings.NAME)
+    if intercepts:
+        config.pluginmanager.register(run_settings)
+    plugin.start()
 
 
 def unseen() -> str:

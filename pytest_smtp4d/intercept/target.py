@@ -243,7 +243,7 @@ def _is_of(entry: _Entry, host: str) -> bool:
 
 
 def _entry(word: str) -> _Entry:
-    host, port = _split(word)
+    host, port = (word, None) if "://" in word else _split(word)
     number: int | None = None
     if port is not None:
         number = port_of(port)
