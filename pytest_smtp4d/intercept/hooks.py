@@ -78,6 +78,7 @@ class OutgoingMail:
         self.suite_settings: Mapping[str, Any] = {}
         """The suite's own settings for the server of the run."""
         self._between: list[str] = []
+        self._section = ""
         self._session: pytest.Session | None = None
         self._undo = ExitStack()
 
@@ -141,27 +142,27 @@ class OutgoingMail:
     def pytest_runtest_call(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail a test that tried to send mail, even where its application swallowed the error."""
         __tracebackhide__ = True
-        return (yield from self._judged(item, "call"))
+        return (yield from self._judged(item))
 
     @pytest.hookimpl(wrapper=True, tryfirst=True)
     def pytest_runtest_teardown(self, item: pytest.Item) -> Generator[None, object, object]:
         """Fail the teardown of a test that tried to send mail; nothing is lifted from here on."""
         __tracebackhide__ = True
         try:
-            return (yield from self._judged(item, "teardown"))
+            return (yield from self._judged(item))
         finally:
             self._own_server = None
             if self._block is not None:
                 self._block.is_lifted = False
 
-    def _judged(self, item: pytest.Item, when: str) -> Generator[None, object, object]:
+    def _judged(self, item: pytest.Item) -> Generator[None, object, object]:
         __tracebackhide__ = True
         try:
             result = yield
         except BaseException as error:
             attempts = self._refusals.take()
             if attempts and not _is_told(error):
-                item.add_report_section(when, _SECTION, _words(attempts))
+                self._section = _words(attempts)
             raise
         attempts = self._refusals.take()
         if not attempts:
@@ -176,8 +177,11 @@ class OutgoingMail:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Say what interception cannot see, where a test failed that may have used it."""
+        """Show in a failure what was refused, and what interception cannot see."""
         report = yield
+        if self._section:
+            report.sections.append((_SECTION, self._section))
+            self._section = ""
         if self.intercepts and report.failed and (hint := unseen()):
             report.sections.append(("SMTP interception", hint))
         return report

@@ -537,6 +537,7 @@ def test_the_environment_and_the_descriptors_are_as_before(pytester: pytest.Pyte
             import psutil
 
             NAMES = ("SSL_CERT_FILE", "NODE_EXTRA_CA_CERTS")
+            BEFORE = [os.environ.get(name) for name in NAMES]
 
             def descriptors():
                 gc.collect()
@@ -548,7 +549,7 @@ def test_the_environment_and_the_descriptors_are_as_before(pytester: pytest.Pyte
 
             @atexit.register
             def show():
-                print(f"\\nLEFT {[name for name in NAMES if name in os.environ]}")
+                print(f"\\nRESTORED {[os.environ.get(name) for name in NAMES] == BEFORE}")
             """
         )
     )
@@ -570,4 +571,4 @@ def test_mail(number):
     opened = [line.rpartition(" ")[2] for line in result.outlines if "OPEN " in line]
     assert len(opened) == 2
     assert opened[0] == opened[1]
-    assert "LEFT []" in result.outlines
+    assert "RESTORED True" in result.outlines
