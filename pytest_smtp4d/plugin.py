@@ -28,7 +28,15 @@ if TYPE_CHECKING:
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
 SERVER_FIXTURES = frozenset(
-    {"make_smtp_server", "make_transporter", "smtp_server", "smtp_server_factory", "transporter"}
+    {
+        "make_smtp_server",
+        "make_transporter",
+        "smtp_django",
+        "smtp_intercept",
+        "smtp_server",
+        "smtp_server_factory",
+        "transporter",
+    }
 )
 """A test that requests one of these uses a server: it gets the time-out."""
 
@@ -36,6 +44,11 @@ MARKERS = {
     "smtp_server": "(**settings): settings of this test's smtp_server; markers merge, the closest wins.",
     "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
     "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run plainly, then with a fault at each stage.",
+}
+
+OUTGOING_MARKERS = {
+    "smtp_intercept": "(ports=None, hosts=None): all mail of this process goes to smtp_server.",
+    "smtp_block": "(blocks): False lets this test send mail where the run blocks it (smtp4d_block).",
 }
 
 INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
@@ -62,6 +75,7 @@ INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
 }
 """Every setting is an ini of this type too, `smtp4d_` before its name; accounts are lines `user: secret`."""
 
+_PATCH = "pytest_smtp4d.intercept.patch"
 _WATCH = "pytest_smtp4d.server.watch"
 _TRANSCRIPT = "SMTP transcript"
 
@@ -114,6 +128,21 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="failed",
         help="show the SMTP transcript of failed tests (default), of all tests, or never",
     )
+    group.addoption(
+        "--smtp4d-intercept",
+        action="store_true",
+        help="send all mail of every test, whatever host it names, to a server of the run, and judge it",
+    )
+    group.addoption(
+        "--smtp4d-block",
+        action="store_true",
+        help="refuse every connection to a mail server outside this machine, and fail the test that tried",
+    )
+    parser.addini("smtp4d_intercept", "as --smtp4d-intercept", type="bool", default=False)
+    parser.addini("smtp4d_block", "true (as --smtp4d-block), false or warn", type=None, default="false")
+    parser.addini(
+        "smtp4d_block_allow", "hosts to let through, `host` or `host:port`", type="args", default=[]
+    )
     for name, kind in INI_SETTINGS.items():
         meaning = f"default of the setting `{name}` of every server"
         parser.addini(f"smtp4d_{name}", meaning, type=kind, default=None)
@@ -126,7 +155,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; refuse an ini value that cannot be."""
-    for name, meaning in MARKERS.items():
+    for name, meaning in {**MARKERS, **OUTGOING_MARKERS}.items():
         config.addinivalue_line("markers", name + meaning)
     _server_timeout(config)
     settings = _ini_settings(config)
@@ -138,6 +167,40 @@ def pytest_configure(config: pytest.Config) -> None:
             ServerSettings.from_mapping(settings)
         except SettingsError as error:
             raise pytest.UsageError(f"ini: smtp4d_{error}") from None
+    _configure_outgoing_mail(config)
+
+
+_OUTGOING = "smtp4d-outgoing-mail"
+
+
+def _configure_outgoing_mail(config: pytest.Config) -> None:
+    """Redirect or block the mail of the run, where an option or the ini says so."""
+    intercepts = config.getoption("smtp4d_intercept") or _boolean_ini(config, "smtp4d_intercept")
+    block = config.getoption("smtp4d_block") or config.getini("smtp4d_block")
+    if not intercepts and str(block).lower() == "false" and not config.getini("smtp4d_block_allow"):
+        return
+    from pytest_smtp4d.intercept.hooks import register
+
+    def make_server(suite: Mapping[str, Any]) -> SMTPServer:
+        from pytest_smtp4d.server.server import SMTPServer
+
+        return SMTPServer(**{**_ini_settings(config), **suite})
+
+    allow = config.getini("smtp4d_block_allow")
+    register(config, intercepts=intercepts, block=block, allow=allow, make_server=make_server)
+
+
+def _boolean_ini(config: pytest.Config, name: str) -> bool:
+    try:
+        return bool(config.getini(name))
+    except (TypeError, ValueError, pytest.UsageError) as error:  # which of them, pytest's version decides
+        raise pytest.UsageError(f"ini: {name} is true or false: {error}") from None
+
+
+def _intercepts_all(config: pytest.Config) -> bool:
+    """Whether all mail of the run is redirected to its own server."""
+    plugin: Any = config.pluginmanager.get_plugin(_OUTGOING)
+    return plugin is not None and plugin.intercepts
 
 
 def _ini_settings(config: pytest.Config) -> dict[str, Any]:
@@ -189,7 +252,7 @@ def _server_timeout(config: pytest.Config) -> float:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """Lay out a sweep; what is wrong with its marker is told by the report on the collection."""
     marks = [mark for mark in metafunc.definition.iter_markers() if mark.name == "smtp_sweep"]
-    if not marks or "smtp_server" not in metafunc.fixturenames:
+    if not marks or not ("smtp_server" in metafunc.fixturenames or _intercepts_all(metafunc.config)):
         return
     from pytest_smtp4d.errors import SettingsError
     from pytest_smtp4d.server.marker import sweep_of
@@ -220,6 +283,8 @@ def _marks(item: pytest.Item) -> list[pytest.Mark]:
 
 def _wrong(item: pytest.Item) -> str:
     """Return why the markers of an item could not act, or ""."""
+    if wrong := _wrong_about_outgoing_mail(item):
+        return wrong
     marks = _marks(item)
     if not marks:
         return ""
@@ -231,22 +296,50 @@ def _wrong(item: pytest.Item) -> str:
         sweep = sweep_of(marks)
     except SettingsError as error:
         return str(error)
-    if sweep and "smtp_server" not in getattr(item, "fixturenames", ()):
+    is_served = "smtp_server" in getattr(item, "fixturenames", ()) or _intercepts_all(item.config)
+    if sweep and not is_served:
         return "smtp_sweep: the test does not use the fixture smtp_server: request it"
     if sweep and "_smtp_markers" not in getattr(getattr(item, "callspec", None), "params", ()):
         return "smtp_sweep: it stands on a function, a class or a module, not on a parameter or in a TestCase"
     return ""
 
 
+def _wrong_about_outgoing_mail(item: pytest.Item) -> str:
+    marks = [mark for mark in item.iter_markers() if mark.name in OUTGOING_MARKERS]
+    if not marks:
+        return ""
+    from pytest_smtp4d.errors import SettingsError
+    from pytest_smtp4d.intercept.marks import blocks, redirected
+
+    try:
+        redirected(marks)
+        blocks(marks)
+    except SettingsError as error:
+        return str(error)
+    return ""
+
+
 def pytest_itemcollected(item: pytest.Item) -> None:
     """Let the markers act before any other function-scoped fixture, on the tests that use the server."""
-    names: list[str] = getattr(item, "fixturenames", [])
-    if "_smtp_markers" in names or {"smtp_server", "make_transporter"}.isdisjoint(names):
+    if not hasattr(item, "_fixtureinfo"):
         return
-    if _marks(item):
-        definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined] # noqa: SLF001
-        wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
-        names.insert(sum(1 for _ in wider), "_smtp_markers")  # the names are sorted by scope
+    names: list[str] = getattr(item, "fixturenames", [])
+    is_redirected = "smtp_intercept" in names or item.get_closest_marker("smtp_intercept") is not None
+    if is_redirected and "smtp_intercept" not in names:
+        _request_early(item, "smtp_intercept")
+    if "_smtp_markers" in names or not _marks(item):
+        return
+    is_served = not {"smtp_server", "make_transporter"}.isdisjoint(names)
+    if is_served or is_redirected or _intercepts_all(item.config):
+        _request_early(item, "_smtp_markers")
+
+
+def _request_early(item: pytest.Item, fixture: str) -> None:
+    """Let an item request a function-scoped fixture before its others; the names are sorted by scope."""
+    names: list[str] = item.fixturenames  # type: ignore[attr-defined] # what has _fixtureinfo has it
+    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined] # noqa: SLF001
+    wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
+    names.insert(sum(1 for _ in wider), fixture)
 
 
 @pytest.hookimpl(trylast=True)
@@ -296,10 +389,14 @@ def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object
     course = item.stash.get(_course, None)
     if course is None:  # it was never set up
         return (yield)
-    with course.undo:
-        result = yield
-        if course.passed and course.servers and (problems := course.servers.problems()):
-            pytest.fail("\n".join(problems), pytrace=False)
+    try:
+        with course.undo:
+            result = yield
+            if course.passed and course.servers and (problems := course.servers.problems()):
+                pytest.fail("\n".join(problems), pytrace=False)
+    finally:
+        if patch := sys.modules.get(_PATCH):
+            patch.sweep()
     return result
 
 
@@ -471,7 +568,26 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeSMTPServer
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
     from pytest_smtp4d.server.marker import settings_of
 
-    return make_smtp_server(**settings_of(_marks(request.node)))
+    settings = settings_of(_marks(request.node))
+    run: Any = request.config.pluginmanager.get_plugin(_OUTGOING)
+    if run is None or not run.intercepts:
+        return make_smtp_server(**settings)
+    server: SMTPServer = run.server()
+    server.configure(**settings)
+    return server
+
+
+@pytest.fixture
+def smtp_intercept(
+    request: pytest.FixtureRequest, smtp_server: SMTPServer, smtp_trust: Path
+) -> Iterator[SMTPServer]:
+    """`smtp_server`, to which all mail of this process goes now, whatever host it names."""
+    from pytest_smtp4d.intercept.hooks import intercepting_for
+    from pytest_smtp4d.intercept.target import Allowed
+
+    allowed = Allowed(request.config.getini("smtp4d_block_allow"))
+    with intercepting_for(request.node, smtp_server, allowed):
+        yield smtp_server
 
 
 @pytest.fixture
@@ -500,6 +616,15 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> No
         smtp_server.active_fault = point
         course.undo.callback(smtp_server.rules.remove, course.swept)
         course.undo.callback(setattr, smtp_server, "active_fault", None)
+
+
+@pytest.fixture
+def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServer]:
+    """`smtp_server`, to which Django's mail settings point, with its SMTP backend and the CA trusted."""
+    from pytest_smtp4d.intercept.django_settings import pointing_django_at
+
+    with pointing_django_at(smtp_server):
+        yield smtp_server
 
 
 # Clients

@@ -295,6 +295,7 @@ class Session:
     Args:
         peer: (host, port) of the client.
         recorder: who writes the session down.
+        target: (host, port) that the client had asked for when it was redirected here; None where it was not.
     """
 
     __slots__ = (
@@ -305,13 +306,20 @@ class Session:
         "ended",
         "mechanism",
         "peer",
+        "target",
         "tls",
         "transcript",
         "user",
     )
 
-    def __init__(self, peer: tuple[str, int], recorder: Recorder | None = None) -> None:
+    def __init__(
+        self,
+        peer: tuple[str, int],
+        recorder: Recorder | None = None,
+        target: tuple[str, int] | None = None,
+    ) -> None:
         self.peer = peer
+        self.target = target
         self.client_name: str | None = None
         """What the client called itself in EHLO or HELO."""
         self.tls: Tls | None = None
@@ -369,7 +377,7 @@ class Session:
         before, judged = self._recorder, self._judged()
         pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, ()))
         pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
-        session = Session(self.peer, pen)
+        session = Session(self.peer, pen, self.target)
         session.client_name, session.tls = self.client_name, self.tls
         session.user, session.mechanism = self.user, self.mechanism
         return session, pen

@@ -31,6 +31,7 @@ from pytest_smtp4d.server.dialogue import replies
 from pytest_smtp4d.server.dialogue.dialogue import converse
 from pytest_smtp4d.server.dialogue.protocol import Close, ServerProtocol
 from pytest_smtp4d.server.dialogue.step import DONE, MORE, Ask, Compute, Flight, Handshake, Sleep
+from pytest_smtp4d.server.settings import CERTIFICATES
 from pytest_smtp4d.tls import TLSPipe
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.faults.rules import Decision
     from pytest_smtp4d.server.dialogue.step import Dialogue, Step
+    from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -65,12 +67,21 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         state: what it shares with the other connections of its server.
         loop: the loop it runs in.
         buffer: what the loop receives into; used within one turn of the loop only.
+        entrance: what the connections of its listening socket have in common; None: the server's own address.
+        target: (host, port) that a redirected client asked for; None where it was not redirected.
     """
 
     command_size_limits: dict[str, int] = {}  # noqa: RUF012 - what aiosmtpd says it is
     """aiosmtpd's constructor clears this dict, which it shares with every other server of the process."""
 
-    def __init__(self, state: ServerState, loop: asyncio.AbstractEventLoop, buffer: memoryview) -> None:
+    def __init__(
+        self,
+        state: ServerState,
+        loop: asyncio.AbstractEventLoop,
+        buffer: memoryview,
+        entrance: Entrance | None = None,
+        target: tuple[str, int] | None = None,
+    ) -> None:
         super().__init__(
             state,
             data_size_limit=None,
@@ -83,6 +94,8 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self._state = state
         self._tcp: asyncio.Transport
         self._buffer = buffer
+        self._entrance = entrance
+        self._target = target
         self._epoch = state.epoch
         self._watch = watch.current
         self._began = clock.monotonic()
@@ -112,7 +125,8 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self._tcp = transport  # type: ignore[assignment] # a TCP server's transports are of this kind
         self.transport = transport
         peer: Any = transport.get_extra_info("peername") or ("", 0)
-        self.protocol = ServerProtocol(self._state, (peer[0], peer[1]))
+        settings = None if self._entrance is None else self._entrance.settings
+        self.protocol = ServerProtocol(self._state, (peer[0], peer[1]), settings, self._target)
         self._dialogue = converse(self.protocol)
         self._state.connections.add(self)
         self._state.open_session(self.protocol.session)
@@ -399,9 +413,9 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         """Do the server's part of a handshake as far as the octets allow."""
         from pytest_smtp4d.server.certificates import authority
 
-        pipe = self._handshake
+        pipe, settings = self._handshake, self.protocol.settings
         if pipe is None:
-            context = authority().server_context(self.protocol.settings)
+            context = authority().server_context(settings, self._target[0] if self._target else None)
             pipe = self._handshake = TLSPipe(context, server_side=True)
         try:
             plaintext = pipe.receive(octets)
@@ -413,7 +427,17 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         # From here on what arrives is decrypted, also while the last flight leaves.
         self._pipe, self._handshake = pipe, None
         self.protocol.feed(plaintext)
-        return Flight(flight, tls=Tls(pipe.version, pipe.cipher, getattr(pipe.ssl_object, "asked_for", None)))
+        tls = Tls(pipe.version, pipe.cipher, getattr(pipe.ssl_object, "asked_for", None))
+        return Flight(flight, tls=tls, must_be_refused=self._must_be_refused(pipe))
+
+    def _must_be_refused(self, pipe: TLSPipe) -> str:
+        """Return why a careful client would not go on after this handshake, or ""."""
+        refused = CERTIFICATES[self.protocol.settings.certificate].refused
+        if refused:
+            return f"the certificate must be refused, for {refused}"
+        if self._entrance is not None and self._entrance.client_verifies(pipe.ssl_object) is False:
+            return "the client's TLS context does not verify the chain and the name"
+        return ""
 
     @property
     def descriptor(self) -> int:

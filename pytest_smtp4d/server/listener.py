@@ -15,6 +15,7 @@ from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.connection import ServerConnection
 
 if TYPE_CHECKING:
+    from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -36,13 +37,15 @@ class Listener:
     Args:
         state: what the connections share.
         host, port: where to listen; port 0 lets the system choose.
+        entrance: by what its connections differ from those at the server's own address.
 
     Raises:
         OSError: the port is taken, or the host has no such address.
     """
 
-    def __init__(self, state: ServerState, host: str, port: int) -> None:
+    def __init__(self, state: ServerState, host: str, port: int, entrance: Entrance | None = None) -> None:
         self._state = state
+        self._entrance = entrance
         self._host = host
         self._guard = threading.Lock()
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -122,7 +125,7 @@ class Listener:
         with self._guard:
             while self._is_open:
                 try:
-                    accepted, _ = self._socket.accept()
+                    accepted, peer = self._socket.accept()
                 except BlockingIOError:
                     return
                 except ConnectionError:
@@ -130,15 +133,14 @@ class Listener:
                 except OSError:
                     self._pause()
                     return
-                self._welcome(accepted)
+                self._welcome(accepted, peer[1])
 
-    def _welcome(self, accepted: socket.socket) -> None:
+    def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
         accepted.setblocking(False)
         running = self._loop.loop
-        buffer = self._loop.buffer
-        task = running.create_task(
-            running.connect_accepted_socket(lambda: ServerConnection(self._state, running, buffer), accepted)
-        )
+        target = None if self._entrance is None else self._entrance.arrived(peer_port)
+        connection = ServerConnection(self._state, running, self._loop.buffer, self._entrance, target)
+        task = running.create_task(running.connect_accepted_socket(lambda: connection, accepted))
         self._arriving.add(task)
         task.add_done_callback(self._arrived)
 

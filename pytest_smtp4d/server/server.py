@@ -12,7 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server import watch
+from pytest_smtp4d.server import entrance, watch
+from pytest_smtp4d.server.entrance import Entrance
 from pytest_smtp4d.server.listener import Listener
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.server.state import ServerState
@@ -50,6 +51,8 @@ class SMTPServer:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
         self._listener: Listener | None = None
+        self._entrances: dict[bool, tuple[Listener, Entrance]] = {}
+        self._is_down = False
         self._port = self._initial.port
         self._lock = threading.RLock()
         self.active_fault: tuple[str, str] | None = None
@@ -74,24 +77,32 @@ class SMTPServer:
     def stop(self) -> None:
         """Stop listening and end every session at once; nothing is left. Stopping twice is no error."""
         with self._lock:
-            listener, self._listener = self._listener, None
+            listeners = self._listeners
+            self._listener = None
+            self._entrances = {}
             _running.discard(self)
-        if listener is not None:
+        for listener in listeners:
             listener.close("server stopped")
+        if listeners:
             watch.current.left(self)
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
         """Be down: open connections are cut, new ones refused; then the server is back on the same port."""
         with self._lock:
-            listener = self._require_listener()
-        listener.suspend("server down")
+            first = self._require_listener()
+            self._is_down = True
+            listeners = self._listeners
+        for listener in listeners:
+            listener.suspend("server down")
         try:
             yield
         finally:
             with self._lock:
-                if self._listener is listener:
-                    listener.resume()
+                self._is_down = False
+                if self._listener is first:
+                    for listener in listeners:
+                        listener.resume()
 
     def drop_connections(self, reply: tuple[int, str] | Reply | None = None, abort: bool = False) -> None:
         """Close every open session now.
@@ -168,6 +179,44 @@ class SMTPServer:
         scheme = "smtps" if self.settings.tls == "implicit" else "smtp"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    # -- connections that asked for another host ------------------------------------------------------------
+
+    def intercept(self, *patterns: str) -> None:
+        """Take the mail for these hosts from now on, while interception is on (`smtp_intercept`).
+
+        Args:
+            patterns: shell patterns of names and addresses, such as "smtp.eu.*".
+
+        Raises:
+            RuntimeError: interception is off, or the server does not run.
+            SettingsError: no pattern is given, or no host can match one.
+        """
+        self._require_listener()
+        if entrance.take_hosts is None:
+            raise RuntimeError(
+                "interception is off: request the fixture smtp_intercept, or mark the test with it"
+            )
+        entrance.take_hosts(self, patterns)
+
+    def entrance(self, *, implicit: bool) -> Entrance | None:
+        """Return the entrance for connections that were redirected here, opened when first asked for.
+
+        Args:
+            implicit: whether they begin with TLS.
+
+        Returns:
+            None where the server is stopped or down, and refuses them.
+        """
+        with self._lock:
+            if self._listener is None or self._is_down:
+                return None
+            if implicit not in self._entrances:
+                door = Entrance(self._state, implicit=implicit)
+                listener = Listener(self._state, entrance.HOST, 0, door)
+                door.port = listener.port
+                self._entrances[implicit] = listener, door
+            return self._entrances[implicit][1]
 
     # -- what clients need ----------------------------------------------------------------------------------
 
@@ -280,9 +329,7 @@ class SMTPServer:
 
     def settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
-        with self._lock:
-            listener = self._listener
-        if listener is not None:
+        for listener in self._listeners:
             listener.settle()
 
     def check(self) -> None:
@@ -298,10 +345,19 @@ class SMTPServer:
 
     def release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
-        listener, self._listener = self._listener, None
+        listeners = self._listeners
+        self._listener = None
+        self._entrances = {}
         self._lock = threading.RLock()
-        if listener is not None:
+        for listener in listeners:
             listener.release_after_fork()
+
+    @property
+    def _listeners(self) -> tuple[Listener, ...]:
+        """What takes connections for it: at its own address, and at its entrances."""
+        if self._listener is None:
+            return ()
+        return (self._listener, *(listener for listener, _ in tuple(self._entrances.values())))
 
     def _require_listener(self) -> Listener:
         if self._listener is None:

@@ -117,6 +117,8 @@ class Watch:
             yield f"{server.url}: {len(sessions) - SHOWN_SESSIONS} earlier sessions left out"
         for session in sessions[-SHOWN_SESSIONS:]:
             peer = f"{session.peer[0]}:{session.peer[1]}"
+            if session.target is not None:
+                peer += f" for {session.target[0]}:{session.target[1]}"
             dialogue = str(session.transcript)
             yield "\n".join(
                 filter(None, (f"{server.url} with {peer}", dialogue, f"({session.ended or 'still open'})"))

@@ -171,6 +171,8 @@ def _handshake(protocol: ServerProtocol, octets: bytes, pace: float | None) -> D
         if flight.tls is not None:
             protocol.record.tls = True
             protocol.session.tls = flight.tls
-            protocol.record.handshake(implicit=protocol.settings.tls == "implicit")
+            protocol.record.handshake(
+                implicit=protocol.settings.tls == "implicit", must_be_refused=flight.must_be_refused
+            )
             return True
         octets = yield from protocol.octets()

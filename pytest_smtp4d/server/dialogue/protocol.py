@@ -15,6 +15,7 @@ from pytest_smtp4d.records.masking import MASK
 from pytest_smtp4d.records.record import Session
 from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.server.dialogue import replies
+from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.dialogue.step import MORE, Dialogue
 from pytest_smtp4d.smtp.command import LIMITS, VERBS
 
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.records.record import Transaction
     from pytest_smtp4d.server.dialogue.step import Host
+    from pytest_smtp4d.server.settings import ServerSettings
     from pytest_smtp4d.smtp.reply import Reply
 
     Commit = Callable[[bool, Reply | None], None]
@@ -61,6 +63,8 @@ class ServerProtocol:
     Args:
         host: what it shares with the other sessions of its server.
         peer: (host, port) of the client.
+        settings: those of this session; None: the server's.
+        target: (host, port) that a redirected client asked for.
     """
 
     __slots__ = (
@@ -96,13 +100,19 @@ class ServerProtocol:
         "verb",
     )
 
-    def __init__(self, host: Host, peer: tuple[str, int]) -> None:
+    def __init__(
+        self,
+        host: Host,
+        peer: tuple[str, int],
+        settings: ServerSettings | None = None,
+        target: tuple[str, int] | None = None,
+    ) -> None:
         self.host = host
-        self.settings = host.settings
-        self.offer = host.offer
+        self.offer = host.offer if settings is None else Offer(settings)
+        self.settings = self.offer.settings
         self.record = Recorder()
         """Writes the session down."""
-        self.session = Session(peer, self.record)
+        self.session = Session(peer, self.record, target)
         """What a test sees of it."""
         self.input = b""
         """What has arrived; up to `position` it was taken."""

@@ -78,11 +78,13 @@ class Flight:
         octets: to be written, as they are.
         tls: what was agreed on, once the handshake is done: from then on the connection encrypts.
         failure: why it failed, in words; "" where it did not.
+        must_be_refused: why a careful client would not go on after it, in words; "" where it would.
     """
 
     octets: bytes
     tls: Tls | None = None
     failure: str = ""
+    must_be_refused: str = ""
 
 
 Step = _Signal | Sleep | Ask | Compute | Handshake
