@@ -24,7 +24,7 @@ The form changes only with a major version::
     logo.png, image/png, inline, content-id <content-id-1>, 4 octets, SHA-256 9f64a747…
 
 A section without content is left out. Header fields are unfolded and decoded, in the order sent; lines end
-with LF. Placeholders with a number are counted from 1 in the order in which what they stand for first appears.
+with LF. Placeholders with a number are counted from 1, in the order in which what they replace first appears.
 A date that cannot be read stays as it is: it is worth seeing.
 """
 
