@@ -284,7 +284,7 @@ def explain_lack(
     waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
     near = _nearest_miss(expectation, messages) if expectation else None
     early = [session for session in sessions if not session.transactions]
-    reason = f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(sessions)
+    reason = f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(messages, sessions)
     lines = [f"{reason}{': ' if reason else ''}{count}{expectation} arrived{waited}"]
     if near is not None:
         lines += [f"nearest, message {near.number}:", *(line for row in near.rows for line in _row(row))]
@@ -292,19 +292,19 @@ def explain_lack(
     lines += _titled("refused transactions", _refused(sessions))
     lines += _titled("sessions that ended before MAIL", _sessions(s for s in early if s.ended is not None))
     lines += _titled("sessions still open, before MAIL", _sessions(s for s in early if s.ended is None))
-    if not sessions:
+    if not sessions and not messages:
         lines.append("no client connected: give yours the server's host and port, or `client_options()`")
     return "\n".join(lines)
 
 
-def _cause(sessions: Sequence[Session]) -> str:
+def _cause(messages: Sequence[ReceivedMessage], sessions: Sequence[Session]) -> str:
     """Return what went wrong last on a server, in a few words for pytest's summary; "" where nothing did."""
     if not sessions:
-        return "nobody connected"
+        return "" if messages else "nobody connected"
     ends = [(session, transaction) for session in sessions for transaction in session.transactions]
     refusals = (_refusal_of(transaction) for _, transaction in reversed(ends))
     early = [session for session in reversed(sessions) if not session.transactions]
-    left = [*map(cause, early), *("no client came as far as MAIL" for _ in early if not ends)]
+    left = [*map(cause, early), "" if ends or messages else "no client came as far as MAIL"]
     unfinished = (
         f"transaction {_outcome(transaction, session)}"
         for session, transaction in reversed(ends)
