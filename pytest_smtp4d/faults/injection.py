@@ -18,17 +18,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.records.canary import CANARY, CANARY_FIELD
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["CANARY", "CANARY_FIELD", "PAYLOADS", "Injection", "injection_of"]
-
-CANARY = "smtp4d-canary@injected.example"
-"""The mailbox that must never become a recipient, nor begin a parameter."""
-
-CANARY_FIELD = "Smtp4d-Canary"
-"""The field that no message may have, and the word that begins no command's argument."""
+__all__ = ["PAYLOADS", "Injection", "injection_of"]
 
 _LINE_ENDS: Mapping[str, str] = {
     "CRLF": "\r\n",

@@ -12,7 +12,6 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.faults.injection import CANARY, CANARY_FIELD
 from pytest_smtp4d.mail.tree import read_tree
 
 if TYPE_CHECKING:
@@ -20,7 +19,13 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.mail.tree import Part
 
-__all__ = ["injected_command", "injected_field"]
+__all__ = ["CANARY", "CANARY_FIELD", "injected_command", "injected_field"]
+
+CANARY = "smtp4d-canary@injected.example"
+"""The mailbox that must never become a recipient, nor begin a parameter."""
+
+CANARY_FIELD = "Smtp4d-Canary"
+"""The field that no message may have, and the word that begins no command's argument."""
 
 _MAILBOX = CANARY.lower()
 _WORD = CANARY_FIELD.lower()

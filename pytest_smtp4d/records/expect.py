@@ -284,7 +284,9 @@ def explain_lack(
     waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
     near = _nearest_miss(expectation, messages) if expectation else None
     early = [session for session in sessions if not session.transactions]
-    reason = f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(messages, sessions)
+    reason = (
+        f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(messages, sessions)
+    )
     lines = [f"{reason}{': ' if reason else ''}{count}{expectation} arrived{waited}"]
     if near is not None:
         lines += [f"nearest, message {near.number}:", *(line for row in near.rows for line in _row(row))]

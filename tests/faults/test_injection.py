@@ -6,7 +6,8 @@ from typing import Any, NamedTuple
 import pytest
 
 from pytest_smtp4d import SettingsError
-from pytest_smtp4d.faults.injection import CANARY, CANARY_FIELD, PAYLOADS, injection_of
+from pytest_smtp4d.faults.injection import PAYLOADS, injection_of
+from pytest_smtp4d.records.canary import CANARY, CANARY_FIELD
 
 
 class Mark(NamedTuple):

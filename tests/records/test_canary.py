@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smtp4d.faults.injection import CANARY, CANARY_FIELD, PAYLOADS
-from pytest_smtp4d.records.canary import injected_command, injected_field
+from pytest_smtp4d.faults.injection import PAYLOADS
+from pytest_smtp4d.records.canary import CANARY, CANARY_FIELD, injected_command, injected_field
 
 PATHS = [name for name in PAYLOADS if name.startswith(("command-", "parameter"))]
 FIELDS = [name for name in PAYLOADS if name.startswith("field-after-")]
