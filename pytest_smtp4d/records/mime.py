@@ -1,8 +1,8 @@
 """Views of a message whose parts are nested deeper than Python can follow.
 
 RFC 2046 5.1. The parser of `email` calls itself for each part inside another, and ends with a RecursionError
-at some hundred; such a message is put together from our own tree, part by part. `repr` and `==` of dicts do the
-same; the tree of a mail object is made flat below the hundredth level, where Postfix stops, too
+at some hundred; such a message is put together from our own tree, part by part. `repr` and `==` of dicts do
+the same; the tree of a mail object is made flat below the hundredth level, where Postfix stops, too
 (`mime_nesting_limit`).
 """
 

@@ -12,6 +12,7 @@ from email.message import EmailMessage
 import aiosmtplib
 import django.conf
 import pytest
+from careless import CarelessClient
 from django.core import mail
 from django.core.mail.backends.smtp import EmailBackend
 
@@ -127,6 +128,17 @@ def send_by_transporter(server: SMTPServer, place: str, payload: str) -> None:
         )
 
 
+def send_carelessly(server: SMTPServer, place: str, payload: str) -> None:
+    """Send by the client of docs/examples that trusts its input."""
+    CarelessClient(*server.address).send(
+        payload if place == "address" else "bob@example.org",
+        payload if place == "subject" else "Hello",
+        payload if place == "body" else "Hello",
+        name=payload if place == "name" else "Bob",
+        file_name=payload if place == "file name" else "note.txt",
+    )
+
+
 Send = Callable[[SMTPServer, str, str], None]
 CLIENTS = [send_by_smtplib, send_by_aiosmtplib, send_by_django, send_by_transporter]
 PLACES = ["address", "sender", "subject", "name", "header", "file name", "login", "body"]
@@ -166,3 +178,42 @@ def test_no_payload_breaks_out(make_smtp_server: MakeSMTPServer, send: Send, pla
 def test_new_pythons_are_mended() -> None:
     """The exception above is for older versions alone."""
     assert sys.version_info < (3, 13) or MENDED
+
+
+IN_A_FIELD = [f"field-after-{end}: a field" for end in ("CRLF", "LF", "CR", "NUL-CRLF")] + [
+    f"field-after-{end}: a field" for end in ("folded-CRLF", "quoted-CRLF", "address")
+]
+IN_A_PATH = [
+    "command-after-CRLF: a recipient",
+    "command-after-CR: a parameter",
+    "command-after-low-octets: a parameter",
+    "command-after-percent-encoded: a parameter",
+    "parameter: a parameter",
+    "parameter-unclosed: a parameter",
+]
+
+
+@pytest.mark.parametrize(
+    ("place", "expected"),
+    [
+        ("subject", [*IN_A_FIELD, "dot-line-CRLF: a command"]),
+        ("name", [*IN_A_FIELD, "dot-line-CRLF: a command"]),
+        ("file name", [*IN_A_FIELD, "dot-line-CRLF: a command"]),
+        ("body", ["dot-line-CRLF: a command"]),
+    ],
+)
+def test_payloads_break_out_of_a_careless_client(
+    make_smtp_server: MakeSMTPServer, place: str, expected: list[str]
+) -> None:
+    """The same look at a client that writes its input as it is: every real line end breaks out."""
+    found = breakouts(make_smtp_server(strict=False), send_carelessly, place)
+    # Our server may take an LF alone for a line end, as many do.
+    assert [what for what in found if not what.startswith("dot-line-LF:")] == expected
+
+
+def test_payloads_break_out_of_a_careless_path(make_smtp_server: MakeSMTPServer) -> None:
+    """Out of the angle brackets come recipients, parameters and commands."""
+    found = breakouts(make_smtp_server(strict=False), send_carelessly, "address")
+    assert set(IN_A_PATH) <= set(found)
+    assert "dot-line-CRLF: a command" in found
+    assert "field-after-CRLF: a command" in found
