@@ -1,4 +1,4 @@
-"""What to do about a session that ended before MAIL, and the cause of it in a few words.
+"""What to do about a session in which no message was sent, and the cause of it in a few words.
 
 RFC 8446 6.2 (TLS alerts), RFC 5321 4.2 and RFC 4954 6 (the replies that explain a failure).
 
@@ -12,7 +12,9 @@ import re
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.records.record import Session
+    from collections.abc import Sequence
+
+    from pytest_smtp4d.records.record import Command, Session
 
 __all__ = ["advice", "cause"]
 
@@ -85,34 +87,41 @@ _ENDINGS: tuple[tuple[str, _Hint], ...] = (
 )
 """How a session ended (any case, any mark between words) -> what to do about it."""
 
-_REPLIES: tuple[tuple[int, _Hint], ...] = (
-    (
+
+class _Replied(NamedTuple):
+    code: int
+    hint: _Hint
+
+
+_LOGIN_REPLIES = (
+    _Replied(
         535,
         _Hint(
             "535, the login was refused",
             "the login was refused: the settings `users` and `tokens` say who may log in",
         ),
     ),
-    (
+    _Replied(
         538,
         _Hint(
             "538, AUTH was wanted without TLS",
             "the mechanism needs TLS first: let the client use STARTTLS, or set `auth_without_tls`",
         ),
     ),
-    (
-        530,
-        _Hint(
-            "530, a login or TLS is required",
-            "the server requires a login or TLS first: see `require_auth` and `require_tls`",
-        ),
-    ),
-    (
+    _Replied(
         504,
         _Hint(
             "504, a mechanism that is not on offer",
             "the client's mechanism is not on offer: see the setting `auth`",
         ),
+    ),
+)
+"""What a server said to a client that has not logged in after all."""
+_LOGIN_REQUIRED = _Replied(
+    530,
+    _Hint(
+        "530, a login or TLS is required",
+        "the server requires a login or TLS first: see `require_auth` and `require_tls`",
     ),
 )
 _NO_EHLO = _Hint(
@@ -128,20 +137,22 @@ _NOTHING = _Hint("", "")
 
 
 def advice(session: Session) -> str:
-    """Return what to do about a session that ended before MAIL; "" where nothing is known.
+    """Return what to do about a session in which no message was sent; "" where nothing is known, or one was.
 
     Args:
-        session: its `ended`, `commands` and `tls` are looked at.
+        session: its `ended`, `commands`, `transactions`, `tls` and `user` are looked at.
     """
     return _hint(session).advice
 
 
 def cause(session: Session) -> str:
-    """Return why a session ended before MAIL, in a few words; "" where nothing is known."""
+    """Return why no message was sent in a session, in a few words; "" where nothing is known, or one was."""
     return _hint(session).cause
 
 
 def _hint(session: Session) -> _Hint:
+    if any(transaction.message is not None for transaction in session.transactions):
+        return _NOTHING
     ended = session.ended or ""
     for pattern, hint in _ENDINGS:
         if re.search(pattern, ended, re.IGNORECASE):
@@ -150,17 +161,28 @@ def _hint(session: Session) -> _Hint:
     verbs = [command.verb for command in commands]
     if re.search(r"closed in TLS|TLS.*\b(eof|unexpected)", ended, re.IGNORECASE):
         return _PERHAPS_NOT_TRUSTED if "STARTTLS" in verbs else _PERHAPS_NOT_TLS
-    codes = {command.reply.code for command in commands if command.reply is not None}
-    for code, hint in _REPLIES:
-        if code in codes:
-            return hint
-    if session.ended is None:
+    codes = [command.reply.code for command in commands if command.reply is not None]
+    if session.user is None:
+        for code, hint in _LOGIN_REPLIES:
+            if code in codes:
+                return hint
+    if _last_code(commands) == _LOGIN_REQUIRED.code:
+        return _LOGIN_REQUIRED.hint
+    if session.ended is None or session.transactions:
         return _NOTHING
     if session.tls is not None and verbs[-1:] in ([], ["STARTTLS"]) and _by_client(ended):
         return _PERHAPS_NOT_TRUSTED
     if not {"EHLO", "HELO"} & set(verbs):
         return _NO_EHLO
     return _ONLY_EHLO if session.tls is None and _wanted_more_of_ehlo(session) else _NOTHING
+
+
+def _last_code(commands: Sequence[Command]) -> int | None:
+    """Return the code of the last reply, but for those to commands that a client says at its end."""
+    for command in reversed(commands):
+        if command.reply is not None and command.verb not in ("QUIT", "RSET", "NOOP"):
+            return command.reply.code
+    return None
 
 
 def _by_client(ended: str) -> bool:

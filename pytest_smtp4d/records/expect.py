@@ -417,6 +417,8 @@ def _refused(sessions: Iterable[Session]) -> Iterator[str]:
                 yield f"{_route(transaction)}: {_outcome(transaction, session)}"
             elif transaction.refused:
                 yield f"{_route(transaction)}: {_refusals(transaction)}, sent to the others"
+        if session.transactions and (hint := advice(session)):
+            yield f"  {hint}"
 
 
 def _refusals(transaction: Transaction) -> str:

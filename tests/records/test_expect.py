@@ -8,7 +8,7 @@ from unittest.mock import ANY
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.records.expect import Comparison, Expectation, explain_excess, explain_lack
+from pytest_smtp4d.records.expect import Comparison, Expectation, advice, explain_excess, explain_lack
 from pytest_smtp4d.records.record import ReceivedMessage, Session, Tls, Transaction
 from pytest_smtp4d.smtp.reply import Reply
 
@@ -269,6 +269,12 @@ def under_tls(session: Session) -> Session:
     return session
 
 
+def logged_in(session: Session) -> Session:
+    """Let a login have succeeded in the end."""
+    session.user = "ada"
+    return session
+
+
 NOT_TRUSTED = (
     "the client does not trust the certificate: give it `ca_file` or `client_context()`, or `smtp_trust`"
 )
@@ -379,6 +385,18 @@ STARTTLS = ("STARTTLS", "", Reply(220, "2.0.0 Ready"))
             "the server requires a login or TLS first: see `require_auth` and `require_tls`",
         ),
         (
+            logged_in(
+                ended("QUIT", EHLO, ("AUTH", "PLAIN", Reply(535, "no")), ("AUTH", "LOGIN", Reply(235, "ok")))
+            ),
+            "QUIT; last command AUTH LOGIN, answered 235 ok",
+            None,
+        ),
+        (
+            ended("QUIT", EHLO, ("VRFY", "bob", Reply(530, "no")), ("VRFY", "a", Reply(252, "ok"))),
+            "QUIT; last command VRFY a, answered 252 ok",
+            None,
+        ),
+        (
             ended("client closed"),
             "client closed; no command",
             "no EHLO: the client left before it had said anything; see the setting `tls`",
@@ -410,6 +428,20 @@ def test_a_session_that_ended_before_mail_is_explained(
     lines = ["sessions that ended before MAIL:", f"  127.0.0.1:40001: {happened}"]
     lines += [] if advice is None else [f"    {advice}"]
     assert text == "\n".join(lines)
+
+
+def test_a_refused_mail_has_its_hint() -> None:
+    """MAIL before the login that the server requires: what to do stands below the refusal."""
+    session = ended("QUIT", EHLO, ("MAIL", "FROM:<a@example.com>", Reply(530, "5.7.0 Login first")))
+    session.begin(Transaction("a@example.com", reply=Reply(530, "5.7.0 Login first")))
+    assert lack({}, [], [session], timeout=1) == (
+        "refused with 530 5.7.0 Login first: no message arrived within 1 s\n"
+        "refused transactions:\n"
+        "  from a@example.com: refused with 530 5.7.0 Login first\n"
+        "    the server requires a login or TLS first: see `require_auth` and `require_tls`"
+    )
+    session.transactions[0].message = message()
+    assert advice(session) == ""
 
 
 def test_too_many() -> None:

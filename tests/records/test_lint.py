@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 
 from pytest_smtp4d import mail_convert_to_mime, mail_new_attachment
 from pytest_smtp4d.records.lint import FLAWS, Finding, lint
+from tests.mail.test_round_trip import MAILS, MODES, octets_of
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 HEADER = "From: Ada <ada@example.com>\r\nDate: Wed, 25 Nov 2026 03:32:31 +0000\r\n"
@@ -430,6 +431,20 @@ def test_our_own_mail_has_no_flaw(mode: str) -> None:
     }
     mime = mail_convert_to_mime(source, {"headerCharset": mode, "bodyCharset": mode})
     assert found(mime.encode("latin-1")) == []
+
+
+@given(MAILS, MODES, MODES, st.booleans())
+def test_no_mail_of_ours_has_a_flaw(mail_object: Any, header: Any, body: Any, utf8: bool) -> None:
+    """Whatever texts, names, addresses and octets a mail object holds, and in every mode."""
+    content = octets_of(mail_object, header_charset=header, body_charset=body, eightbit=utf8, utf8=utf8)
+    lines = {finding.line for finding in lint(content, utf8=utf8)}
+    assert lines <= ({"(no From)"} if "from" not in mail_object else set())
+
+
+def test_a_comma_in_an_encoded_word_parts_no_addresses() -> None:
+    """What EmailMessage wrote of a long list before CVE-2025-1795 was mended is found."""
+    header = "To: a@example.org\r\n =?utf-8?q?=2C?= =?utf-8?q?=C3=B3?= <b@example.org>\r\n"
+    assert [name for name, _ in found(mail(header))] == ["invalid-address"]
 
 
 def test_the_list_of_flaws_is_whole() -> None:
