@@ -15,6 +15,7 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from pytest_smtp4d import SMTPServer, SMTPTransporter, mail_new_attachment
 from pytest_smtp4d.records.lint import lint
+from tests.peers.conftest import Foreign
 
 if not django.conf.settings.configured:
     django.conf.settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
@@ -103,6 +104,17 @@ def test_nodemailer_sends_nothing_wrong(
     """Nodemailer with a list, an invitation and an attachment."""
     where = json.dumps({"host": smtp_server.host, "port": smtp_server.port})
     result = nodemailer(NODEMAILER, where, NODE_EXTRA_CA_CERTS=smtp_server.ca_file)
+    assert result.returncode == 0, result.stderr
+    assert flaws_of_what_arrived(smtp_server) == []
+
+
+def test_swaks_sends_nothing_wrong(smtp_server: SMTPServer, foreign: Foreign) -> None:
+    """Its own test mail, with an attachment."""
+    command = [foreign("swaks"), "--server", smtp_server.host, "--port", str(smtp_server.port)]
+    command += ["--tls", "--tls-ca-path", smtp_server.ca_file, "--helo", "client.example.com"]
+    command += ["--from", "ada@example.com", "--to", "bob@example.org,eve@example.org"]
+    command += ["--header-To", "bob@example.org", "--attach", "some octets"]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
     assert result.returncode == 0, result.stderr
     assert flaws_of_what_arrived(smtp_server) == []
 
