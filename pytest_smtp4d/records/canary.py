@@ -10,14 +10,9 @@ line of its own is a field.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.tree import read_tree
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from pytest_smtp4d.mail.tree import Part
+from pytest_smtp4d.records.mime import parts_of
 
 __all__ = ["CANARY", "CANARY_FIELD", "injected_command", "injected_field"]
 
@@ -74,14 +69,8 @@ def injected_field(content: bytes) -> str | None:
     if f"{_WORD}:".encode() not in content.lower():
         return None
     names = (
-        name.lower() for part in _parts(read_tree(_BARE_CR.sub(b"\r\n", content))) for name, _ in part.fields
+        name.lower()
+        for part in parts_of(read_tree(_BARE_CR.sub(b"\r\n", content)))
+        for name, _ in part.fields
     )
     return "a field" if _WORD in names else None
-
-
-def _parts(root: Part) -> Iterator[Part]:
-    waiting = [root]
-    while waiting:
-        part = waiting.pop()
-        yield part
-        waiting += reversed(part.children)

@@ -25,6 +25,7 @@ from pytest_smtp4d.records.grammar import (
     is_message_id_list,
     unsubscribe_uris,
 )
+from pytest_smtp4d.records.mime import parts_of
 from pytest_smtp4d.records.transcript import escaped
 
 if TYPE_CHECKING:
@@ -125,14 +126,6 @@ class _Message:
         """Yield name and unfolded value of the header's fields with one of these names (lower case)."""
         return ((name, value) for name, value in self.root.fields if name.lower() in names)
 
-    def parts(self) -> Iterator[Part]:
-        """Yield all parts, the whole first."""
-        waiting = [self.root]
-        while waiting:
-            part = waiting.pop()
-            yield part
-            waiting += reversed(part.children)
-
 
 def _finding(name: FlawName, line: str, rfc: str = "") -> Finding:
     shown = escaped(line[: 10 * _SHOWN].encode("utf-8", "replace"))
@@ -166,7 +159,7 @@ def _octets(message: _Message) -> Iterator[Finding]:
 def _eight_bit_header(message: _Message) -> Iterator[Finding]:
     if message.utf8 or message.content.isascii():
         return
-    fields = (item for part in message.parts() for item in part.fields)
+    fields = (item for part in parts_of(message.root) for item in part.fields)
     name, value = next((item for item in fields if not item[1].isascii()), ("", ""))
     if name:
         yield _finding("8bit-header", f"{name}: {value}")
@@ -255,7 +248,7 @@ _BLANKS = b" \t\r\n"
 def _mime(message: _Message) -> Iterator[Finding]:
     """Yield the first mistake against each section."""
     seen: set[str] = set()
-    for part in message.parts():
+    for part in parts_of(message.root):
         for flaw in (_type_flaw(part, message.content), _encoding_flaw(part, message.content)):
             if flaw is not None and flaw[1] not in seen:
                 seen.add(flaw[1])
@@ -324,7 +317,7 @@ _METHOD = re.compile(rb"^METHOD(?:;[^:\r\n]*)?:([^\r\n]*)", re.IGNORECASE | re.M
 
 
 def _calendar(message: _Message) -> Iterator[Finding]:
-    for part in message.parts():
+    for part in parts_of(message.root):
         if part.type != "text/calendar":
             continue
         found = _METHOD.search(_decoded(part, message.content))

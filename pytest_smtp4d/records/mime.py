@@ -13,12 +13,13 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.mail.tree import read_tree
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
     from email.message import EmailMessage
 
     from pytest_smtp4d.mail.email import EmailBodyPart
     from pytest_smtp4d.mail.tree import Part
 
-__all__ = ["flat_below", "mime_of"]
+__all__ = ["flat_below", "mime_of", "parts_of"]
 
 DEEPEST = 100
 """How many multiparts inside each other are kept as they are in a mail object that was received."""
@@ -66,6 +67,15 @@ def _own_part(part: Part, content: bytes) -> EmailMessage:
     if not part.children:
         message.set_payload(content[part.start : part.end].decode("ascii", "surrogateescape"))
     return message
+
+
+def parts_of(root: Part) -> Iterator[Part]:
+    """Yield all parts of a tree in the order of the octets, the whole first."""
+    waiting = [root]
+    while waiting:
+        part = waiting.pop()
+        yield part
+        waiting += reversed(part.children)
 
 
 def flat_below(structure: EmailBodyPart, depth: int = DEEPEST) -> EmailBodyPart:
