@@ -134,6 +134,8 @@ _ONLY_EHLO = _Hint(
     "or set `auth_without_tls`",
 )
 _NOTHING = _Hint("", "")
+# How a session ended that the client left, and not the server, a fault or a time-out.
+_LEFT = re.compile(r"client closed|reset by the client|QUIT", re.IGNORECASE)
 
 
 def advice(session: Session) -> str:
@@ -168,9 +170,9 @@ def _hint(session: Session) -> _Hint:
                 return hint
     if _last_code(commands) == _LOGIN_REQUIRED.code:
         return _LOGIN_REQUIRED.hint
-    if session.ended is None or session.transactions:
+    if session.transactions or not _LEFT.search(ended):
         return _NOTHING
-    if session.tls is not None and verbs[-1:] in ([], ["STARTTLS"]) and _by_client(ended):
+    if session.tls is not None and verbs[-1:] in ([], ["STARTTLS"]):
         return _PERHAPS_NOT_TRUSTED
     if not {"EHLO", "HELO"} & set(verbs):
         return _NO_EHLO
@@ -183,10 +185,6 @@ def _last_code(commands: Sequence[Command]) -> int | None:
         if command.reply is not None and command.verb not in ("QUIT", "RSET", "NOOP"):
             return command.reply.code
     return None
-
-
-def _by_client(ended: str) -> bool:
-    return re.search(r"client closed|reset by the client", ended, re.IGNORECASE) is not None
 
 
 def _wanted_more_of_ehlo(session: Session) -> bool:

@@ -397,6 +397,11 @@ STARTTLS = ("STARTTLS", "", Reply(220, "2.0.0 Ready"))
             None,
         ),
         (
+            ended("cut by the time-out"),
+            "cut by the time-out; no command",
+            None,
+        ),
+        (
             ended("client closed"),
             "client closed; no command",
             "no EHLO: the client left before it had said anything; see the setting `tls`",
