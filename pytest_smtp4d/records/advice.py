@@ -78,6 +78,13 @@ _ENDINGS: tuple[tuple[str, _Hint], ...] = (
         ),
     ),
     (
+        r"closed in TLS.*sent nothing",
+        _Hint(
+            "the client did not begin with TLS",
+            "the client waited for a greeting where TLS was due: begin with TLS, or set tls='starttls'",
+        ),
+    ),
+    (
         r"TLS handshake where clear text was due",
         _Hint(
             "TLS where plaintext was due",

@@ -397,6 +397,11 @@ STARTTLS = ("STARTTLS", "", Reply(220, "2.0.0 Ready"))
             None,
         ),
         (
+            ended("client closed in TLS, having sent nothing"),
+            "client closed in TLS, having sent nothing; no command",
+            "the client waited for a greeting where TLS was due: begin with TLS, or set tls='starttls'",
+        ),
+        (
             ended("cut by the time-out"),
             "cut by the time-out; no command",
             None,
