@@ -384,9 +384,7 @@ class Session:
         """Return an empty record of the same connection, and its pen (called by the server only)."""
         before, judged = self._recorder, self._judged()
         lenient_from = None if judged.lenient_from is None else 0
-        pen = Recorder(
-            login_began=before.login_began, judged=Judged(0, judged.judge, (), lenient_from)
-        )
+        pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, (), lenient_from))
         pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
         session = Session(self.peer, pen, self.target)
         session.client_name, session.tls = self.client_name, self.tls

@@ -1,8 +1,8 @@
 """The plugin's ini values: their names, and how they are read.
 
-pytest is told the names when it starts, and nothing of ours may be imported for that, so they stand here; what kind
-of value each setting takes is known to `settings`, which is asked when a value is there. A value comes as text from
-an ini file, and in TOML's own types from pytest 9's `[tool.pytest]`.
+pytest is told the names when it starts, and nothing of ours may be imported for that, so they stand here.
+What kind of value each setting takes is known to `settings`, which is asked when a value is there. A value
+comes as text from an ini file, and in TOML's own types from pytest 9's `[tool.pytest]`.
 """
 
 from __future__ import annotations
@@ -14,7 +14,18 @@ from pytest_smtp4d.errors import SettingsError
 if TYPE_CHECKING:
     from pytest_smtp4d.server.settings import ServerSettings
 
-__all__ = ["PREFIX", "SETTINGS", "checked_settings", "flag", "seconds", "settings", "truth", "value", "words"]
+__all__ = [
+    "MEANINGS",
+    "PREFIX",
+    "SETTINGS",
+    "checked_settings",
+    "flag",
+    "seconds",
+    "settings",
+    "truth",
+    "value",
+    "words",
+]
 
 PREFIX = "smtp4d_"
 
@@ -46,10 +57,27 @@ SETTINGS = (
 )
 """Every setting of a server is an ini value, too."""
 
+MEANINGS = {
+    "timeout": "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
+    "intercept": "true: as --smtp4d-intercept",
+    "block": "true (as --smtp4d-block), false or warn",
+    "block_allow": "hosts to let through, words `host` or `host:port`",
+}
+"""The other ini values, and what they are for."""
+
 DEFAULT_TIMEOUT = 60.0
 """Seconds that a test may take which uses a server."""
 
-_TRUTH = {"1": True, "yes": True, "true": True, "on": True, "0": False, "no": False, "false": False, "off": False}
+_TRUTH = {
+    "1": True,
+    "yes": True,
+    "true": True,
+    "on": True,
+    "0": False,
+    "no": False,
+    "false": False,
+    "off": False,
+}
 
 
 class Config(Protocol):
@@ -157,4 +185,3 @@ def words(config: Config, name: str) -> tuple[str, ...]:
     if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
         raise SettingsError(f"ini: {PREFIX}{name} is several words, not {given!r}")
     return tuple(given)
-

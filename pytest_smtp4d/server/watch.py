@@ -3,8 +3,8 @@
 A test is judged and explained by what happened while it ran, on servers of any scope and whoever started
 them, so the record here outlives `stop()`, `reset()` and `clear()`.
 
-Servers report to `current`. A test's watch is the current one while the test runs, also where that test runs a
-whole pytest session of its own inside: afterwards the watch that was current before is so again.
+Servers report to `current`. A test's watch is the current one while the test runs. Where that test runs a whole
+pytest session of its own inside, the watch that was current before is so again afterwards.
 """
 
 from __future__ import annotations
@@ -13,11 +13,14 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
+from pytest_smtp4d.records.advice import advice, summary
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
+    from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.server.settings import ServerSettings
 
 __all__ = ["Verdict", "Watch", "Watched", "begin", "current", "is_fatal", "resume"]
@@ -44,7 +47,7 @@ class Watched(Protocol):
         """Wait until all that has arrived so far was looked at."""
 
 
-class Verdict(AssertionError):
+class Verdict(AssertionError):  # noqa: N818 - it is what pytest calls a failure
     """A client, or the test's own faults and callbacks, fail a strict test; the words say why."""
 
 
@@ -134,9 +137,7 @@ class Watch:
             certain: only what cannot change any more; a fault may still be hit.
         """
         self.settle()
-        return [
-            words for server in self.servers for words in self._found(server, certain=certain).values()
-        ]
+        return [words for server in self.servers for words in self._found(server, certain=certain).values()]
 
     def problems_of(self, server: Watched) -> list[str]:
         """Return the verdict on one server; empty where its `strict` is off."""
@@ -212,7 +213,9 @@ class Watch:
         if len(others) > SHOWN_SESSIONS:
             yield f"{server.url}: {len(others) - SHOWN_SESSIONS} earlier sessions left out"
         if others:
-            yield "\n".join(f"{_heading(server, session)}: {summary(session)}" for session in others[-SHOWN_SESSIONS:])
+            yield "\n".join(
+                f"{_heading(server, session)}: {summary(session)}" for session in others[-SHOWN_SESSIONS:]
+            )
         for session in whole:
             dialogue = session.transcript.render(content=full) if full else session.transcript.brief()
             ending = f"({session.ended or 'still open'})"
