@@ -65,7 +65,7 @@ def _texts(name: str, expected: str, actual: str) -> Iterator[str]:
     if "\n" in expected.rstrip() + actual.rstrip():
         yield f"{name}: differs (- expected, + received)"
         yield from _lines(expected, actual)
-    elif max(len(expected), len(actual)) + 2 <= _SHOWN_VALUE:
+    elif not _is_long(expected, actual):
         yield f"{name}: expected {shown(expected)}, received {shown(actual)}"
     else:
         at = _first_difference(expected, actual)
@@ -94,31 +94,27 @@ def _lines(expected: str, actual: str) -> Iterator[str]:
     if before == after:
         # Only line ends differ, which splitting into lines has hidden.
         before, after = (text.splitlines(keepends=True) for text in (expected, actual))
-    skipped = max(0, _first_difference(before, after) - 1)
-    if max(len(before), len(after)) <= _COMPARED_LINES:
-        skipped = 0
+    first = _first_difference(before, after)
+    skipped = max(0, first - 1) if max(len(before), len(after)) > _COMPARED_LINES else 0
     if skipped:
         yield f"  (the first {skipped} lines agree)"
     window = slice(skipped, skipped + _COMPARED_LINES)
     # Without the names of files, which come first.
     found = list(difflib.unified_diff(before[window], after[window], n=1, lineterm=""))[2:]
-    for line in _aligned(found[:_SHOWN_LINES]):
-        yield f"  {line}"
+    for line in found[:_SHOWN_LINES]:
+        text = repr(line[1 : _SHOWN_VALUE + 1])[1:-1]
+        yield f"  {line[:1]}{text}{'…' if len(line) > _SHOWN_VALUE + 1 else ''}"
     if len(found) > _SHOWN_LINES:
         yield f"  ({len(found) - _SHOWN_LINES} more lines)"
+    if first < min(len(before), len(after)) and _is_long(before[first], after[first]):
+        at = _first_difference(before[first], after[first])
+        yield f"  line {first + 1} differs from character {at + 1} on"
+        yield f"    expected {_around(before[first], at)}"
+        yield f"    received {_around(after[first], at)}"
 
 
-def _aligned(lines: list[str]) -> Iterator[str]:
-    """Yield lines of a difference, escaped; two long ones that belong together from where they differ."""
-    cut = 0
-    for index, line in enumerate(lines):
-        following = lines[index + 1] if index + 1 < len(lines) else ""
-        if line[:1] == "-" and following[:1] == "+" and len(line) > _SHOWN_VALUE:
-            cut = max(0, _first_difference(line[1:], following[1:]) - _BEFORE)
-        elif line[:1] != "+":
-            cut = 0
-        text = repr(line[1:])[1:-1] if not cut else f"…{repr(line[1 + cut :])[1:-1]}"
-        yield line[:1] + (text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}…")
+def _is_long(*texts: str) -> bool:
+    return max(map(len, texts)) > _SHOWN_VALUE
 
 
 # --- lists ----------------------------------------------------------------------------------------
@@ -126,7 +122,9 @@ def _aligned(lines: list[str]) -> Iterator[str]:
 
 def _lists(expected: object, actual: object) -> Iterator[str]:
     """Yield what is missing and what is too much, where the lists are too long to be seen whole."""
-    if not isinstance(expected, (Sequence, AbstractSet)) or not isinstance(actual, Sequence):
+    if isinstance(expected, str) or not isinstance(expected, (Sequence, AbstractSet)):
+        return
+    if not isinstance(actual, (list, tuple)):
         return
     if max(len(_shown_whole(expected)), len(_shown_whole(actual))) <= _SHOWN_VALUE:
         return

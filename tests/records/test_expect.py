@@ -547,9 +547,12 @@ def test_a_difference_deep_in_a_long_body_is_shown() -> None:
         "  (the first 3999 lines agree)",
         "  @@ -1,3 +1,3 @@",
         "   line 3999",
-        f"  -…{'x' * 40}one",
-        f"  +…{'x' * 40}two",
+        f"  -{'x' * 200}…",
+        f"  +{'x' * 200}…",
         "   line 4001",
+        "  line 4001 differs from character 301 on",
+        f"    expected …'{'x' * 40}one'",
+        f"    received …'{'x' * 40}two'",
     ]
 
 
@@ -562,6 +565,12 @@ def test_long_lists_show_what_is_missing() -> None:
         "  not expected: ['eve@example.org']",
     ]
     assert rows({"rcpt_to": {*recipients}}, received)[1:] == rows({"rcpt_to": recipients}, received)[1:]
+
+
+def test_of_one_text_among_many_nothing_is_missing() -> None:
+    """A text is not taken for a list of its letters, however many recipients there are."""
+    received = message(rcpt_to=tuple(f"customer-{number}@example.org" for number in range(40)))
+    assert len(rows({"rcpt_to": "eve@example.org"}, received)) == 1
 
 
 class Same:
