@@ -23,10 +23,12 @@ __all__ = [
     "Mailbox",
     "ascii_domain",
     "distinct",
+    "is_address_literal",
     "mailboxes_of",
     "parse_addresses",
     "parse_entries",
     "read_addresses",
+    "read_entries",
 ]
 
 # Written by what they exclude: sets that reach up to U+10FFFF take Python milliseconds to compile.
@@ -83,10 +85,16 @@ class Mailbox:
 
     @property
     def ascii_addr_spec(self) -> str:
-        """The address with its domain in A-labels; the local part as it is."""
+        """The address with its domain in A-labels; the local part as it is.
+
+        A domain that IDNA forbids stays as it is too: only SMTPUTF8 can carry it (RFC 6531 3.3).
+        """
         if self.addr_spec.isascii():
             return self.addr_spec
-        return f"{self.local_part}@{ascii_domain(self.domain)}"
+        try:
+            return f"{self.local_part}@{ascii_domain(self.domain)}"
+        except MailError:
+            return self.addr_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,6 +165,16 @@ def read_addresses(text: str) -> list[Mailbox]:
         return simple
     entries = _entries(text, strict=False)
     return mailboxes_of([entry for entry in entries if not isinstance(entry, _Malformed)])
+
+
+def read_entries(text: str) -> list[Mailbox | Group] | None:
+    """Read the addresses of a field leniently, groups kept; None where any of them cannot be read."""
+    entries: list[Mailbox | Group] = []
+    for entry in _entries(text, strict=False):
+        if isinstance(entry, _Malformed):
+            return None
+        entries.append(entry)
+    return entries
 
 
 def _simple_list(text: str) -> list[Mailbox] | None:
@@ -368,6 +386,11 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
     named = all(token.kind in ("word", "literal", ".") for token in item[at + 1 :])
     if not named or _is_parted(item[at + 1 :]) or not _DOMAIN.fullmatch(domain):
         raise _Malformed(f"{_text(item)!r} is not an address: {domain!r} is not a domain")
+    if domain[0] == "[" and not is_address_literal(domain):
+        raise _Malformed(
+            f"{_text(item)!r} is not an address: {domain!r} is not an address literal such as [192.0.2.1] "
+            "or [IPv6:2001:db8::1] (RFC 5321 4.1.3)"
+        )
     spelled = "".join(token.text for token in local)
     if not _DOT_ATOM.fullmatch(spelled):
         if strict and all(token.kind != "quoted" for token in local):
@@ -386,6 +409,44 @@ def _is_parted(item: list[_Token]) -> bool:
     return any(
         token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(item)
     )
+
+
+# IPv4-address-literal    = Snum 3("." Snum), Snum = 1*3DIGIT for 0 to 255                RFC 5321 4.1.3
+# IPv6-address-literal    = "IPv6:" IPv6-addr
+# General-address-literal = Standardized-tag ":" 1*dcontent, Standardized-tag = Ldh-str
+_TAGGED_LITERAL = re.compile(r"([0-9A-Za-z-]*[0-9A-Za-z]):([!-Z^-~]+)")
+
+
+def is_address_literal(text: str) -> bool:
+    """Tell whether `text`, brackets included, is an address literal (RFC 5321 4.1.3)."""
+    inside = text[1:-1]
+    if text[:1] != "[" or text[-1:] != "]":
+        return False
+    tagged = _TAGGED_LITERAL.fullmatch(inside)
+    if not tagged:
+        return _is_ipv4(inside)
+    if tagged[1].lower() == "ipv6":
+        return _is_ipv6(tagged[2])
+    return not _is_ipv6(inside)  # any other tag may be registered one day; this one was forgotten
+
+
+def _is_ipv4(text: str) -> bool:
+    """Tell whether `text` is four numbers of at most three digits, each at most 255."""
+    numbers = text.split(".")
+    return len(numbers) == 4 and all(
+        number.isascii() and number.isdecimal() and len(number) <= 3 and int(number) <= 255
+        for number in numbers
+    )
+
+
+def _is_ipv6(text: str) -> bool:
+    """Tell whether `text` is an IPv6 address without a zone."""
+    import ipaddress
+
+    try:
+        return ipaddress.IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=256)

@@ -140,17 +140,14 @@ def verified_by_gpgsm(octets: bytes, identity: Identity, at: datetime = NOW) -> 
         (folder / "signature").write_bytes(signature)
         command: list[str | Path] = [gpgsm, "--homedir", folder, "--batch", "--disable-crl-checks"]
         command += ["--status-fd", "1", "--faked-system-time", f"{at:%Y%m%dT%H%M%S}"]
+        options: dict[str, Any] = {"cwd": folder, "capture_output": True, "text": True, "timeout": 60}
         try:
-            for arguments in (["--import", "root.pem"], ["--verify", "signature", "entity"]):
-                result = subprocess.run(
-                    [*command, *arguments], cwd=folder, capture_output=True, text=True, timeout=60
-                )
+            subprocess.run([*command, "--import", "root.pem"], check=True, **options)
+            result = subprocess.run([*command, "--verify", "signature", "entity"], **options)
         finally:
-            subprocess.run(
-                [gpgconf, "--homedir", folder, "--kill", "gpg-agent"], capture_output=True, timeout=60
-            )
+            subprocess.run([gpgconf, "--homedir", folder, "--kill", "gpg-agent"], **options)
     assert result.returncode == 0, result.stderr
-    return result.stdout
+    return str(result.stdout)
 
 
 def verified(octets: bytes, identity: Identity, folder: Path, at: datetime = NOW) -> bytes:

@@ -4,6 +4,7 @@ import email
 import email.policy
 import itertools
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
@@ -138,7 +139,7 @@ def test_a_pss_key_that_cannot_sign_is_refused(tmp_path: Path) -> None:
         Signer.load(identity.pem())
 
 
-GPGSM_KEYS = {
+GPGSM_KEYS: dict[str, Callable[[], Any]] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
     "RSA": lambda: rsa.generate_private_key(65537, 2048),
