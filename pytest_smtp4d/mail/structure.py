@@ -147,6 +147,7 @@ _PART_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "location": str,
     "subParts": (list, tuple),
     "headers": (list, tuple),
+    "isEncodingProblem": bool,
     "size": int,
     "blobId": str,
 }
