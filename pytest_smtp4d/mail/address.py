@@ -17,6 +17,7 @@ from typing import NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
 from pytest_smtp4d.mail.charset import check_header_text
+from pytest_smtp4d.mail.structured import plain_text, read_comment
 
 __all__ = [
     "Group",
@@ -56,7 +57,6 @@ _TOKEN = re.compile(
       | (?P<word>[^ \t\r\n()<>\[\]:;@\\,."]+)""",
     re.VERBOSE | re.DOTALL,
 )
-_COMMENT = re.compile(r"[^()\\]+|\\.?|[()]", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _LONGEST = 900  # octets: with its angle brackets an address must fit a line of 998 (RFC 5322 2.1.1)
 
@@ -89,7 +89,7 @@ class Mailbox:
 
         A domain that IDNA forbids stays as it is too: only SMTPUTF8 can carry it (RFC 6531 3.3).
         """
-        if self.addr_spec.isascii():
+        if self.addr_spec.isascii() or "@" not in self.addr_spec:
             return self.addr_spec
         try:
             return f"{self.local_part}@{ascii_domain(self.domain)}"
@@ -136,14 +136,17 @@ def distinct(boxes: Iterable[Mailbox]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
-    """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`."""
+def parse_entries(value: object, key: str, *, local: bool = False) -> list[Mailbox | Group]:
+    """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`.
+
+    With `local`, an object may have a name and a local part alone, as `read_addresses` gives it.
+    """
     if value is None:
         return []
     if isinstance(value, str):
         return _parse_text(value, key)
     if isinstance(value, Mapping):
-        return _parse_object(value, key)
+        return _parse_object(value, key, local=local)
     if isinstance(value, (bytes, bytearray, memoryview)) or not hasattr(value, "__iter__"):
         kind = value.__class__.__name__
         raise MailError(
@@ -154,16 +157,23 @@ def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
         if item is not None and not isinstance(item, (str, Mapping)):
             kind = item.__class__.__name__
             raise MailError(f"{key} must list texts or objects with 'email', not {kind}: {item!r}")
-        entries += parse_entries(item, key)
+        entries += parse_entries(item, key, local=local)
     return entries
 
 
-def read_addresses(text: str) -> list[Mailbox]:
-    """Read an address field leniently: what is no address is left out; groups give their members."""
+def read_addresses(text: str, *, local: bool = False) -> list[Mailbox]:
+    """Read an address field leniently; groups give their members.
+
+    What is no address is left out, and what stands before or behind a fault is kept.
+
+    Args:
+        text: the field's text; encoded words are not decoded.
+        local: whether a name with a local part alone is kept too: `root (Cron Daemon)`.
+    """
     simple = _simple_list(text)
     if simple is not None:
         return simple
-    entries = _entries(text, strict=False)
+    entries = _entries(text, strict=False, local=local)
     return mailboxes_of([entry for entry in entries if not isinstance(entry, _Malformed)])
 
 
@@ -204,7 +214,7 @@ def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
     return entries
 
 
-def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Group]:
+def _parse_object(value: Mapping[object, object], key: str, *, local: bool) -> list[Mailbox | Group]:
     """Read an address object strictly; one with neither email nor name counts as absent."""
     for name, text in value.items():
         if name not in ("name", "email"):
@@ -220,6 +230,9 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
         if name.strip(" \t"):
             raise MailError(f"{key}: the address of {name!r} has no email")
         return []
+    if local and name.strip(" \t") and _DOT_ATOM.fullmatch(email):
+        check_header_text(name, key)
+        return [Mailbox(name.strip(" \t"), email)]
     found = _parse_text(email, key)
     if len(found) != 1 or not isinstance(found[0], Mailbox):
         raise MailError(f"{key}: the email of an address object must be one address: {email!r}")
@@ -257,7 +270,7 @@ def _tokens(text: str) -> Iterator[_Token]:
         if kind == "blank":
             spaced = True
         elif piece == "(":
-            comment, position, closed = _comment(text, position)
+            comment, position, closed = read_comment(text, position)
             yield _Token("comment" if closed else "unclosed", comment, spaced)
             spaced = True
         elif kind == "quoted":
@@ -273,35 +286,24 @@ def _tokens(text: str) -> Iterator[_Token]:
             spaced = False
 
 
-def _comment(text: str, position: int) -> tuple[str, int, bool]:
-    """Return the comment that opened before `position`, where it ends, and whether it does."""
-    depth, pieces = 1, []
-    for match in _COMMENT.finditer(text, position):
-        piece = match[0]
-        depth += {"(": 1, ")": -1}.get(piece, 0)
-        position = match.end()
-        if not depth:
-            break
-        pieces.append(piece[1:] if piece[0] == "\\" else piece)
-    return "".join(pieces).strip(" \t"), position, not depth
-
-
-def _entries(text: str, *, strict: bool) -> Iterator[Mailbox | Group | _Malformed]:
+def _entries(text: str, *, strict: bool, local: bool = False) -> Iterator[Mailbox | Group | _Malformed]:
     """Yield what `text` lists, in order, malformed items as such."""
     item: list[_Token] = []
     group: str | None = None
     members: list[Mailbox] = []
-    angle = False
+    angle = addressed = False  # inside "<"; an address stands there, so that a comma shows it unclosed
     for token in (*_tokens(text), _Token("end", "", False)):
         if token.kind == "unclosed":
             if strict:
                 yield _Malformed(f"a comment without ')': {token.text!r}")
-        elif angle and token.kind != "end":
+        elif angle and token.kind != "end" and (strict or not addressed or token.kind != ","):
             angle = token.kind != ">"
+            addressed = addressed or (token.kind == "@" and item[-1].kind in ("word", "quoted"))
             item.append(token)
         elif token.kind in (",", ";", "end"):
-            if any(part.kind != "comment" for part in item):
-                entry = _mailbox(item, strict=strict)
+            angle = False
+            found = [_mailbox(item)] if strict else _found_mailboxes(item, local=local)
+            for entry in found if any(part.kind != "comment" for part in item) else ():
                 if group is None or isinstance(entry, _Malformed):
                     yield entry
                 else:
@@ -318,34 +320,103 @@ def _entries(text: str, *, strict: bool) -> Iterator[Mailbox | Group | _Malforme
                 yield _Malformed("a ':' without the name of a group")
             group, item = name, []
         else:
-            angle = token.kind == "<"
+            angle, addressed = token.kind == "<", False
             item.append(token)
 
 
-def _mailbox(item: list[_Token], *, strict: bool) -> Mailbox | _Malformed:
-    """Read one mailbox from its tokens."""
+def _mailbox(item: list[_Token]) -> Mailbox | _Malformed:
+    """Read one mailbox strictly from its tokens."""
     try:
-        opening = next((index for index, token in enumerate(item) if token.kind == "<"), None)
+        opening = _index(item, "<")
         if opening is None:
-            comment = " ".join(token.text for token in item if token.kind == "comment" and token.text)
-            return Mailbox(comment, _addr_spec(item, strict=strict))
-        closing = next((index for index in range(opening, len(item)) if item[index].kind == ">"), None)
+            return Mailbox(_comments(item), _addr_spec(item, strict=True))
+        closing = _index(item, ">", opening)
         if closing is None:
             raise _Malformed("a '<' without '>'")
         if any(token.kind != "comment" for token in item[closing + 1 :]):
             raise _Malformed(f"{_text(item[closing + 1 :])!r} after '>'")
-        inner = item[opening + 1 : closing]
-        route = next((index for index, token in enumerate(inner) if token.kind == ":"), None)
-        if (
-            route is not None and inner[0].kind == "@"
-        ):  # "@relay,@relay:" before the address: RFC 5322 4.4, dropped
-            inner = inner[route + 1 :]
         name = _phrase(item[:opening])
-        if strict and any(token.kind in '@\\"[]>' for token in item[:opening]):
+        if any(token.kind in '@\\"[]>' for token in item[:opening]):
             raise _Malformed(f"the display name {name!r} must be quoted")
-        return Mailbox(name, _addr_spec(inner, strict=strict))
+        return Mailbox(name, _addr_spec(_without_route(item[opening + 1 : closing]), strict=True))
     except _Malformed as malformed:
         return malformed
+
+
+def _index(item: list[_Token], kind: str, start: int = 0) -> int | None:
+    """Return where the first token of a kind stands, from `start` on."""
+    return next((index for index in range(start, len(item)) if item[index].kind == kind), None)
+
+
+def _comments(item: list[_Token]) -> str:
+    """Return the texts of the comments among tokens."""
+    return " ".join(token.text for token in item if token.kind == "comment" and token.text)
+
+
+def _without_route(item: list[_Token]) -> list[_Token]:
+    """Return tokens without "@relay,@relay:" before the address (RFC 5322 4.4)."""
+    route = _index(item, ":")
+    return item[route + 1 :] if route is not None and item[0].kind == "@" else item
+
+
+# --- reading what others wrote --------------------------------------------------------------------
+
+
+def _found_mailboxes(item: list[_Token], *, local: bool) -> Iterator[Mailbox | _Malformed]:
+    """Read the mailboxes of an item leniently: several where the commas between them are missing."""
+    start, opened, closed = 0, False, None
+    for index, token in enumerate(item):
+        if token.kind == "<" and closed is not None:
+            yield _found_mailbox(item[start : closed + 1], local=local)
+            start, closed = closed + 1, None
+        opened = opened or token.kind == "<"
+        if token.kind == ">" and opened:
+            opened, closed = False, index
+    yield _found_mailbox(item[start:], local=local)
+
+
+def _found_mailbox(item: list[_Token], *, local: bool) -> Mailbox | _Malformed:
+    """Read one mailbox leniently; words behind its ">" are its name where none stands before."""
+    try:
+        opening = _index(item, "<")
+        if opening is None:
+            return _bare_mailbox(item, local=local)
+        closing = _index(item, ">", opening)
+        inner = [token for token in item[opening + 1 : closing] if token.kind != "<"]
+        behind = item[closing + 1 :] if closing is not None else []
+        name = _phrase(item[:opening]) or _comments(behind) or _phrase(behind).strip("> ")
+        return Mailbox(name, _found_addr_spec(_without_route(inner), local=local and bool(name)))
+    except _Malformed as malformed:
+        return malformed
+
+
+def _bare_mailbox(item: list[_Token], *, local: bool) -> Mailbox:
+    """Read a mailbox without angle brackets leniently: words around the address are its name."""
+    comment = _comments(item)
+    words = [token for token in item if token.kind not in ("comment", ">")]
+    try:
+        return Mailbox(comment, _found_addr_spec(words, local=local and bool(comment)))
+    except _Malformed:
+        at = _index(words, "@")
+        if at is None or not any(token.spaced for token in words):
+            raise
+    start, end = at, at + 1
+    while start and not words[start].spaced:
+        start -= 1
+    while end < len(words) and not words[end].spaced:
+        end += 1
+    addr_spec = _addr_spec(words[start:end], strict=False)
+    beside = words[:start] + words[end:]
+    return Mailbox(comment or ("" if _index(beside, "@") is not None else _phrase(beside)), addr_spec)
+
+
+def _found_addr_spec(item: list[_Token], *, local: bool) -> str:
+    """Return the address that tokens spell, read leniently; a local part alone where `local` lets it pass."""
+    if local and item and all(token.kind in ("word", ".") and not token.spaced for token in item[1:]):
+        spelled = plain_text("".join(token.text for token in item))
+        if _DOT_ATOM.fullmatch(spelled) and len(spelled) <= _LONGEST:
+            return spelled
+    return _addr_spec(item, strict=False)
 
 
 def _phrase(item: list[_Token]) -> str:
@@ -377,6 +448,8 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
             f"{_text(item)!r} is not an address: '@' is missing" if item else "an empty address '<>'"
         )
     local, domain = item[:at], "".join(token.text for token in item[at + 1 :])
+    if not strict:
+        domain = plain_text(domain).rstrip(".")
     if not local:
         raise _Malformed(f"{_text(item)!r} is not an address: nothing stands before '@'")
     if any(token.kind not in ("word", "quoted", ".") for token in local):
@@ -392,6 +465,7 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
             "or [IPv6:2001:db8::1] (RFC 5321 4.1.3)"
         )
     spelled = "".join(token.text for token in local)
+    spelled = spelled if strict else plain_text(spelled)
     if not _DOT_ATOM.fullmatch(spelled):
         if strict and all(token.kind != "quoted" for token in local):
             raise _Malformed(f"{_text(item)!r} is not an address: quote the local part")

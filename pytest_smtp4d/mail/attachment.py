@@ -83,6 +83,7 @@ class MailAttachment(FourDSpelling):
         size: octets as the `size` parameter of a parsed part says, else None; not the computed length.
         part_id: the leaf of `bodyStructure` that it was parsed from, or None (ours).
         content: the octets, or a function that gives them.
+        is_encoding_problem: whether a parsed part was damaged, or its transfer encoding unknown (ours).
     """
 
     name: str
@@ -94,6 +95,7 @@ class MailAttachment(FourDSpelling):
     size: int | None = None
     part_id: str | None = None
     content: bytes | Callable[[], bytes] = field(default=b"", repr=False)
+    is_encoding_problem: bool = False
 
     def get_content(self) -> bytes:
         """Return the octets of the attachment, transfer encoding undone (4D: `getContent`)."""

@@ -112,6 +112,16 @@ _ONCE = frozenset(
 )
 
 
+def _entries(mail: Mapping[str, Any]) -> dict[str, list[Mailbox | Group]]:
+    """Return the addresses of a mail object.
+
+    A sender without a domain, `root (Cron Daemon)`, as a received mail may have it, can be written; an
+    envelope cannot have it.
+    """
+    given = ((key, mail[key]) for key in _ADDRESS_KEYS if mail.get(key) is not None)
+    return {key: parse_entries(value, key, local=key in ("from", "sender")) for key, value in given}
+
+
 class _Item(NamedTuple):
     """A field that is given by its name: from `headers`, or from the root of `bodyStructure`."""
 
@@ -139,7 +149,7 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
     """Write the message's own fields, in the order of 4D's samples, then those of `headers` in theirs."""
     items = _items(mail)
     named = {item.name.lower() for item in items}
-    entries = {key: parse_entries(mail.get(key), key) for key in _ADDRESS_KEYS if mail.get(key) is not None}
+    entries = _entries(mail)
     if items:
         _check_everyone_is_reached(items, entries)
     origin = mailboxes_of(entries.get("from") or entries.get("sender") or [])
@@ -201,9 +211,9 @@ def _message_id(
         return [("Message-ID", identifier_field("Message-ID", [given], style, "messageId", at_most=1))]
     if "message-id" in named:
         return []
-    domain = origin[0].ascii_addr_spec.rpartition("@")[2] if origin else "localhost"
-    if not (domain.isascii() or style.utf8):
-        domain = "localhost"  # From is refused with a reason
+    domain = origin[0].ascii_addr_spec.rpartition("@")[2] if origin and "@" in origin[0].addr_spec else ""
+    if not domain or not (domain.isascii() or style.utf8):  # the latter is refused where From is written
+        domain = "localhost"
     return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode())]
 
 
@@ -305,7 +315,7 @@ def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
     Raises:
         MailError: a malformed address or item of `headers`.
     """
-    boxes = (box for key in _ADDRESS_KEYS for box in parse_addresses(mail.get(key), key))
+    boxes = (box for entries in _entries(mail).values() for box in mailboxes_of(entries))
     if any(not box.ascii_addr_spec.isascii() for box in boxes):
         return True
     identifiers = [mail.get("messageId"), mail.get("inReplyTo"), *(mail.get("references") or ())]

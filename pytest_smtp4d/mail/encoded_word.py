@@ -10,12 +10,19 @@ import binascii
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
-from pytest_smtp4d.mail.charset import MailMode, decode_octets, encode_exactly, encode_strictly
+from pytest_smtp4d.mail.charset import (
+    MailMode,
+    decode_octets,
+    encode_exactly,
+    encode_strictly,
+    text_codec,
+)
+from pytest_smtp4d.mail.structured import octets_of, plain_text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["Writing", "decode_words", "encoded_pieces", "encoded_words", "word_charset"]
+__all__ = ["Writing", "decode_words", "encoded_pieces", "encoded_words", "escape_words", "word_charset"]
 
 #   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="       RFC 2047 2, RFC 2231 5
 
@@ -135,14 +142,36 @@ _Q_WRITING = Writing(_q_text, _q_width)
 _B_WRITING = Writing(_b_text, _b_width)
 
 
+def escape_words(text: str) -> str:
+    """Return text in whose Q words each character outside ASCII is written in the word's charset.
+
+    For text that was decoded before it got here, where such a character stands for itself.
+    """
+    return _WORD.sub(_escaped_word, text)
+
+
+def _escaped_word(match: re.Match[str]) -> str:
+    """Return an encoded word in ASCII, or as it is where its charset cannot hold what stands in it."""
+    word, codec = match[0], text_codec(match[1])
+    if word.isascii() or codec is None or match[2] in "Bb":
+        return word
+    try:
+        return "".join(
+            character if character.isascii() else _q_text(character.encode(codec)) for character in word
+        )
+    except (UnicodeError, LookupError):
+        return word
+
+
 def decode_words(text: str) -> str:
     """Return header text with its encoded words decoded; one that cannot be is left as it stands.
 
+    An octet that is not ASCII, which must not stand in an encoded word, is one of the word's charset there.
     Neighbours of one charset are joined before decoding, for mailers that split a character between them.
     What could not stand in a header (CR, LF, NUL) becomes a blank.
     """
     if "=?" not in text:
-        return text
+        return plain_text(text)
     pieces: list[str] = []
     pending: list[bytes] = []
     charset = ""
@@ -157,19 +186,21 @@ def decode_words(text: str) -> str:
             pieces.append(_decoded_word(pending, charset))
             pending = []
         if not joined:
-            pieces.append(gap)
+            pieces.append(plain_text(gap))
         pending.append(octets)
         charset = match[1].lower()
         position = match.end()
     if pending:
         pieces.append(_decoded_word(pending, charset))
-    return "".join(pieces) + text[position:]
+    return "".join(pieces) + plain_text(text[position:])
 
 
 def _word_octets(encoding: str, text: str) -> bytes | None:
     """Return the octets of an encoded word, or None where it is none."""
-    octets = text.encode("utf-8", "replace")
+    octets = octets_of(text)
     if encoding in "Qq":
+        if b"==" not in octets and not octets.endswith(b"="):  # where it does what RFC 2047 4.2 says
+            return binascii.a2b_qp(octets, header=True)
         return _Q_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), octets.replace(b"_", b" "))
     try:
         return binascii.a2b_base64(octets.rstrip(b"=") + b"==")

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import ascii_domain, mailboxes_of, read_entries
 from pytest_smtp4d.mail.charset import MailMode, check_header_text
-from pytest_smtp4d.mail.encoded_word import encoded_words
+from pytest_smtp4d.mail.encoded_word import decode_words, encoded_words
 from pytest_smtp4d.mail.header import (
     HeaderStyle,
     address_field,
@@ -30,11 +30,12 @@ from pytest_smtp4d.mail.header import (
     text_field,
 )
 from pytest_smtp4d.mail.parameter import parameter_field, read_parameters
+from pytest_smtp4d.mail.structured import plain_text, read_comment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
 
-__all__ = ["KINDS", "header_field", "header_needs_utf8"]
+__all__ = ["KINDS", "field_value", "header_field", "header_needs_utf8"]
 
 _ADDRESSES = (
     "from sender reply-to to cc author original-from "
@@ -175,6 +176,56 @@ def _unquoted(phrase: str) -> str:
     """Return a phrase without the quotes around it."""
     phrase = phrase.strip(" \t")
     return _ESCAPE.sub(r"\1", phrase[1:-1]) if re.fullmatch(_QUOTED, phrase) else phrase
+
+
+# --- reading --------------------------------------------------------------------------------------
+
+_WORDS = re.compile(r"=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=(?:[ \t]*=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=)*")
+_STRUCTURE = re.compile(rf'{_QUOTED}|(?P<opening>\()|(?P<words>{_WORDS.pattern})|[^"(=]+|.', re.DOTALL)
+# What a phrase may hold without quotes; a dot too, which the grammar forbids and everybody writes.
+_BARE_PHRASE = re.compile(r"[^ ()<>\[\]:;@\\,\"]+(?: [^ ()<>\[\]:;@\\,\"]+)*")
+_HAS_PHRASES = frozenset(("addresses", "phrases", "list id"))
+
+
+def field_value(name: str, value: str) -> str:
+    """Return the text of a field with its encoded words decoded, as `header_field` writes it again.
+
+    Where words are parts of a structure their text must not alter it: `=?UTF-8?Q?Lee=2C_Zo=C3=AB?= <z@x.org>`
+    becomes `"Lee, Zoë" <z@x.org>`, one address as before.
+    """
+    if "=?" not in value or KINDS.get(name.lower()) not in _HAS_PHRASES:
+        return decode_words(value)
+    pieces: list[str] = []
+    position = 0
+    while position < len(value):
+        match = _STRUCTURE.match(value, position)
+        assert match is not None, "every character begins a piece"
+        piece, position = match[0], match.end()
+        if piece == '"':  # no closing quote follows: it and the rest are text
+            pieces.append(decode_words(value[match.start() :]))
+            break
+        if match["opening"]:
+            _, position, _ = read_comment(value, position)
+            pieces.append(_WORDS.sub(_decoded_in_comment, plain_text(value[match.start() : position])))
+        elif match["words"]:
+            pieces.append(_as_phrase(decode_words(piece)))
+        elif piece[0] == '"' and "=?" in piece:  # no place for an encoded word, and often used as one
+            pieces.append(_as_phrase(decode_words(_ESCAPE.sub(r"\1", piece[1:-1]))))
+        else:
+            pieces.append(plain_text(piece))
+    return "".join(pieces)
+
+
+def _as_phrase(text: str) -> str:
+    """Return text as a phrase, in quotes where it must be (RFC 5322 3.2.5)."""
+    if _BARE_PHRASE.fullmatch(text):
+        return text
+    return '"' + re.sub(r'(["\\])', r"\\\1", text) + '"'
+
+
+def _decoded_in_comment(match: re.Match[str]) -> str:
+    """Return the text of encoded words so that it does not end the comment that they stand in."""
+    return re.sub(r"([()\\])", r"\\\1", decode_words(match[0]))
 
 
 # --- URIs -----------------------------------------------------------------------------------------

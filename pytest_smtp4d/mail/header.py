@@ -27,7 +27,6 @@ __all__ = [
     "identifiers_in",
     "phrase_field",
     "phrase_tokens",
-    "read_date",
     "text_field",
 ]
 
@@ -335,35 +334,3 @@ def _iso_8601(text: str) -> datetime:
     return datetime(
         year, month, day, hour, minute, second, tzinfo=timezone(-offset if match[8] == "-" else offset)
     )
-
-
-# date-time = [day-name ","] day month year hour ":" minute [":" second] zone          RFC 5322 3.3 and 4.3
-_DATE = re.compile(
-    r"(?:[A-Za-z]{1,9},?\s{1,9})?(\d{1,2})[\s-]{1,9}([A-Za-z]{3})[a-z]{0,9}[\s-]{1,9}(\d{2,4})\s{1,9}"
-    r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s{0,9}([+-]\d{4}|[A-Za-z]{1,5}))?",
-    re.ASCII,
-)
-_ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8}
-
-
-def read_date(value: str) -> str | None:
-    """Return the moment of a Date field as ISO 8601 text in UTC (4D: `sendAt`); None where it names none."""
-    match = _DATE.match(value.strip())
-    if not match or match[2].title() not in _MONTHS:
-        return None
-    year = int(match[3])
-    year += 1900 if 50 <= year < 1000 else 2000 if year < 50 else 0
-    zone = match[7] or ""
-    offset = timedelta(hours=_ZONES.get(zone.upper(), 0))
-    if zone[:1] in ("+", "-"):
-        offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
-    month = _MONTHS.index(match[2].title()) + 1
-    try:
-        second = min(int(match[6] or 0), 59)  # a leap second has no place in Python's clock
-        local = datetime(
-            year, month, int(match[1]), int(match[4]), int(match[5]), second, tzinfo=timezone.utc
-        )
-        moment = local - offset
-    except (ValueError, OverflowError):
-        return None
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment.year >= 1900 else None

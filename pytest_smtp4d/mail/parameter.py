@@ -8,14 +8,16 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.charset import check_header_text, decode_octets, encode_strictly
 from pytest_smtp4d.mail.encoded_word import Writing, decode_words, encoded_pieces, word_charset
 from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
+from pytest_smtp4d.mail.structured import octets_of, plain_text, read_comment, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
 __all__ = [
     "ascii_fallback",
@@ -28,6 +30,7 @@ __all__ = [
 
 # token = 1*<any CHAR but SPACE, CTLs and tspecials>                        RFC 2045 5.1
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,200}")
+_MEDIA_TYPE = re.compile(rf"{_TOKEN.pattern}/{_TOKEN.pattern}")
 
 
 def is_token(text: str) -> bool:
@@ -37,8 +40,7 @@ def is_token(text: str) -> bool:
 
 def is_media_type(text: str) -> bool:
     """Tell whether `text` is a media type without parameters."""
-    kind, slash, subtype = text.partition("/")
-    return bool(slash) and is_token(kind) and is_token(subtype)
+    return _MEDIA_TYPE.fullmatch(text) is not None
 
 
 # content = type "/" subtype *(";" attribute "=" value), blanks between them     RFC 2045 5.1
@@ -48,7 +50,7 @@ _TYPED = re.compile(
 )
 
 
-def parse_media_type(text: str) -> tuple[str, dict[str, str]] | None:
+def parse_media_type(text: str) -> tuple[str, Mapping[str, str]] | None:
     """Return a media type, as it is spelled, and the parameters behind it: `text/csv; charset=iso-8859-1`.
 
     Returns:
@@ -153,51 +155,102 @@ def ascii_fallback(name: str) -> str:
 
 # --- reading --------------------------------------------------------------------------------------
 
-# A quoted string (closed or not), a ";" or a run of anything else: every octet is looked at once.
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|;|[^;"]+', re.DOTALL)
+# A quoted string (closed or not), ";", "(" or a run of anything else: every octet is looked at once.
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[;(]|[^;"(]+', re.DOTALL)
+# The field as nearly all mailers write it: tokens and plain quoted strings.
+_PLAIN_VALUE = re.compile(r"[!#$%&'*+\-./^_`{|}~0-9A-Za-z]{1,400}(?=[ \t]*(?:;|\Z))")
+_PLAIN_PARAMETER = re.compile(
+    r"""[ \t]*;[ \t]*([!#$&+\-.^_0-9A-Za-z]{1,60})="""
+    r"""(?:"([^"\\\r\n\0\udc80-\udcff]*)"|([!#$%&'*+\-./^_`{|}~:=?@0-9A-Za-z]+))(?=[ \t]*(?:;|\Z))"""
+)
 # attribute ["*" section] ["*"]                                             RFC 2231 7
 _ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?", re.ASCII)
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
+_LONGEST_KEPT = 200
+_AROUND_SLASH = re.compile(r"[ \t]*/[ \t]*")
 
 
-def read_parameters(text: str) -> tuple[str, dict[str, str]]:
-    """Read a field with parameters leniently (RFC 2045 5.1, RFC 2231).
+def read_parameters(text: str) -> tuple[str, Mapping[str, str]]:
+    """Read a field with parameters leniently (RFC 2045 5.1, RFC 2231), comments left out.
 
     Returns:
         What stands before the parameters and the attributes, both in lower case, with the decoded values.
-        Of several values for one attribute the RFC 2231 form wins, then the first.
+        Of several values for one attribute the RFC 2231 form wins, then the first. Not to be changed: the
+        result is kept.
     """
-    pieces = [""]
-    for match in _PIECE.finditer(text):
-        if match[0] == ";":
-            pieces.append("")
-        else:
-            pieces[-1] += match[0]
-    plain: dict[str, str] = {}
+    if len(text) > _LONGEST_KEPT:
+        return _plain_parameters(text) or _read_parameters(text)
+    return _kept_parameters(text)
+
+
+@lru_cache(maxsize=512)
+def _kept_parameters(text: str) -> tuple[str, Mapping[str, str]]:
+    """Read a short field, which is likely to be read again; "base64" alone stands in most parts."""
+    return _plain_parameters(text) or _read_parameters(text)
+
+
+def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
+    """Read a field with all that may stand in one."""
+    value, *pieces = _pieces(text)
+    found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
-    for piece in pieces[1:]:
-        attribute, equals, value = piece.partition("=")
-        match_name = _ATTRIBUTE.fullmatch(attribute.strip(" \t").lower())
-        if not equals or not match_name:
+    for piece in pieces:
+        attribute, equals, own = piece.partition("=")
+        named = _ATTRIBUTE.fullmatch(_without_blanks(attribute).lower())
+        if not equals or not named:
             continue
-        name, section, extended = match_name.groups()
-        value = value.strip(" \t")
-        value = _unquoted(value if name in ("name", "filename") else _without_comment(value))
+        name, section, extended = named.groups()
+        # A file name holds brackets of its own more often than a comment.
+        own = own.strip(" \t") if name in ("name", "filename") else _without_blanks(own)
+        own = _unquoted(own)
         if section is None and extended is None:
-            plain.setdefault(name, decode_words(value))
+            found.setdefault(name, decode_words(own))
         else:
-            sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, value))
-    extended_values = {name: _joined(found) for name, found in sections.items()}
-    values = {name: _STRAY.sub(" ", value) for name, value in {**plain, **extended_values}.items()}
-    return _without_comment(pieces[0].strip(" \t")).lower(), values
+            sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, own))
+    found.update((name, _joined(parts)) for name, parts in sections.items())
+    values = {name: _STRAY.sub(" ", own) for name, own in found.items()}
+    return plain_text(_AROUND_SLASH.sub("/", _without_blanks(value))).lower(), values
 
 
-def _without_comment(text: str) -> str:
-    """Return the value of a structured field without a comment at its end: `us-ascii (Plain text)`."""
-    opening = text.rfind("(") if text.endswith(")") else -1
-    return text[:opening].rstrip(" \t") if opening >= 0 else text
+def _plain_parameters(text: str) -> tuple[str, dict[str, str]] | None:
+    """Read a field of tokens and plain quoted strings; None for any other."""
+    match = _PLAIN_VALUE.match(text)
+    if not match or "=?" in text or "*" in text:
+        return None
+    values: dict[str, str] = {}
+    position = match.end()
+    while parameter := _PLAIN_PARAMETER.match(text, position):
+        position = parameter.end()
+        name, quoted, token = parameter.groups()
+        values.setdefault(name.lower(), token if quoted is None else quoted)
+    return None if text[position:].strip(" \t;") else (match[0].lower(), values)
+
+
+def _pieces(text: str) -> list[str]:
+    """Part a field at each ";" that is neither quoted nor in a comment."""
+    pieces: list[list[str]] = [[]]
+    position, unclosed = 0, False
+    while position < len(text):
+        match = _PIECE.match(text, position)
+        assert match is not None, "every character begins a piece"
+        piece, position = match[0], match.end()
+        if piece == ";":
+            pieces.append([])
+            continue
+        if piece == "(" and not unclosed:
+            _, end, closed = read_comment(text, position)
+            unclosed = not closed
+            if closed:
+                piece, position = text[match.start() : end], end
+        pieces[-1].append(piece)
+    return ["".join(piece) for piece in pieces]
+
+
+def _without_blanks(text: str) -> str:
+    """Return a piece of a field without comments and without blanks around it."""
+    return without_comments(text).strip(" \t")
 
 
 def _unquoted(value: str) -> str:
@@ -215,7 +268,7 @@ def _joined(sections: dict[int, tuple[bool, str]]) -> str:
         extended, value = sections[number]
         if extended and position == 0 and value.count("'") >= 2:
             charset, _language, value = value.split("'", 2)
-        octets = value.encode("utf-8", "replace")
+        octets = octets_of(value)
         parts.append(
             _PERCENT_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), octets) if extended else octets
         )

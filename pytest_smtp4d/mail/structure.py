@@ -103,7 +103,8 @@ def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
 
 def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
     """Write an attachment that stands in no structure."""
-    media_type, parameters = attachment.type, dict[str, str]()
+    media_type = attachment.type
+    parameters: Mapping[str, str] = {}
     if ";" in media_type:
         media_type, parameters = parse_media_type(media_type) or (media_type, {})
     media_type, encoded = _encode_octets(media_type, attachment.get_content(), style)
@@ -154,6 +155,7 @@ _PART_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "location": str,
     "subParts": (list, tuple),
     "headers": (list, tuple),
+    "isEncodingProblem": bool,
     "size": int,
     "blobId": str,
 }
