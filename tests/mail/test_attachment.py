@@ -158,7 +158,12 @@ def test_disposition_follows_from_the_cid(
         ((b"", "", "ä"), "cid must be printable ASCII"),
         ((b"", "", "a>b"), "cid must be printable ASCII"),
         ((b"", "", "", "csv"), "type must be a media type such as 'text/csv'"),
-        ((b"", "", "", "text/csv; charset=utf-8"), "without parameters"),
+        ((b"", "", "", "text/csv; charset"), "type must be a media type such as 'text/csv'"),
+        ((b"", "", "", "text/csv; charset=utf-8, x"), "type must be a media type"),
+        ((b"", "", "", 'text/csv; charset="utf-8'), "type must be a media type"),
+        ((b"", "", "", "text/csv; charset=utf-8\r\nX: y"), "type must be a media type"),
+        ((b"", "", "", "multipart/mixed; boundary=x"), "type cannot be a multipart"),
+        ((b"", "", "a,b c"), "cid must be printable ASCII without blanks"),
         ((b"", "", "", "text/csv\r\nX: y"), "type must be a media type"),
         ((b"", "", "", "multipart/mixed"), "type cannot be a multipart"),
         ((b"", "", "", "", "inlin"), "disposition 'inlin' does not exist (did you mean 'inline'?)"),
@@ -192,3 +197,12 @@ def test_a_value() -> None:
     assert copy.deepcopy(attachment) == attachment
     assert pickle.loads(pickle.dumps(attachment)) == attachment
     assert "abc" not in repr(attachment)
+
+
+def test_a_type_may_carry_parameters() -> None:
+    """They are kept in `type` as they were given; the content is what makes two equal, not they."""
+    attachment = mail_new_attachment(b"a;b", "a.csv", type=" text/csv; charset=iso-8859-1 ")
+    assert attachment.type == "text/csv; charset=iso-8859-1"
+    assert attachment == mail_new_attachment(b"a;b", "a.csv", type="text/csv")
+    assert hash(attachment) == hash(mail_new_attachment(b"a;b", "a.csv", type="text/csv"))
+    assert attachment != mail_new_attachment(b"a;b", "a.csv", type="text/plain")

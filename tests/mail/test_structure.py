@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.attachment import MailAttachment, mail_new_attachment
+from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.compose import compose
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 
@@ -453,3 +453,72 @@ def test_a_disposition_without_a_name() -> None:
         {"bodyStructure": leaf("1", disposition="inline"), "bodyValues": {"1": {"value": "x"}}}
     )
     assert b"Content-Disposition: inline\r\n" in octets
+
+
+def test_parameters_of_an_attachments_type() -> None:
+    """They are written in Content-Type, beside the name and under no name twice."""
+    message = read(
+        {
+            "attachments": [
+                mail_new_attachment(b"\xe4", "a.csv", type="text/csv; charset=iso-8859-1; header=present"),
+                mail_new_attachment(
+                    b"x", "ä.ics", type='text/calendar;method=REQUEST; NAME=x; note="a \\"b; c"'
+                ),
+                mail_new_attachment(b"Subject: x\r\n", "m.eml", type="message/rfc822; charset=us-ascii"),
+            ]
+        }
+    )
+    csv, invitation, inner = message.iter_parts()
+    assert csv["Content-Type"] == 'text/csv; charset="iso-8859-1"; header="present"; name="a.csv"'
+    assert csv.get_content() == "ä"
+    assert dict(invitation["Content-Type"].params) == {
+        "method": "REQUEST",
+        "note": 'a "b; c',
+        "name": "a.ics",
+    }
+    assert invitation.get_filename() == "ä.ics"
+    assert inner["Content-Transfer-Encoding"] == "7bit"
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"attachments": [MailAttachment("x", "image/png", Disposition.INLINE, "a b")]},
+        {
+            "bodyStructure": {"type": "text/plain", "partId": "1", "cid": "a b"},
+            "bodyValues": {"1": {"value": ""}},
+        },
+    ],
+)
+def test_a_cid_is_never_two(mail: Any) -> None:
+    """A blank is an error that names the cid; a comma is part of it."""
+    with pytest.raises(MailError, match=r"cid must be one message identifier, not 2: 'a b'"):
+        octets_of(mail)
+    mail = {"htmlBody": "x", "attachments": [mail_new_attachment(b"x", "l.png", "a,b@example.com")]}
+    assert b"Content-ID: <a,b@example.com>\r\n" in octets_of(mail)
+
+
+def test_fields_of_parts_by_their_structure() -> None:
+    """Identifiers and locations are never encoded words, and Content-... is there once."""
+    part = {
+        "type": "text/html",
+        "partId": "1",
+        "location": "https://example.com/ü?" + "y" * 950,
+        "headers": [
+            {"name": "Content-ID", "value": "<one@example.com>"},
+            {"name": "Content-Id", "value": "<two@example.com>"},
+            {"name": "Content-Description", "value": "ä"},
+            {"name": "X-Own", "value": "1"},
+            {"name": "X-Own", "value": "2"},
+        ],
+    }
+    mail = {
+        "bodyStructure": {"type": "multipart/mixed", "subParts": [part]},
+        "bodyValues": {"1": {"value": "x"}},
+    }
+    octets = octets_of(mail)
+    assert b" https://example.com/%C3%BC?yyy" in octets
+    assert b"Content-ID: <one@example.com>\r\n" in octets
+    assert b"two@" not in octets
+    assert b"Content-Description: =?UTF-8?Q?=C3=A4?=\r\n" in octets
+    assert b"X-Own: 1\r\nX-Own: 2\r\n" in octets
