@@ -95,3 +95,52 @@ async def test_a_task_starts_without_errors() -> None:
     assert await asyncio.create_task(other()) == [None, [ERROR, ERROR]]
     assert last_errors() == [ERROR]
     assert calls == ["called", "called"]
+
+
+def test_a_global_handler_is_for_contexts_without_a_local_one() -> None:
+    """In any thread or task; a local handler goes first, and the one before comes back."""
+    calls: list[str] = []
+    threads: list[str] = []
+
+    def in_a_thread() -> None:
+        thread = threading.Thread(target=report_errors, args=((ERROR,),))
+        thread.start()
+        thread.join()
+        threads.append(calls[-1] if calls else "")
+
+    with on_err_call(lambda: calls.append("first"), scope="global"):
+        with on_err_call(lambda: calls.append("second"), "global"):
+            in_a_thread()
+            with on_err_call(lambda: calls.append("local")):
+                report_errors((ERROR,))
+                in_a_thread()
+            with on_err_call(None):
+                report_errors((ERROR,))
+        in_a_thread()
+    in_a_thread()
+    assert calls == ["second", "local", "second", "second", "first"]
+    assert threads == ["second", "second", "first", "first"]
+
+
+async def test_a_global_handler_in_tasks_that_run_already() -> None:
+    """Installed by one task, it is called in another that has long begun."""
+    calls = []
+    ready, begin = asyncio.Event(), asyncio.Event()
+
+    async def other() -> None:
+        ready.set()
+        await begin.wait()
+        report_errors((ERROR,))
+
+    task = asyncio.create_task(other())
+    await ready.wait()
+    with on_err_call(lambda: calls.append("called"), scope="global"):
+        begin.set()
+        await task
+    assert calls == ["called"]
+
+
+def test_an_unknown_scope_is_an_error() -> None:
+    """It names the nearest one; nothing is installed."""
+    with pytest.raises(ValueError, match=r"on_err_call has no scope 'globl' \(did you mean 'global'\?\)"):
+        on_err_call(print, scope="globl")  # type: ignore[arg-type]

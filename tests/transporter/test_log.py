@@ -136,11 +136,13 @@ def test_an_unwritable_log_never_fails_a_send(
 
 def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, tmp_path: Path) -> None:
     """I7: all transporters, no bodies; 0 switches it off."""
-    assert smtp_log(7) == tmp_path / "Logs" / "4DSMTPLog_7.txt"
+    assert smtp_log() is None
+    assert smtp_log(7) == smtp_log() == tmp_path / "Logs" / "4DSMTPLog_7.txt"
     for _ in range(2):
         with make_transporter() as transporter:
             assert transporter.send(MAIL)
     assert smtp_log(0) is None
+    assert smtp_log() is None
     with make_transporter() as transporter:
         assert transporter.send(MAIL)
     texts = [line[4] for line in columns(tmp_path / "Logs" / "4DSMTPLog_7.txt")]
@@ -162,6 +164,8 @@ def test_the_regular_log_rolls(
         assert transporter.send(MAIL)
     files = sorted(folder.iterdir())
     assert len(files) >= 2
+    in_use = [folder / f"4DSMTPLog_{number}.txt" for number in (len(files), len(files) + 1)]
+    assert smtp_log() in in_use  # a new file is there once something is written to it
     assert "old" not in (folder / "4DSMTPLog_2.txt").read_text()
     numbers = [
         int(line[0])
@@ -182,7 +186,7 @@ def test_a_regular_log_that_cannot_roll_never_fails_a_send(
         assert transporter.send(MAIL)
 
 
-@pytest.mark.parametrize("number", [-1, True, "1", 1.0, None])
+@pytest.mark.parametrize("number", [-1, True, "1", 1.0, b"1"])
 def test_smtp_log_takes_a_number(number: Any) -> None:
     """0 for off, or where to begin."""
     with pytest.raises(ValueError, match="smtp_log takes 0"):
