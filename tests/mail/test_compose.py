@@ -90,7 +90,7 @@ def test_the_whole_message() -> None:
     ],
 )
 def test_a_property_is_its_field(key: str, value: Any, field: str) -> None:
-    """Every property in every form that 4D documents is written as its field."""
+    """E5, E7: every property in every form that 4D documents is written as its field."""
     assert field in fields({key: value})
 
 
@@ -113,7 +113,7 @@ def test_empty_values_write_no_field(key: str) -> None:
 
 
 def test_received_keys_are_accepted_and_not_sent() -> None:
-    """4D's receiving-side keys are let pass, so that a received mail can be sent on."""
+    """E15: 4D's receiving-side keys are let pass, so that a received mail can be sent on."""
     assert composed({"id": "17", "receivedAt": "2020-09-13T16:11:53Z", "size": 1234}) == composed({})
 
 
@@ -124,7 +124,7 @@ def test_any_mapping_is_a_mail() -> None:
 
 @pytest.mark.parametrize("name", ["Bcc", "bcc", "Resent-Bcc"])
 def test_bcc_is_never_written(name: str) -> None:
-    """Not as a property, nor through `headers`."""
+    """E4: not as a property, nor through `headers`."""
     octets = composed(
         {"bcc": "secret@example.com", "headers": [{"name": name, "value": "secret@example.com"}]}
     )
@@ -132,7 +132,7 @@ def test_bcc_is_never_written(name: str) -> None:
 
 
 def test_headers_keep_their_order_and_give_way() -> None:
-    """Items come in order; one that a property sets, in any letter case, is ignored, as are MIME's own."""
+    """E8, E9: items come in order; one that a property sets, in any case, is ignored, as are MIME's own."""
     mail = {
         "from": "a@example.com",
         "subject": "wins",
@@ -391,7 +391,7 @@ def test_boundaries_are_in_no_part() -> None:
     ],
 )
 def test_what_cannot_be_a_message(mail: Any, words: str) -> None:
-    """A bad value is a MailError that names the key and the value."""
+    """E11: a bad value is a MailError that names the key and the value."""
     with pytest.raises(MailError) as caught:
         composed(mail)
     assert words in str(caught.value)
@@ -440,7 +440,7 @@ def test_messages_are_cut_to_a_readable_length() -> None:
     ],
 )
 def test_the_envelope(mail: Any, envelope: tuple[str, tuple[str, ...]]) -> None:
-    """Sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
+    """E3, E4: sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
     assert addresses_of(mail) == envelope
 
 
@@ -532,7 +532,7 @@ def test_utf8_headers_are_raw() -> None:
     ],
 )
 def test_convert_to_mime_options(header: Any, body: Any, subject: str, encoding: tuple[str, str]) -> None:
-    """4D's command: header and body have modes of their own, and the text is the octets that are sent."""
+    """T2, T4: header and body have modes of their own, and the text is the octets that are sent."""
     text = mail_convert_to_mime(
         {"subject": "Jörg", "textBody": "Jörg"}, {"headerCharset": header, "bodyCharset": body}
     )
@@ -544,7 +544,7 @@ def test_convert_to_mime_options(header: Any, body: Any, subject: str, encoding:
 
 
 def test_convert_to_mime_is_complete() -> None:
-    """Neither origin nor destination is needed; Date, a Message-ID and a body are always there."""
+    """E6: neither origin nor destination is needed; Date, a Message-ID and a body are always there."""
     text = mail_convert_to_mime({})
     parsed = email.message_from_string(text, policy=email.policy.default)
     assert parsed["Date"].datetime.tzinfo is not None

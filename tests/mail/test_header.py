@@ -239,7 +239,7 @@ def test_dates_that_are_none(moment: str) -> None:
 
 
 def test_header_items_keep_their_order() -> None:
-    """Items come in order; those without a name or a value count as absent, as 4D's null does."""
+    """E8: items come in order; those without a name or a value count as absent, as 4D's null does."""
     items = [
         {"name": "X-B", "value": "1"},
         None,

@@ -75,7 +75,7 @@ NAMED = mail_new_attachment(b"gif", "named.gif", "cid", disposition="attachment"
     ],
 )
 def test_the_tree(mail: Any, tree: Any) -> None:
-    """Alternatives, pictures around the HTML inside them, attachments around all; no more than needed."""
+    """E10, E14: alternatives, pictures around the HTML, attachments around all; no more than needed."""
     assert shape(read(mail)) == tree
 
 
@@ -189,7 +189,7 @@ def leaf(part_id: str, **more: Any) -> dict[str, Any]:
 
 
 def test_the_documented_shape() -> None:
-    """4D's own sample: a mixed with a text and an HTML, `partID` and `partId` alike."""
+    """E12, E13: 4D's own sample: a mixed with a text and an HTML, `partID` and `partId` alike."""
     mail = {
         "bodyStructure": {
             "type": "multipart/mixed",
@@ -206,7 +206,7 @@ def test_the_documented_shape() -> None:
 
 
 def test_a_part_with_everything() -> None:
-    """Each documented property of a part is its field."""
+    """E12: each documented property of a part is its field."""
     part = leaf(
         "1",
         charset="iso-8859-1",
@@ -298,7 +298,7 @@ SOURCE = octets_of(
 
 
 def test_a_template_is_loaded_changed_and_sent() -> None:
-    """4D's usage: load MIME, set `to` and `subject`, send; all else survives, pictures in their places."""
+    """F4: load MIME, set `to` and `subject`, send; all else survives, pictures in their places."""
     mail: Any = mail_convert_from_mime(SOURCE)
     mail["to"] = "ann@example.org;bob@example.org"
     mail["subject"] = "Für Sie"
@@ -413,7 +413,7 @@ def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
     ],
 )
 def test_structures_that_cannot_be(structure: Any, values: Any, words: str) -> None:
-    """What cannot be is a MailError with the path of the part."""
+    """E12: what cannot be is a MailError with the path of the part."""
     with pytest.raises(MailError) as caught:
         octets_of({"bodyStructure": structure, "bodyValues": values})
     assert words in str(caught.value)
@@ -429,7 +429,7 @@ def test_an_attachment_without_a_name() -> None:
 
 
 def test_the_size_of_a_parsed_attachment_is_kept() -> None:
-    """What a part said of its size is said again when its attachment is sent on elsewhere."""
+    """A8: what a part said of its size is said again when its attachment is sent on elsewhere."""
     parsed = mail_convert_from_mime(b"Content-Disposition: attachment; filename=a.bin; size=7\r\n\r\nx")
     octets = octets_of({"textBody": "t", "attachments": parsed["attachments"]})
     assert b'Content-Disposition: attachment; filename="a.bin"; size="7"\r\n' in octets

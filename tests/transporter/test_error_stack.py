@@ -15,7 +15,7 @@ ERROR = Problem(Cause.NAME_RESOLUTION, "'nowhere.invalid' is not known", "CONNEC
 
 
 def test_the_stack_holds_the_last_problem() -> None:
-    """None before, the records after, None when cleared; what a caller does to them changes nothing."""
+    """R6: none before, the records after, None when cleared; what a caller does to them changes nothing."""
     assert last_errors() is None
     report_errors((ERROR,))
     errors = last_errors()
@@ -27,7 +27,7 @@ def test_the_stack_holds_the_last_problem() -> None:
 
 
 def test_the_handler_is_called_once_and_sees_the_errors() -> None:
-    """Without arguments; the errors are there when it runs."""
+    """R2: without arguments; the errors are there when it runs."""
     seen = []
     on_err_call(lambda: seen.append(last_errors()))
     report_errors((ERROR,))
@@ -45,7 +45,7 @@ def test_what_a_handler_raises_comes_through() -> None:
 
 
 def test_leaving_the_block_restores_the_handler_before() -> None:
-    """Handlers nest; None switches them off."""
+    """R4: handlers nest; None switches them off."""
     calls = []
     on_err_call(lambda: calls.append("outer"))
     with on_err_call(lambda: calls.append("inner")):
@@ -98,7 +98,7 @@ async def test_a_task_starts_without_errors() -> None:
 
 
 def test_a_global_handler_is_for_contexts_without_a_local_one() -> None:
-    """In any thread or task; a local handler goes first, and the one before comes back."""
+    """R5: in any thread or task; a local handler goes first, and the one before comes back."""
     calls: list[str] = []
     threads: list[str] = []
 

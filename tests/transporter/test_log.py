@@ -38,7 +38,7 @@ def columns(path: Path) -> list[list[str]]:
 def test_the_extended_log_has_five_columns(
     smtp_server: SMTPServer, make_transporter: MakeTransporter, tmp_path: Path
 ) -> None:
-    """I7: a relative name lies in Logs; numbers rise; start, exchanges, end and the full MIME are there."""
+    """I7, L4, L5, L6, L8: in Logs; numbers rise; start, exchanges, end and the full MIME are there."""
     with make_transporter(log_file="LogTest.txt") as transporter:
         assert transporter.send(MAIL)
     lines = columns(tmp_path / "Logs" / "LogTest.txt")
@@ -83,7 +83,7 @@ def test_no_log_holds_a_secret(
 
 
 def test_an_absolute_path_stands_for_itself(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """And missing folders are made."""
+    """L5: and missing folders are made."""
     path = tmp_path / "deep" / "down" / "smtp.log"
     with make_transporter(log_file=path) as transporter:
         transporter.send(MAIL)
@@ -101,7 +101,8 @@ def test_a_log_is_appended_to(make_transporter: MakeTransporter, tmp_path: Path)
 
 
 def test_transporters_in_threads_share_a_file(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """Every line is whole, and every number is there once."""
+    """L7: every line is whole, and every number is there once, in all logs together."""
+    smtp_log(1)
 
     def work(transporter: SMTPTransporter) -> None:
         with transporter:
@@ -115,7 +116,8 @@ def test_transporters_in_threads_share_a_file(make_transporter: MakeTransporter,
         thread.join()
     lines = columns(tmp_path / "Logs" / "x.txt")
     assert all(len(line) == 5 for line in lines)
-    assert len({line[0] for line in lines}) == len(lines)
+    all_lines = [*lines, *columns(tmp_path / "Logs" / "4DSMTPLog_1.txt")]
+    assert len({line[0] for line in all_lines}) == len(all_lines) > len(lines)
     assert sum(line[4] == "C > Subject: Logged" for line in lines) == 20
 
 
@@ -135,7 +137,7 @@ def test_an_unwritable_log_never_fails_a_send(
 
 
 def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """I7: all transporters, no bodies; 0 switches it off."""
+    """I7, L1, L3, L4: all transporters, no bodies; 0 switches it off."""
     assert smtp_log() is None
     assert smtp_log(7) == smtp_log() == tmp_path / "Logs" / "4DSMTPLog_7.txt"
     for _ in range(2):
@@ -153,7 +155,7 @@ def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, 
 def test_the_regular_log_rolls(
     make_transporter: MakeTransporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full file is closed and the next number opened; a file of that name is replaced."""
+    """L2, L3: a full file is closed and the next number opened; a file of that name is replaced."""
     monkeypatch.setattr(log, "REGULAR_LIMIT", 1000)
     folder = tmp_path / "Logs"
     folder.mkdir()

@@ -51,7 +51,7 @@ def test_what_follows_from_the_code(
 
 
 def test_the_object_is_what_4d_documents() -> None:
-    """S16, S17, I4: three members; errors only for a check that no reply decided."""
+    """S16, S17, I4, R7: three members; errors only for a check that no reply decided."""
     assert SENT.as_object() == {"success": True, "status": 250, "statusText": "2.0.0 Queued"}
     assert UNSENT.as_object() == {"success": False, "status": 0, "statusText": "Failed to send email"}
     message = "smtp.example.com:587 refused the connection: check the port, and that the server is running"
