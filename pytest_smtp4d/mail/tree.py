@@ -274,7 +274,7 @@ class _Reader:
             self._dashed_lines = frozenset(
                 found.rstrip(b" \t\r") for found in _DASHED_LINE.findall(self._octets)
             )
-        exact = boundary in self._dashed_lines or boundary + b"--" in self._dashed_lines
+        exact = boundary in self._dashed_lines and (not closes or boundary + b"--" in self._dashed_lines)
         return (b"", False) if exact else (boundary, closes)
 
     def _line_end_before(self, position: int) -> int:
