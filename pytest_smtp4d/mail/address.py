@@ -24,10 +24,12 @@ __all__ = [
     "Mailbox",
     "ascii_domain",
     "distinct",
+    "is_address_literal",
     "mailboxes_of",
     "parse_addresses",
     "parse_entries",
     "read_addresses",
+    "read_entries",
 ]
 
 # Written by what they exclude: sets that reach up to U+10FFFF take Python milliseconds to compile.
@@ -83,10 +85,16 @@ class Mailbox:
 
     @property
     def ascii_addr_spec(self) -> str:
-        """The address with its domain in A-labels; the local part as it is."""
-        if self.addr_spec.isascii():
+        """The address with its domain in A-labels; the local part as it is.
+
+        A domain that IDNA forbids stays as it is too: only SMTPUTF8 can carry it (RFC 6531 3.3).
+        """
+        if self.addr_spec.isascii() or "@" not in self.addr_spec:
             return self.addr_spec
-        return f"{self.local_part}@{ascii_domain(self.domain)}"
+        try:
+            return f"{self.local_part}@{ascii_domain(self.domain)}"
+        except MailError:
+            return self.addr_spec
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,14 +136,17 @@ def distinct(boxes: Iterable[Mailbox]) -> tuple[str, ...]:
     return tuple(found.values())
 
 
-def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
-    """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`."""
+def parse_entries(value: object, key: str, *, local: bool = False) -> list[Mailbox | Group]:
+    """Read the value of an address property strictly, groups kept; otherwise as `parse_addresses`.
+
+    With `local`, an object may have a name and a local part alone, as `read_addresses` gives it.
+    """
     if value is None:
         return []
     if isinstance(value, str):
         return _parse_text(value, key)
     if isinstance(value, Mapping):
-        return _parse_object(value, key)
+        return _parse_object(value, key, local=local)
     if isinstance(value, (bytes, bytearray, memoryview)) or not hasattr(value, "__iter__"):
         kind = value.__class__.__name__
         raise MailError(
@@ -146,7 +157,7 @@ def parse_entries(value: object, key: str) -> list[Mailbox | Group]:
         if item is not None and not isinstance(item, (str, Mapping)):
             kind = item.__class__.__name__
             raise MailError(f"{key} must list texts or objects with 'email', not {kind}: {item!r}")
-        entries += parse_entries(item, key)
+        entries += parse_entries(item, key, local=local)
     return entries
 
 
@@ -164,6 +175,16 @@ def read_addresses(text: str, *, local: bool = False) -> list[Mailbox]:
         return simple
     entries = _entries(text, strict=False, local=local)
     return mailboxes_of([entry for entry in entries if not isinstance(entry, _Malformed)])
+
+
+def read_entries(text: str) -> list[Mailbox | Group] | None:
+    """Read the addresses of a field leniently, groups kept; None where any of them cannot be read."""
+    entries: list[Mailbox | Group] = []
+    for entry in _entries(text, strict=False):
+        if isinstance(entry, _Malformed):
+            return None
+        entries.append(entry)
+    return entries
 
 
 def _simple_list(text: str) -> list[Mailbox] | None:
@@ -193,7 +214,7 @@ def _parse_text(text: str, key: str) -> list[Mailbox | Group]:
     return entries
 
 
-def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Group]:
+def _parse_object(value: Mapping[object, object], key: str, *, local: bool) -> list[Mailbox | Group]:
     """Read an address object strictly; one with neither email nor name counts as absent."""
     for name, text in value.items():
         if name not in ("name", "email"):
@@ -209,6 +230,9 @@ def _parse_object(value: Mapping[object, object], key: str) -> list[Mailbox | Gr
         if name.strip(" \t"):
             raise MailError(f"{key}: the address of {name!r} has no email")
         return []
+    if local and name.strip(" \t") and _DOT_ATOM.fullmatch(email):
+        check_header_text(name, key)
+        return [Mailbox(name.strip(" \t"), email)]
     found = _parse_text(email, key)
     if len(found) != 1 or not isinstance(found[0], Mailbox):
         raise MailError(f"{key}: the email of an address object must be one address: {email!r}")
@@ -435,6 +459,11 @@ def _addr_spec(item: list[_Token], *, strict: bool) -> str:
     named = all(token.kind in ("word", "literal", ".") for token in item[at + 1 :])
     if not named or _is_parted(item[at + 1 :]) or not _DOMAIN.fullmatch(domain):
         raise _Malformed(f"{_text(item)!r} is not an address: {domain!r} is not a domain")
+    if domain[0] == "[" and not is_address_literal(domain):
+        raise _Malformed(
+            f"{_text(item)!r} is not an address: {domain!r} is not an address literal such as [192.0.2.1] "
+            "or [IPv6:2001:db8::1] (RFC 5321 4.1.3)"
+        )
     spelled = "".join(token.text for token in local)
     spelled = spelled if strict else plain_text(spelled)
     if not _DOT_ATOM.fullmatch(spelled):
@@ -454,6 +483,44 @@ def _is_parted(item: list[_Token]) -> bool:
     return any(
         token.spaced and before.kind != "." != token.kind for before, token in itertools.pairwise(item)
     )
+
+
+# IPv4-address-literal    = Snum 3("." Snum), Snum = 1*3DIGIT for 0 to 255                RFC 5321 4.1.3
+# IPv6-address-literal    = "IPv6:" IPv6-addr
+# General-address-literal = Standardized-tag ":" 1*dcontent, Standardized-tag = Ldh-str
+_TAGGED_LITERAL = re.compile(r"([0-9A-Za-z-]*[0-9A-Za-z]):([!-Z^-~]+)")
+
+
+def is_address_literal(text: str) -> bool:
+    """Tell whether `text`, brackets included, is an address literal (RFC 5321 4.1.3)."""
+    inside = text[1:-1]
+    if text[:1] != "[" or text[-1:] != "]":
+        return False
+    tagged = _TAGGED_LITERAL.fullmatch(inside)
+    if not tagged:
+        return _is_ipv4(inside)
+    if tagged[1].lower() == "ipv6":
+        return _is_ipv6(tagged[2])
+    return not _is_ipv6(inside)  # any other tag may be registered one day; this one was forgotten
+
+
+def _is_ipv4(text: str) -> bool:
+    """Tell whether `text` is four numbers of at most three digits, each at most 255."""
+    numbers = text.split(".")
+    return len(numbers) == 4 and all(
+        number.isascii() and number.isdecimal() and len(number) <= 3 and int(number) <= 255
+        for number in numbers
+    )
+
+
+def _is_ipv6(text: str) -> bool:
+    """Tell whether `text` is an IPv6 address without a zone."""
+    import ipaddress
+
+    try:
+        return ipaddress.IPv6Address(text).scope_id is None
+    except ValueError:
+        return False
 
 
 @lru_cache(maxsize=256)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import binascii
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.mail.charset import (
     MailMode,
@@ -22,7 +22,7 @@ from pytest_smtp4d.mail.structured import octets_of, plain_text
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-__all__ = ["decode_words", "encoded_pieces", "encoded_words", "escape_words", "word_charset"]
+__all__ = ["Writing", "decode_words", "encoded_pieces", "encoded_words", "escape_words", "word_charset"]
 
 #   encoded-word = "=?" charset ["*" language] "?" encoding "?" encoded-text "?="       RFC 2047 2, RFC 2231 5
 
@@ -33,6 +33,7 @@ _Q_LITERAL = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz012
 _Q = tuple(
     chr(octet) if octet in _Q_LITERAL else "_" if octet == 32 else f"={octet:02X}" for octet in range(256)
 )
+_Q_SHORT = bytes([*_Q_LITERAL, 32])  # octets that are written as one
 _WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([QqBb])\?([^?]*)\?=")
 _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _UNPRINTABLE = re.compile(r"[\r\n\0]+")
@@ -52,29 +53,35 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
     """
     label, codec = word_charset(text, mode)
     encode_strictly(text, codec, key)
-    write: Callable[[bytes], str] = _b_text if mode is MailMode.UTF8_BASE64 else _q_text
-    opening = f"=?{label}?{'B' if mode is MailMode.UTF8_BASE64 else 'Q'}?"
+    letter, writing = ("B", _B_WRITING) if mode is MailMode.UTF8_BASE64 else ("Q", _Q_WRITING)
+    opening = f"=?{label}?{letter}?"
     limit = _LONGEST_WORD - len(opening) - 2
-    first = room - len(opening) - 2
-    return [f"{opening}{piece}?=" for piece in encoded_pieces(text, codec, write, limit, min(first, limit))]
+    first = min(room - len(opening) - 2, limit)
+    return [f"{opening}{piece}?=" for piece in encoded_pieces(text, codec, writing, limit, first)]
 
 
-def encoded_pieces(
-    text: str, codec: str, write: Callable[[bytes], str], limit: int, first: int
-) -> Iterator[str]:
+class Writing(NamedTuple):
+    """How octets become ASCII: what writes them, and what says how long that is without doing it."""
+
+    write: Callable[[bytes], str]
+    width: Callable[[bytes], int]
+
+
+def encoded_pieces(text: str, codec: str, writing: Writing, limit: int, first: int) -> Iterator[str]:
     """Yield `text` encoded in pieces that can each be decoded alone, in whole characters.
 
     Args:
         text: the text.
         codec: what makes octets of it; where that has shift states, each piece begins and ends in the first.
-        write: what makes ASCII of octets.
+        writing: what makes ASCII of octets.
         limit: octets that a piece may have; one of a single character may be longer.
         first: octets that the first piece should have; where nothing fits, it has `limit` too.
     """
     start, room = 0, first
     while start < len(text):
-        count = _fitting(text, start, codec, write, room) or _fitting(text, start, codec, write, limit) or 1
-        yield write(text[start : start + count].encode(codec))
+        count = _fitting(text, start, codec, writing, room) or _fitting(text, start, codec, writing, limit)
+        count = count or 1
+        yield writing.write(text[start : start + count].encode(codec))
         start += count
         room = limit
 
@@ -88,12 +95,12 @@ def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
     return "UTF-8", "utf-8"
 
 
-def _fitting(text: str, start: int, codec: str, write: Callable[[bytes], str], limit: int) -> int:
+def _fitting(text: str, start: int, codec: str, writing: Writing, limit: int) -> int:
     """Return how many characters from `start` fit `limit` octets when written, none parted from its marks."""
     low, high = 0, min(max(limit, 0), len(text) - start)
     while low < high:
         middle = (low + high + 1) // 2
-        if len(write(text[start : start + middle].encode(codec))) <= limit:
+        if writing.width(text[start : start + middle].encode(codec)) <= limit:
             low = middle
         else:
             high = middle - 1
@@ -116,9 +123,23 @@ def _q_text(octets: bytes) -> str:
     return "".join([_Q[octet] for octet in octets])
 
 
+def _q_width(octets: bytes) -> int:
+    """Return how long the text of a Q word is."""
+    return len(octets) + 2 * len(octets.translate(None, _Q_SHORT))
+
+
 def _b_text(octets: bytes) -> str:
     """Return octets as the text of a B word."""
     return binascii.b2a_base64(octets, newline=False).decode("ascii")
+
+
+def _b_width(octets: bytes) -> int:
+    """Return how long the text of a B word is."""
+    return (len(octets) + 2) // 3 * 4
+
+
+_Q_WRITING = Writing(_q_text, _q_width)
+_B_WRITING = Writing(_b_text, _b_width)
 
 
 def escape_words(text: str) -> str:

@@ -11,9 +11,9 @@ from functools import cached_property
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.encoded_word import decode_words
+from pytest_smtp4d.mail.field import field_value
 from pytest_smtp4d.mail.parse import (
     addresses_of_header,
-    field_text,
     joined_texts,
     leaves_of,
     mail_convert_from_mime,
@@ -56,7 +56,7 @@ class IncomingMail:
 
     def header(self, name: str) -> list[str]:
         """Return what the fields called `name` hold, decoded and unfolded, in order; case is ignored."""
-        return [field_text(name, value) for value in self._header.values_of(name.lower())]
+        return [field_value(name, value) for value in self._header.values_of(name.lower())]
 
     @cached_property
     def text(self) -> str | None:

@@ -12,7 +12,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.charset import check_header_text, decode_octets, encode_strictly
-from pytest_smtp4d.mail.encoded_word import decode_words, encoded_pieces, word_charset
+from pytest_smtp4d.mail.encoded_word import Writing, decode_words, encoded_pieces, word_charset
 from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 from pytest_smtp4d.mail.structured import octets_of, plain_text, read_comment, without_comments
 
@@ -24,6 +24,7 @@ __all__ = [
     "is_media_type",
     "is_token",
     "parameter_field",
+    "parse_media_type",
     "read_parameters",
 ]
 
@@ -40,6 +41,25 @@ def is_token(text: str) -> bool:
 def is_media_type(text: str) -> bool:
     """Tell whether `text` is a media type without parameters."""
     return _MEDIA_TYPE.fullmatch(text) is not None
+
+
+# content = type "/" subtype *(";" attribute "=" value), blanks between them     RFC 2045 5.1
+_VALUE = r'"(?:[^"\\\r\n\0]|\\[^\r\n\0])*"|[^\s;"\0]+'
+_TYPED = re.compile(
+    rf"([^\s;]+)(?:[ \t]*;[ \t]*{_TOKEN.pattern}[ \t]*=[ \t]*(?:{_VALUE}))*[ \t]*;?[ \t]*", re.DOTALL
+)
+
+
+def parse_media_type(text: str) -> tuple[str, Mapping[str, str]] | None:
+    """Return a media type, as it is spelled, and the parameters behind it: `text/csv; charset=iso-8859-1`.
+
+    Returns:
+        Attributes are in lower case, values without quotes; None where `text` is malformed.
+    """
+    match = _TYPED.fullmatch(text.strip(" \t"))
+    if not match or not is_media_type(match[1]):
+        return None
+    return match[1], read_parameters(text)[1] if ";" in text else {}
 
 
 _ATTRIBUTE_OCTETS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
@@ -72,7 +92,7 @@ def parameter_field(
     line = f"{name}: {' '.join(tokens)}"
     if len(line) <= WIDTH and line.isascii():
         return f"{line}\r\n".encode("ascii")
-    return style.octets(folded(name, [(" ", token) for token in tokens]), key)
+    return style.octets(folded(name, [(" ", token) for token in tokens], key), key)
 
 
 def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[str]:
@@ -94,7 +114,7 @@ def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[
     if len(whole) <= WIDTH - 2:
         return [whole]
     opening = f"{label}''"  # some readers decode each section alone, so each is whole
-    pieces = encoded_pieces(text, codec, _percent_encoded, room, room - len(opening))
+    pieces = encoded_pieces(text, codec, _PERCENT_WRITING, room, room - len(opening))
     return [f"{attribute}*{index}*={'' if index else opening}{piece}" for index, piece in enumerate(pieces)]
 
 
@@ -115,6 +135,14 @@ def _sections(pieces: list[str], room: int) -> list[str]:
 def _percent_encoded(octets: bytes) -> str:
     """Return octets as an extended value has them (RFC 2231 7)."""
     return "".join([_PERCENT[octet] for octet in octets])
+
+
+def _percent_width(octets: bytes) -> int:
+    """Return how long an extended value is."""
+    return len(octets) + 2 * len(octets.translate(None, bytes(_ATTRIBUTE_OCTETS)))
+
+
+_PERCENT_WRITING = Writing(_percent_encoded, _percent_width)
 
 
 def ascii_fallback(name: str) -> str:

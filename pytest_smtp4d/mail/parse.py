@@ -15,6 +15,7 @@ from pytest_smtp4d.mail.charset import decode_octets, text_codec
 from pytest_smtp4d.mail.date import read_date
 from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
 from pytest_smtp4d.mail.encoded_word import decode_words
+from pytest_smtp4d.mail.field import field_value
 from pytest_smtp4d.mail.parameter import is_token, read_parameters
 from pytest_smtp4d.mail.structured import octets_of, plain_text, read_identifiers, without_comments
 from pytest_smtp4d.mail.transfer_encoding import IDENTITIES, decode_transfer_encoding, is_damaged
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
 __all__ = [
     "ADDRESS_FIELDS",
     "addresses_of_header",
-    "field_text",
     "html_body_of",
     "joined_texts",
     "leaves_of",
@@ -76,17 +76,12 @@ ADDRESS_FIELDS = {
 }
 
 
-def field_text(name: str, value: str) -> str:
-    """Return the value of a field as people read it: encoded words decoded."""
-    return decode_words(value)
-
-
 def _items(header: Header) -> list[EmailHeader]:
     """Return all fields as items of `headers`."""
     if header.plain:
         return [{"name": name, "value": value} for name, value in header.fields]
     return [
-        {"name": name, "value": value if _is_plain(value) else field_text(name, value)}
+        {"name": name, "value": value if _is_plain(value) else field_value(name, value)}
         for name, value in header.fields
     ]
 
