@@ -168,8 +168,9 @@ _ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
+# A media type and an attribute without the ";" between them
+_FORGOTTEN_SEMICOLON = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern})[ \t]+(?=[A-Za-z-]+=)")
 _LONGEST_KEPT = 200
-_AROUND_SLASH = re.compile(r"[ \t]*/[ \t]*")
 
 
 def read_parameters(text: str) -> tuple[str, Mapping[str, str]]:
@@ -194,6 +195,8 @@ def _kept_parameters(text: str) -> tuple[str, Mapping[str, str]]:
 def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
     """Read a field with all that may stand in one."""
     value, *pieces = _pieces(text)
+    if forgotten := _FORGOTTEN_SEMICOLON.match(value):
+        value, pieces = forgotten[1], [value[forgotten.end() :], *pieces]
     found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
     for piece in pieces:
@@ -211,7 +214,8 @@ def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
             sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, own))
     found.update((name, _joined(parts)) for name, parts in sections.items())
     values = {name: _STRAY.sub(" ", own) for name, own in found.items()}
-    return plain_text(_AROUND_SLASH.sub("/", _without_blanks(value))).lower(), values
+    value = "/".join([piece.strip(" \t") for piece in without_comments(value).split("/")])
+    return plain_text(value).lower(), values
 
 
 def _plain_parameters(text: str) -> tuple[str, dict[str, str]] | None:

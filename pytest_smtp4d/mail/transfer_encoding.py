@@ -1,6 +1,7 @@
 """Transfer encodings of received parts, undone.
 
-RFC 2045 6, and uuencode, which is older. Any octets give some: what is damaged is read as far as it goes, and reported.
+RFC 2045 6, and uuencode, which is older. Any octets give some: what is damaged is read as far as it goes,
+and reported.
 """
 
 from __future__ import annotations
@@ -102,7 +103,7 @@ def _is_uuencode(encoded: bytes) -> bool:
 
 
 def _uuencode(encoded: bytes) -> bytes:
-    """Decode uuencode, older than MIME: the first octet of a line is its length; the rest is padded or cut."""
+    """Decode uuencode: the first octet of a line is its length; the rest is padded or cut to that."""
     decoded = []
     for line in _uu_lines(encoded)[0]:
         length = (line[0] - 32) & 63
