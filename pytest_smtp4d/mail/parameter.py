@@ -168,6 +168,7 @@ _ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
+_OPENING = re.compile(r"[ \t]*\(")
 # A media type and an attribute without the ";" between them
 _FORGOTTEN_SEMICOLON = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern})[ \t]+(?=[A-Za-z-]+=)")
 _LONGEST_KEPT = 200
@@ -200,7 +201,7 @@ def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
     found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
     for piece in pieces:
-        attribute, equals, own = piece.partition("=")
+        attribute, equals, own = _without_comments_before(piece).partition("=")
         named = _ATTRIBUTE.fullmatch(_without_blanks(attribute).lower())
         if not equals or not named:
             continue
@@ -250,6 +251,17 @@ def _pieces(text: str) -> list[str]:
                 piece, position = text[match.start() : end], end
         pieces[-1].append(piece)
     return ["".join(piece) for piece in pieces]
+
+
+def _without_comments_before(piece: str) -> str:
+    """Return a piece of a field without the comments that it begins with, which may hold a "="."""
+    position = 0
+    while opening := _OPENING.match(piece, position):
+        _, end, closed = read_comment(piece, opening.end())
+        if not closed:
+            break
+        position = end
+    return piece[position:]
 
 
 def _without_blanks(text: str) -> str:

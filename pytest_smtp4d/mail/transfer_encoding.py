@@ -107,7 +107,8 @@ def _uuencode(encoded: bytes) -> bytes:
     decoded = []
     for line in _uu_lines(encoded)[0]:
         length = (line[0] - 32) & 63
-        letters = line[1 : 1 + (length + 2) // 3 * 4].ljust((length + 2) // 3 * 4, b" ")
+        needed = (length * 8 + 5) // 6
+        letters = line[1 : 1 + needed].ljust(needed)
         if _UU_LINE.fullmatch(letters):
             decoded.append(binascii.a2b_uu(line[:1] + letters))
     return b"".join(decoded)

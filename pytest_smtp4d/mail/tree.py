@@ -217,7 +217,11 @@ class _Reader:
     def _leave_out_nothing(self, last: Part) -> None:
         """Take out a last part that is nothing: its delimiter should have been the closing one."""
         siblings = self._open[-1][0].children if self._open else []
-        if len(siblings) > 1 and not last.header.fields and not self._octets[last.start : last.end].strip():
+        if (
+            len(siblings) > 1
+            and not last.header.fields
+            and not self._octets[last.start : last.end].strip(b" \t\r\n")
+        ):
             siblings.pop()
 
     def _close_innermost(self, end: int) -> None:
@@ -260,7 +264,7 @@ class _Reader:
 
     def _boundary_before_words(self, line: bytes) -> tuple[bytes, bool]:
         """Return the open boundary that a line begins with, and whether it closes; no boundary for none."""
-        word = line.split(None, 1)[0] if line else b""
+        word = line.partition(b" ")[0].partition(b"\t")[0]
         innermost = self._open[-1][1]
         if word in self._depths:
             boundary, closes = word, False
