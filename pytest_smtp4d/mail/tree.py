@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.mail.encoded_word import escape_words
@@ -32,7 +33,7 @@ _STRAY = re.compile(r"[\r\0]")
 
 
 class Header(NamedTuple):
-    """The header of a message or of a part.
+    """The header of a message or of a part; not to be changed, for short ones are kept.
 
     Args:
         fields: names and values, unfolded, in order; encoded words are not decoded, and an octet that is not
@@ -71,6 +72,11 @@ def _read_header(octets: bytes, *, is_text: bool) -> Header:
         for name, value in _FIELD.findall(lines)
     ]
     return Header(fields, {name.lower(): value for name, value in reversed(fields)}, plain)
+
+
+_LONGEST_KEPT = 200
+# Parts that say the same with the same few words stand in most messages of a mailer.
+_read_short_header = lru_cache(maxsize=256)(_read_header)
 
 
 def _end_of_fields(octets: bytes) -> int:
@@ -158,7 +164,9 @@ class _Reader:
         """Read the fields of `part`; return the delimiter that cut its header short, if one did."""
         octets = self._octets
         stop, content, cut = self._header_end(position)
-        part.header = _read_header(octets[position:stop], is_text=self._is_text)
+        lines = octets[position:stop]
+        read = _read_short_header if len(lines) <= _LONGEST_KEPT else _read_header
+        part.header = read(lines, is_text=self._is_text) if lines else _NO_HEADER
         if not part.header.fields and stop > position:
             content = position
         elif content == stop and stop > position:
@@ -299,5 +307,7 @@ class _Delimiter(NamedTuple):
 
 def _read_type(value: str, default: str) -> tuple[str, Mapping[str, str]]:
     """Return the media type and the parameters of a Content-Type field; `default` where it is malformed."""
+    if not value:
+        return default, {}
     media_type, parameters = read_parameters(value)
     return (media_type, parameters) if is_media_type(media_type) else (default, {})
