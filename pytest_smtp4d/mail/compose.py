@@ -145,9 +145,27 @@ def _items(mail: Mapping[str, Any]) -> list[_Item]:
     return items + [item for item in own if item.name.lower() not in named and not is_content(item.name)]
 
 
+_PROPERTY_OF = {
+    **{field.lower(): key for key, field in _ADDRESS_FIELDS},
+    "bcc": "bcc",
+    "message-id": "messageId",
+    "in-reply-to": "inReplyTo",
+    "references": "references",
+}
+
+
+def _own_items(mail: Mapping[str, Any]) -> list[_Item]:
+    """Return the items that no property replaces and that do not belong to the body."""
+    return [
+        item
+        for item in _items(mail)
+        if mail.get(_PROPERTY_OF.get(item.name.lower(), "")) is None and not is_content(item.name)
+    ]
+
+
 def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: Callable[[], str]) -> bytes:
     """Write the message's own fields, in the order of 4D's samples, then those of `headers` in theirs."""
-    items = _items(mail)
+    items = _own_items(mail)
     named = {item.name.lower() for item in items}
     entries = _entries(mail)
     if items:
@@ -163,7 +181,7 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
     written = {"bcc", "resent-bcc", *(name.lower() for name, _ in fields)}
     for item in items:
         lowered = item.name.lower()
-        if lowered not in written and not is_content(item.name):
+        if lowered not in written:
             fields.append((item.name, header_field(item.name, item.value, style, item.key)))
             if lowered in _ONCE:
                 written.add(lowered)
@@ -178,7 +196,7 @@ def _check_everyone_is_reached(items: list[_Item], entries: Mapping[str, list[Ma
     """
     for item in items:
         key = item.name.lower()
-        if key not in ("to", "cc", "bcc") or key in entries:
+        if key not in ("to", "cc", "bcc"):
             continue
         boxes = [box for each in ("to", "cc", "bcc") for box in mailboxes_of(entries.get(each, []))]
         reached = {box.ascii_addr_spec.lower() for box in boxes}
@@ -322,8 +340,7 @@ def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
     identifiers += [item.cid for item in mail.get("attachments") or () if item is not None]
     if any(isinstance(identifier, str) and not identifier.isascii() for identifier in identifiers):
         return True
-    items = header_items(mail.get("headers"), "headers")
-    if any(header_needs_utf8(name, value) for name, value in items):
+    if any(header_needs_utf8(item.name, item.value) for item in _own_items(mail)):
         return True
     return mail.get("bodyStructure") is not None and structure_needs_utf8(mail["bodyStructure"])
 

@@ -184,6 +184,9 @@ _WORDS = re.compile(r"=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=(?:[ \t]*=\?[^?\s]{1,80}\
 _STRUCTURE = re.compile(rf'{_QUOTED}|(?P<opening>\()|(?P<words>{_WORDS.pattern})|[^"(=]+|.', re.DOTALL)
 # What a phrase may hold without quotes; a dot too, which the grammar forbids and everybody writes.
 _BARE_PHRASE = re.compile(r"[^ ()<>\[\]:;@\\,\"]+(?: [^ ()<>\[\]:;@\\,\"]+)*")
+# Behind and before a word that is part of an address, where it stands for itself.
+_LOCAL_PART = re.compile(r'[^\s<>(),;:"]{0,200}[ \t]*@')
+_DOMAIN = re.compile(r'@[ \t]*[^\s<>(),;:"]{0,200}\Z')
 _HAS_PHRASES = frozenset(("addresses", "phrases", "list id"))
 
 
@@ -208,7 +211,10 @@ def field_value(name: str, value: str) -> str:
             _, position, _ = read_comment(value, position)
             pieces.append(_WORDS.sub(_decoded_in_comment, plain_text(value[match.start() : position])))
         elif match["words"]:
-            pieces.append(_as_phrase(decode_words(piece)))
+            is_address = _LOCAL_PART.match(value, position) or _DOMAIN.search(
+                value[max(0, match.start() - 200) : match.start()]
+            )
+            pieces.append(plain_text(piece) if is_address else _as_phrase(decode_words(piece)))
         elif piece[0] == '"' and "=?" in piece:  # no place for an encoded word, and often used as one
             pieces.append(_as_phrase(decode_words(_ESCAPE.sub(r"\1", piece[1:-1]))))
         else:

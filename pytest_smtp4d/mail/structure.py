@@ -181,9 +181,9 @@ def structure_needs_utf8(structure: Mapping[str, Any]) -> bool:
             continue  # refused when it is written
         if not str(part.get("cid") or "").isascii():
             return True
-        if isinstance(part.get("headers"), (list, tuple)):
+        if part is not structure and isinstance(part.get("headers"), (list, tuple)):
             items = header_items(part["headers"], "bodyStructure.headers")
-            if any(header_needs_utf8(name, value) for name, value in items):
+            if any(header_needs_utf8(name, value) for name, value in items if name.lower() not in _BY_FIELD):
                 return True
         if isinstance(part.get("subParts"), (list, tuple)):
             waiting += part["subParts"]

@@ -55,6 +55,8 @@ def pairs(value: object) -> list[tuple[str, str]]:
         ("a+tag=x@example.com", [("", "a+tag=x@example.com")]),
         ("a@[127.0.0.1]", [("", "a@[127.0.0.1]")]),
         ("a@[IPv6:::1]", [("", "a@[IPv6:::1]")]),
+        ("a@[ipv6:2001:db8::192.0.2.1]", [("", "a@[ipv6:2001:db8::192.0.2.1]")]),
+        ("a@[x-tag:anything/at#all]", [("", "a@[x-tag:anything/at#all]")]),
         ("a@localhost", [("", "a@localhost")]),
         ("a@under_score.example.com", [("", "a@under_score.example.com")]),
         ("<@relay.example.net,@b.example.net:a@example.com>", [("", "a@example.com")]),
@@ -115,6 +117,21 @@ def test_objects_and_lists_are_read(value: Any, expected: list[tuple[str, str]])
         ("a..b@example.com", "quote the local part"),
         (".a@example.com", "quote the local part"),
         ("a.@example.com", "quote the local part"),
+        (
+            "a@[999.1.1.1]",
+            "'[999.1.1.1]' is not an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]",
+        ),
+        ("a@[1.2.3]", "is not an address literal"),
+        ("a@[1.2.3.4.5]", "is not an address literal"),
+        ("a@[0001.2.3.4]", "is not an address literal"),
+        ("a@[1.2.3.-4]", "is not an address literal"),
+        ("a@[IPv6:20010db8::zz]", "is not an address literal"),
+        ("a@[IPv6:fe80::1%eth0]", "is not an address literal"),
+        ("a@[IPv6:]", "is not an address literal"),
+        ("a@[2001:db8::1]", "is not an address literal"),
+        ("a@[::1]", "is not an address literal"),
+        ("a@[localhost]", "is not an address literal"),
+        ("a@[]", "is not an address literal"),
         ("Ann <a@example.com", "a '<' without '>'"),
         ("Ann <>", "an empty address '<>'"),
         ("Ann <a@example.com> Lee", "'Lee' after '>'"),
@@ -265,3 +282,4 @@ def test_a_domain_that_cannot_be() -> None:
     """A domain outside IDNA is a MailError that names it."""
     with pytest.raises(MailError, match=r"the domain 'a☃\.example' cannot be written in ASCII"):
         ascii_domain("a☃.example")
+    assert Mailbox("", "x@a☃.example").ascii_addr_spec == "x@a☃.example"  # SMTPUTF8 can carry it

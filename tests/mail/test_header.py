@@ -142,6 +142,12 @@ def test_many_addresses_fold() -> None:
         ([], ""),
         (["", " "], ""),
         (["no-at-sign"], "References: <no-at-sign>\r\n"),
+        (["a,b@example.com"], "References: <a,b@example.com>\r\n"),
+        (["<a,b@example.com> c@example.com"], "References: <a,b@example.com> <c@example.com>\r\n"),
+        (["<a@example.com>,<b@example.com>"], "References: <a@example.com> <b@example.com>\r\n"),
+        (["a@example.com, b@example.com"], "References: <a@example.com> <b@example.com>\r\n"),
+        (['<"a b"@example.com>'], 'References: <"a b"@example.com>\r\n'),
+        (["x" * 995], "References:\r\n <" + "x" * 995 + ">\r\n"),
     ],
 )
 def test_identifiers(texts: list[str], field: str) -> None:
@@ -149,11 +155,35 @@ def test_identifiers(texts: list[str], field: str) -> None:
     assert identifier_field("References", texts, PLAIN, "references").decode("ascii") == field
 
 
-@pytest.mark.parametrize("text", ["<a@b", "a@b>", "a b<", "x" * 901, "ä@b", "a@b\r\n", "<a b>", "\x01"])
+@pytest.mark.parametrize("text", ["<a@b", "a@b>", "a b<", "x" * 996, "ä@b", "a@b\r\n", "<a b>", "\x01"])
 def test_malformed_identifiers(text: str) -> None:
     """What is no identifier is a MailError that names the property."""
     with pytest.raises(MailError, match="references"):
         identifier_field("References", [text], PLAIN, "references")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("a b", "must be one message identifier, not 2: 'a b'"),
+        ("a, b", "must be one message identifier, not 2"),
+        ("<a> <b>", "must be one message identifier, not 2"),
+        ("<a b>", "must be message identifiers such as"),
+    ],
+)
+def test_one_identifier_is_never_two(text: str, words: str) -> None:
+    """Where one belongs, such as in Content-ID, a blank parts it and is an error; a comma is part of it."""
+    with pytest.raises(MailError, match=words):
+        identifier_field("Content-ID", [text], PLAIN, "cid", at_most=1)
+    assert identifier_field("Content-ID", ["a,b,"], PLAIN, "cid", at_most=1) == b"Content-ID: <a,b,>\r\n"
+
+
+def test_identifiers_outside_ascii() -> None:
+    """Raw with SMTPUTF8 (RFC 6532 3.3), refused with the reason without."""
+    octets = identifier_field("Message-ID", ["x@ää.example"], RAW, "messageId")
+    assert octets.decode() == "Message-ID: <x@ää.example>\r\n"
+    with pytest.raises(MailError, match=r"messageId: 'x@ää\.example' needs a server that offers SMTPUTF8"):
+        identifier_field("Message-ID", ["x@ää.example"], PLAIN, "messageId")
 
 
 def test_keywords() -> None:
@@ -209,7 +239,7 @@ def test_dates_that_are_none(moment: str) -> None:
 
 
 def test_header_items_keep_their_order() -> None:
-    """Items come in order; those without a name or a value count as absent, as 4D's null does."""
+    """E8: items come in order; those without a name or a value count as absent, as 4D's null does."""
     items = [
         {"name": "X-B", "value": "1"},
         None,

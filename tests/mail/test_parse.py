@@ -14,7 +14,7 @@ def parse(*lines: str) -> Any:
 
 
 def test_the_shape() -> None:
-    """A mail object as JMAP shapes it: addresses as lists, identifiers bare, a leaf with a partId."""
+    """E13, F2: a mail as JMAP shapes it: addresses as lists, identifiers bare, a leaf with a partId."""
     mail = parse(
         "From: =?utf-8?q?J=C3=B6rg?= <joerg@example.com>",
         'To: a@example.com, "Doe, John" <j@example.com>',
@@ -137,7 +137,7 @@ def test_line_ends() -> None:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_text_is_taken_as_it_is(newline: str) -> None:
-    """Decoded text keeps its characters, whatever charset its parts once had."""
+    """F1: decoded text keeps its characters, whatever charset its parts once had."""
     text = newline.join(
         [
             "Subject: Grüße 日本",
@@ -174,7 +174,7 @@ def test_surrogates_of_a_reader_are_octets() -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_octets_of_any_kind(kind: Any) -> None:
-    """bytes, bytearray and memoryview are octets."""
+    """F1: bytes, bytearray and memoryview are octets."""
     assert mail_convert_from_mime(kind(b"Subject: x\n\ny"))["subject"] == "x"
 
 
@@ -635,7 +635,7 @@ def test_views_of_a_written_mail() -> None:
     ],
 )
 def test_a_problem_shows_the_encoding(encoding: str, body: str, shown: str | None) -> None:
-    """A text with a problem says how it was encoded (4D: `encoding`), and only such a text does."""
+    """F3: a text with a problem says how it was encoded (4D: `encoding`), and only such a text does."""
     mail = parse(f"Content-Transfer-Encoding: {encoding}", "", body)
     assert mail["bodyStructure"].get("encoding") == shown
     assert mail["bodyValues"]["p0001"]["isEncodingProblem"] is (shown is not None)

@@ -74,7 +74,7 @@ def signed(mail: Any, signer: Signer, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("name", MAILS)
 def test_openssl_verifies(name: str, identity: Identity, tmp_path: Path) -> None:
-    """A stranger verifies the signature up to the root: the chain is sent, the octets are those signed."""
+    """C5: a stranger verifies the signature up to the root: the chain is sent, the octets are as signed."""
     octets = signed(MAILS[name], Signer.load(identity.p12()))
     content = verified(octets, identity, tmp_path)
     assert content in octets
@@ -223,7 +223,7 @@ def test_headers_outside_are_raw_with_smtputf8(elliptic: Identity) -> None:
 @pytest.mark.parametrize("form", ["p12", "pem"])
 @pytest.mark.parametrize("given", ["octets", "path", "text"])
 def test_every_form(form: str, password: str, given: str, elliptic: Identity, tmp_path: Path) -> None:
-    """PKCS#12 and PEM, as octets, Path or text, with and without a password."""
+    """C1, C3: PKCS#12 and PEM, as octets, Path or text, with and without a password."""
     octets = getattr(elliptic, form)(password)
     source: Any = octets
     if given != "octets":
@@ -241,7 +241,7 @@ def test_an_unneeded_password_is_let_pass(elliptic: Identity) -> None:
 def test_from_the_certificate_store(
     elliptic: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name is looked up in the variable's folder; an unknown one names the folder and what it holds."""
+    """C2: a name is looked up in the variable's folder; an unknown one names the folder and what it holds."""
     monkeypatch.setenv("SMTP4D_CERTIFICATE_STORE", str(tmp_path))
     (tmp_path / "Shop.p12").write_bytes(elliptic.p12())
     (tmp_path / "Office.pem").write_bytes(elliptic.pem())
@@ -276,7 +276,7 @@ def test_the_default_store(
 
 
 def test_wrong_passwords(elliptic: Identity) -> None:
-    """A wrong or missing password is an error of its own, and the password is not in it."""
+    """C3: a wrong or missing password is an error of its own, and the password is not in it."""
     for octets in (elliptic.p12("right"), elliptic.pem("right")):
         with pytest.raises(WrongPasswordError, match="certificatePassword does not open") as caught:
             Signer.load(octets, password="wrong-one")
@@ -338,7 +338,7 @@ def test_only_keys_that_cms_takes() -> None:
 
 @pytest.mark.parametrize("arguments", [{}, {"certificate": b"x", "certificate_name": "x"}])
 def test_one_identity(arguments: Any) -> None:
-    """Exactly one of certificate and certificate_name is given."""
+    """C4: exactly one of certificate and certificate_name is given."""
     with pytest.raises(CertificateError, match="give one of the two"):
         Signer.load(**arguments)
 

@@ -99,7 +99,7 @@ EXTENSIONS = [(), ("PIPELINING", "8BITMIME"), ("CHUNKING",), ("PIPELINING", "CHU
 def test_what_is_sent_is_what_arrives(
     smtp_server: SMTPServer, transporter: SMTPTransporter, body: str, extensions: tuple[str, ...]
 ) -> None:
-    """The octets captured are those of `mail_convert_to_mime`; the text comes back as it was."""
+    """T1: the octets captured are those of `mail_convert_to_mime`; the text comes back as it was."""
     smtp_server.configure(extensions=extensions)
     mail = {"from": "a@example.com", "to": "b@example.org", "textBody": body, **FIXED}
     assert transporter.send(mail)
