@@ -29,6 +29,7 @@ _FIELD_OCTETS = re.compile(rb"^[!-9;-~]{1,900}[ \t]*:.*(?:\n[ \t].*)*\n?", re.MU
 _HEADER_START = re.compile(r"(?:>?From .*\n)?(?:[ \t].*\n)*[!-9;-~]{1,900}[ \t]*:")
 # Where a header ends: an empty line, or a line that may be a delimiter.
 _HEADER_END = re.compile(rb"\n(?:\r?\n|--)")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _STRAY = re.compile(r"[\r\0]")
 
 
@@ -84,11 +85,16 @@ def _end_of_fields(octets: bytes) -> int:
     return max((match.end() for match in _FIELD_OCTETS.finditer(octets)), default=0)
 
 
-def read_root_header(octets: bytes, *, is_text: bool = False) -> Header:
+def read_root_header(octets: bytes) -> Header:
     """Return the header of a message, and read no further."""
-    root = Part()
-    _Reader(octets, is_text=is_text).read_header(root, 0)
-    return root.header
+    end = 0 if octets.startswith((b"\r\n", b"\n")) else _empty_line(octets)
+    return _read_header(octets[:end], is_text=False)
+
+
+def _empty_line(octets: bytes) -> int:
+    """Return where the first empty line behind a line begins, or else the end."""
+    match = _EMPTY_LINE.search(octets)
+    return match.start() + 1 if match else len(octets)
 
 
 def read_tree(octets: bytes, *, is_text: bool = False) -> Part:
