@@ -17,7 +17,7 @@ from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 from pytest_smtp4d.mail.structured import octets_of, plain_text, read_comment, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "ascii_fallback",
@@ -169,8 +169,14 @@ _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
 _OPENING = re.compile(r"[ \t]*\(")
-# A media type and an attribute without the ";" between them
-_FORGOTTEN_SEMICOLON = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern})[ \t]+(?=[A-Za-z-]+=)")
+# What begins where a ";" was forgotten: an attribute behind a media type, or behind a value.
+_NEXT = r"[ \t]+(?=[!#$&+\-.^_0-9A-Za-z]{1,60}(?:\*\d{1,4})?\*?=)"
+_TYPE_AND_NEXT = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern}){_NEXT}")
+_PARAMETER_AND_NEXT = re.compile(
+    rf"""([ \t]*(?!(?:file)?name[ \t]*=[ \t]*[^ \t"])[^ \t="]+=(?:"(?:[^"\\]|\\.)*"|[^ \t"]*)){_NEXT}""",
+    re.IGNORECASE,
+)
+_CLOSED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _LONGEST_KEPT = 200
 
 
@@ -196,11 +202,11 @@ def _kept_parameters(text: str) -> tuple[str, Mapping[str, str]]:
 def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
     """Read a field with all that may stand in one."""
     value, *pieces = _pieces(text)
-    if forgotten := _FORGOTTEN_SEMICOLON.match(value):
+    if forgotten := _TYPE_AND_NEXT.match(value):
         value, pieces = forgotten[1], [value[forgotten.end() :], *pieces]
     found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
-    for piece in pieces:
+    for piece in _parted(pieces):
         attribute, equals, own = _without_comments_before(piece).partition("=")
         named = _ATTRIBUTE.fullmatch(_without_blanks(attribute).lower())
         if not equals or not named:
@@ -253,6 +259,19 @@ def _pieces(text: str) -> list[str]:
     return ["".join(piece) for piece in pieces]
 
 
+def _parted(pieces: Iterable[str]) -> Iterator[str]:
+    """Part pieces where the ";" between two parameters was forgotten, as in the example of RFC 1521 7.3.3.
+
+    A file name without quotes is left whole, for it may hold blanks.
+    """
+    for piece in pieces:
+        position = 0
+        while forgotten := _PARAMETER_AND_NEXT.match(piece, position):
+            yield forgotten[1]
+            position = forgotten.end()
+        yield piece[position:]
+
+
 def _without_comments_before(piece: str) -> str:
     """Return a piece of a field without the comments that it begins with, which may hold a "="."""
     position = 0
@@ -270,9 +289,12 @@ def _without_blanks(text: str) -> str:
 
 
 def _unquoted(value: str) -> str:
-    """Return a value without its quotes."""
+    """Return a value without its quotes, and without what stands behind a closed one."""
     if not value.startswith('"'):
         return value
+    closed = None if value.endswith('"') and len(value) > 1 else _CLOSED.match(value)
+    if closed:
+        return _ESCAPE.sub(r"\1", closed[1])
     return _ESCAPE.sub(r"\1", value[1:-1] if value.endswith('"') and len(value) > 1 else value[1:])
 
 
