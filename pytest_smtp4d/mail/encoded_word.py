@@ -64,10 +64,17 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
 
 
 class Writing(NamedTuple):
-    """How octets become ASCII: what writes them, and what says how long that is without doing it."""
+    """How octets become ASCII.
+
+    Args:
+        write: does it.
+        width: tells how long the result is, without doing it.
+        quantum: how many octets are written together; a piece of a multiple of that needs no padding.
+    """
 
     write: Callable[[bytes], str]
     width: Callable[[bytes], int]
+    quantum: int = 1
 
 
 def encoded_pieces(text: str, codec: str, writing: Writing, limit: int, first: int) -> Iterator[str]:
@@ -83,10 +90,24 @@ def encoded_pieces(text: str, codec: str, writing: Writing, limit: int, first: i
     start, room = 0, first
     while start < len(text):
         count = _fitting(text, start, codec, writing, room) or _fitting(text, start, codec, writing, limit)
-        count = count or 1
+        count = _unpadded(text, start, count or 1, codec, writing.quantum)
         yield writing.write(text[start : start + count].encode(codec))
         start += count
         room = limit
+
+
+def _unpadded(text: str, start: int, count: int, codec: str, quantum: int) -> int:
+    """Return a count, a little lower if need be, of characters that are written without padding.
+
+    Some readers join neighbouring B words before they decode them, and stop at the first "=".
+    """
+    if quantum == 1 or start + count == len(text):
+        return count
+    for fewer in range(count, max(0, count - 4), -1):
+        whole = len(text[start : start + fewer].encode(codec)) % quantum == 0
+        if whole and not _JOINS.match(text, start + fewer - 1):
+            return fewer
+    return count
 
 
 def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
@@ -142,7 +163,7 @@ def _b_width(octets: bytes) -> int:
 
 
 _Q_WRITING = Writing(_q_text, _q_width)
-_B_WRITING = Writing(_b_text, _b_width)
+_B_WRITING = Writing(_b_text, _b_width, 3)
 
 
 def escape_words(text: str) -> str:
