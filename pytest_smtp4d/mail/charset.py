@@ -231,7 +231,6 @@ _SUPERSETS = {
     "shift_jis": "cp932",
     "euc_jp": "euc_jis_2004",
     "euc_kr": "cp949",
-    "big5": "big5hkscs",
 }
 # Where mailers label so what Windows has: octets of C1 control characters, which no mailer means.
 _WINDOWS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}

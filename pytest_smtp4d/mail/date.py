@@ -73,7 +73,11 @@ def read_date(value: str) -> str | None:
         moment = datetime(*when, tzinfo=timezone.utc) - offset
     except (ValueError, OverflowError):
         return None
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment.year >= 1900 and int(second or 0) <= 60 else None
+    return (
+        f"{moment.replace(tzinfo=None).isoformat()}Z"
+        if moment.year >= 1900 and int(second or 0) <= 60
+        else None
+    )
 
 
 def _year(text: str) -> int:

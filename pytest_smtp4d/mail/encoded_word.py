@@ -7,6 +7,7 @@ alone, in whole characters; neighbours that are read are joined first, for maile
 from __future__ import annotations
 
 import binascii
+import contextlib
 import re
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -34,7 +35,9 @@ _Q = tuple(
     chr(octet) if octet in _Q_LITERAL else "_" if octet == 32 else f"={octet:02X}" for octet in range(256)
 )
 _Q_SHORT = bytes([*_Q_LITERAL, 32])  # octets that are written as one
-_WORD = re.compile(r"=\?([^?*\s]{1,40})(?:\*[^?\s]{0,40})?\?([QqBb])\?([^?]*)\?=")
+# A "?" must not stand in the text, but does; the text never runs into the next word.
+_WORD_TEXT = r"[^?=]*(?:(?:\?(?!=)|=(?!\?[^=]))[^?=]*)*"
+_WORD = re.compile(rf"=\?([^?*\s]{{1,40}})(?:\*[^?\s]{{0,40}})?\?([QqBb])\?({_WORD_TEXT})\?=")
 _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _UNPRINTABLE = re.compile(r"[\r\n\0]+")
 
@@ -172,16 +175,15 @@ def escape_words(text: str) -> str:
 
 
 def _escaped_word(match: re.Match[str]) -> str:
-    """Return an encoded word in ASCII, or as it is where its charset cannot hold what stands in it."""
-    word, codec = match[0], text_codec(match[1])
-    if word.isascii() or codec is None or match[2] in "Bb":
-        return word
-    try:
-        return "".join(
-            character if character.isascii() else _q_text(character.encode(codec)) for character in word
-        )
-    except (UnicodeError, LookupError):
-        return word
+    """Return a Q word in ASCII: in its own charset, or in UTF-8 where that cannot hold what stands in it."""
+    if match[0].isascii() or match[2] in "Bb":
+        return match[0]
+    for charset in (match[1], "utf-8"):
+        with contextlib.suppress(UnicodeError, LookupError):
+            codec = text_codec(charset) or "utf-8"
+            text = [piece if piece.isascii() else _q_text(piece.encode(codec)) for piece in match[3]]
+            return f"=?{charset}?Q?{''.join(text)}?="
+    return match[0]
 
 
 def decode_words(text: str) -> str:

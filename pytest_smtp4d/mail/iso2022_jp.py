@@ -13,6 +13,8 @@ __all__ = ["decode_iso2022_jp"]
 _ESCAPE = re.compile(rb"\x1b(\([BHIJ]|\$[@B]|\$\([@BD])")
 _PAIR = re.compile(rb"[\x21-\x7e]{2}")
 _KANA = re.compile(rb"[\x21-\x5f]")
+# Signs of JIS X 0208 that Microsoft maps to others than Python's codecs for Japanese do.
+_SIGNS = str.maketrans("～∥－￠￡￢", "〜‖−¢£¬")
 _ROMAN = {0x5C: "\N{YEN SIGN}", 0x7E: "\N{OVERLINE}"}  # where JIS X 0201 differs from US-ASCII
 
 
@@ -29,7 +31,8 @@ def decode_iso2022_jp(octets: bytes) -> tuple[str, bool]:
         elif escape == b"$(D":
             pieces.append(_decoded(_PAIR.sub(_euc_of_jis_x_0212, segment), "euc_jp"))
         else:
-            pieces.append(_decoded(_PAIR.sub(_shift_jis_of_jis_x_0208, segment), "cp932"))
+            text, fine = _decoded(_PAIR.sub(_shift_jis_of_jis_x_0208, segment), "cp932")
+            pieces.append((text.translate(_SIGNS), fine))
     return "".join(text for text, _ in pieces), all(fine for _, fine in pieces)
 
 

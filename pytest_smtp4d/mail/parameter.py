@@ -17,7 +17,7 @@ from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
 from pytest_smtp4d.mail.structured import octets_of, plain_text, read_comment, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "ascii_fallback",
@@ -168,8 +168,16 @@ _ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
+_OPENING = re.compile(r"[ \t]*\(")
+# What begins where a ";" was forgotten: an attribute behind a media type, or behind a value.
+_NEXT = r"[ \t]+(?=[!#$&+\-.^_0-9A-Za-z]{1,60}(?:\*\d{1,4})?\*?=)"
+_TYPE_AND_NEXT = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern}){_NEXT}")
+_PARAMETER_AND_NEXT = re.compile(
+    rf"""([ \t]*(?!(?:file)?name[ \t]*=[ \t]*[^ \t"])[^ \t="]+=(?:"(?:[^"\\]|\\.)*"|[^ \t"]*)){_NEXT}""",
+    re.IGNORECASE,
+)
+_CLOSED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
 _LONGEST_KEPT = 200
-_AROUND_SLASH = re.compile(r"[ \t]*/[ \t]*")
 
 
 def read_parameters(text: str) -> tuple[str, Mapping[str, str]]:
@@ -194,10 +202,12 @@ def _kept_parameters(text: str) -> tuple[str, Mapping[str, str]]:
 def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
     """Read a field with all that may stand in one."""
     value, *pieces = _pieces(text)
+    if forgotten := _TYPE_AND_NEXT.match(value):
+        value, pieces = forgotten[1], [value[forgotten.end() :], *pieces]
     found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
-    for piece in pieces:
-        attribute, equals, own = piece.partition("=")
+    for piece in _parted(pieces):
+        attribute, equals, own = _without_comments_before(piece).partition("=")
         named = _ATTRIBUTE.fullmatch(_without_blanks(attribute).lower())
         if not equals or not named:
             continue
@@ -211,7 +221,8 @@ def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
             sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, own))
     found.update((name, _joined(parts)) for name, parts in sections.items())
     values = {name: _STRAY.sub(" ", own) for name, own in found.items()}
-    return plain_text(_AROUND_SLASH.sub("/", _without_blanks(value))).lower(), values
+    value = "/".join([piece.strip(" \t") for piece in without_comments(value).split("/")])
+    return plain_text(value).lower(), values
 
 
 def _plain_parameters(text: str) -> tuple[str, dict[str, str]] | None:
@@ -248,15 +259,42 @@ def _pieces(text: str) -> list[str]:
     return ["".join(piece) for piece in pieces]
 
 
+def _parted(pieces: Iterable[str]) -> Iterator[str]:
+    """Part pieces where the ";" between two parameters was forgotten, as in the example of RFC 1521 7.3.3.
+
+    A file name without quotes is left whole, for it may hold blanks.
+    """
+    for piece in pieces:
+        position = 0
+        while forgotten := _PARAMETER_AND_NEXT.match(piece, position):
+            yield forgotten[1]
+            position = forgotten.end()
+        yield piece[position:]
+
+
+def _without_comments_before(piece: str) -> str:
+    """Return a piece of a field without the comments that it begins with, which may hold a "="."""
+    position = 0
+    while opening := _OPENING.match(piece, position):
+        _, end, closed = read_comment(piece, opening.end())
+        if not closed:
+            break
+        position = end
+    return piece[position:]
+
+
 def _without_blanks(text: str) -> str:
     """Return a piece of a field without comments and without blanks around it."""
     return without_comments(text).strip(" \t")
 
 
 def _unquoted(value: str) -> str:
-    """Return a value without its quotes."""
+    """Return a value without its quotes, and without what stands behind a closed one."""
     if not value.startswith('"'):
         return value
+    closed = None if value.endswith('"') and len(value) > 1 else _CLOSED.match(value)
+    if closed:
+        return _ESCAPE.sub(r"\1", closed[1])
     return _ESCAPE.sub(r"\1", value[1:-1] if value.endswith('"') and len(value) > 1 else value[1:])
 
 

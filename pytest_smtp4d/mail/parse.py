@@ -94,7 +94,10 @@ def _is_plain(text: str) -> bool:
 def addresses_of_header(header: Header, name: str) -> list[EmailAddress]:
     """Return the addresses in all fields called `name` (lower case)."""
     return [
-        {"name": (decode_words(box.name) if box.name else None) or None, "email": box.addr_spec}
+        {
+            "name": (box.name if _is_plain(box.name) else decode_words(box.name)) or None,
+            "email": box.addr_spec,
+        }
         for value in header.values_of(name)
         for box in read_addresses(value, local=name in ("from", "sender"))
     ]

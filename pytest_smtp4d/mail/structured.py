@@ -7,6 +7,7 @@ not UTF-8 stands as a lone surrogate ("surrogateescape"); `plain_text` makes a c
 
 from __future__ import annotations
 
+import itertools
 import re
 from typing import TYPE_CHECKING
 
@@ -74,8 +75,6 @@ def without_comments(text: str) -> str:
 _IDENTIFIER = re.compile(r"<([^<>]{1,900})>")
 _ONE_IDENTIFIER = re.compile(r"<[!-'*-;=?-~]{1,900}>")
 _BARE_IDENTIFIER = re.compile(r"[^<>\s,]{1,900}")
-_AROUND_DELIMITER = re.compile(r"\s*([@.])\s*")
-_BLANK = re.compile(r"\s")
 
 
 def read_identifiers(values: Iterable[str]) -> list[str]:
@@ -92,7 +91,9 @@ def read_identifiers(values: Iterable[str]) -> list[str]:
 
 
 def _compact(identifier: str) -> str:
-    """Return an identifier without the blanks that may stand in it; "" where it is none."""
-    if _BLANK.search(identifier):
-        identifier = _AROUND_DELIMITER.sub(r"\1", identifier).strip()
-    return identifier if identifier.isprintable() and not _BLANK.search(identifier) else ""
+    """Return an identifier without the blanks around its "@" and "."; "" where it is none."""
+    words = identifier.split()
+    if any(before[-1] not in "@." and after[0] not in "@." for before, after in itertools.pairwise(words)):
+        return ""
+    identifier = "".join(words)
+    return identifier if identifier.isprintable() else ""

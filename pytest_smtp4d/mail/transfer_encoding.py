@@ -1,6 +1,7 @@
 """Transfer encodings of received parts, undone.
 
-RFC 2045 6. Any octets give some: what is damaged is read as far as it goes, and reported.
+RFC 2045 6, and uuencode, which is older. Any octets give some: what is damaged is read as far as it goes,
+and reported.
 """
 
 from __future__ import annotations
@@ -81,6 +82,38 @@ def _quoted_printable(encoded: bytes) -> bytes:
     return binascii.a2b_qp(encoded)
 
 
+# --- uuencode -------------------------------------------------------------------------------------
+
+_UU_LINE = re.compile(rb"[ -`]*")
+
+
+def _uu_lines(encoded: bytes) -> tuple[list[bytes], bool]:
+    """Return the lines between "begin" and "end", and whether both stand there."""
+    lines = [line.rstrip(b"\r") for line in encoded.split(b"\n")]
+    begins = [index for index, line in enumerate(lines) if line.startswith(b"begin ")][:1]
+    start = begins[0] + 1 if begins else 0
+    end = lines.index(b"end", start) if b"end" in lines[start:] else len(lines)
+    return [line for line in lines[start:end] if line], bool(begins) and end < len(lines)
+
+
+def _is_uuencode(encoded: bytes) -> bool:
+    """Tell whether octets are whole lines of uuencode between "begin" and "end"."""
+    lines, framed = _uu_lines(encoded)
+    return framed and all(_UU_LINE.fullmatch(line) for line in lines)
+
+
+def _uuencode(encoded: bytes) -> bytes:
+    """Decode uuencode: the first octet of a line is its length; the rest is padded or cut to that."""
+    decoded = []
+    for line in _uu_lines(encoded)[0]:
+        length = (line[0] - 32) & 63
+        needed = (length * 8 + 5) // 6
+        letters = line[1 : 1 + needed].ljust(needed)
+        if _UU_LINE.fullmatch(letters):
+            decoded.append(binascii.a2b_uu(line[:1] + letters))
+    return b"".join(decoded)
+
+
 # --- the table ------------------------------------------------------------------------------------
 
 
@@ -94,13 +127,16 @@ def _never(encoded: bytes) -> bool:
     return False
 
 
+_UUENCODES = ("x-uuencode", "uuencode", "x-uue", "uue")
 IDENTITIES = frozenset(("", "7bit", "8bit", "binary", "7-bit", "8-bit"))
 _CHECKS: Mapping[str, Callable[[bytes], bool]] = {
     **dict.fromkeys(IDENTITIES, _always),
     "base64": _is_base64,
     "quoted-printable": _is_quoted_printable,
+    **dict.fromkeys(_UUENCODES, _is_uuencode),
 }
 _DECODERS: Mapping[str, Callable[[bytes], bytes]] = {
     "base64": _base64,
     "quoted-printable": _quoted_printable,
+    **dict.fromkeys(_UUENCODES, _uuencode),
 }

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.mail.encoded_word import escape_words
@@ -28,11 +29,12 @@ _FIELD_OCTETS = re.compile(rb"^[!-9;-~]{1,900}[ \t]*:.*(?:\n[ \t].*)*\n?", re.MU
 _HEADER_START = re.compile(r"(?:>?From .*\n)?(?:[ \t].*\n)*[!-9;-~]{1,900}[ \t]*:")
 # Where a header ends: an empty line, or a line that may be a delimiter.
 _HEADER_END = re.compile(rb"\n(?:\r?\n|--)")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
 _STRAY = re.compile(r"[\r\0]")
 
 
 class Header(NamedTuple):
-    """The header of a message or of a part.
+    """The header of a message or of a part; not to be changed, for short ones are kept.
 
     Args:
         fields: names and values, unfolded, in order; encoded words are not decoded, and an octet that is not
@@ -73,16 +75,26 @@ def _read_header(octets: bytes, *, is_text: bool) -> Header:
     return Header(fields, {name.lower(): value for name, value in reversed(fields)}, plain)
 
 
+_LONGEST_KEPT = 200
+# Parts that say the same with the same few words stand in most messages of a mailer.
+_read_short_header = lru_cache(maxsize=256)(_read_header)
+
+
 def _end_of_fields(octets: bytes) -> int:
     """Return where the last field ends in a header without an empty line: what follows is the text."""
     return max((match.end() for match in _FIELD_OCTETS.finditer(octets)), default=0)
 
 
-def read_root_header(octets: bytes, *, is_text: bool = False) -> Header:
+def read_root_header(octets: bytes) -> Header:
     """Return the header of a message, and read no further."""
-    root = Part()
-    _Reader(octets, is_text=is_text).read_header(root, 0)
-    return root.header
+    end = 0 if octets.startswith((b"\r\n", b"\n")) else _empty_line(octets)
+    return _read_header(octets[:end], is_text=False)
+
+
+def _empty_line(octets: bytes) -> int:
+    """Return where the first empty line behind a line begins, or else the end."""
+    match = _EMPTY_LINE.search(octets)
+    return match.start() + 1 if match else len(octets)
 
 
 def read_tree(octets: bytes, *, is_text: bool = False) -> Part:
@@ -158,7 +170,9 @@ class _Reader:
         """Read the fields of `part`; return the delimiter that cut its header short, if one did."""
         octets = self._octets
         stop, content, cut = self._header_end(position)
-        part.header = _read_header(octets[position:stop], is_text=self._is_text)
+        lines = octets[position:stop]
+        read = _read_short_header if len(lines) <= _LONGEST_KEPT else _read_header
+        part.header = read(lines, is_text=self._is_text) if lines else _NO_HEADER
         if not part.header.fields and stop > position:
             content = position
         elif content == stop and stop > position:
@@ -217,7 +231,11 @@ class _Reader:
     def _leave_out_nothing(self, last: Part) -> None:
         """Take out a last part that is nothing: its delimiter should have been the closing one."""
         siblings = self._open[-1][0].children if self._open else []
-        if len(siblings) > 1 and not last.header.fields and not self._octets[last.start : last.end].strip():
+        if (
+            len(siblings) > 1
+            and not last.header.fields
+            and not self._octets[last.start : last.end].strip(b" \t\r\n")
+        ):
             siblings.pop()
 
     def _close_innermost(self, end: int) -> None:
@@ -260,7 +278,7 @@ class _Reader:
 
     def _boundary_before_words(self, line: bytes) -> tuple[bytes, bool]:
         """Return the open boundary that a line begins with, and whether it closes; no boundary for none."""
-        word = line.split(None, 1)[0] if line else b""
+        word = line.partition(b" ")[0].partition(b"\t")[0]
         innermost = self._open[-1][1]
         if word in self._depths:
             boundary, closes = word, False
@@ -274,7 +292,7 @@ class _Reader:
             self._dashed_lines = frozenset(
                 found.rstrip(b" \t\r") for found in _DASHED_LINE.findall(self._octets)
             )
-        exact = boundary in self._dashed_lines or boundary + b"--" in self._dashed_lines
+        exact = boundary in self._dashed_lines and (not closes or boundary + b"--" in self._dashed_lines)
         return (b"", False) if exact else (boundary, closes)
 
     def _line_end_before(self, position: int) -> int:
@@ -295,5 +313,7 @@ class _Delimiter(NamedTuple):
 
 def _read_type(value: str, default: str) -> tuple[str, Mapping[str, str]]:
     """Return the media type and the parameters of a Content-Type field; `default` where it is malformed."""
+    if not value:
+        return default, {}
     media_type, parameters = read_parameters(value)
     return (media_type, parameters) if is_media_type(media_type) else (default, {})

@@ -174,13 +174,61 @@ def test_malformed_is_refused(value: object, words: str | None) -> None:
         ('"never closed, a@example.com', ["a@example.com"]),
         ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", ["j@example.com"]),
         ("=?utf-8?q?Doe,_John_(Jr.)?= <j@example.com>, k@example.com", ["j@example.com", "k@example.com"]),
-        ("a b c <j@example.com> trailing, k@example.com", ["k@example.com"]),
+        ("a b c <j@example.com> trailing, k@example.com", ["j@example.com", "k@example.com"]),
         ("\x00\x01\\\\<<<>>>:::", []),
     ],
 )
 def test_a_received_field_is_read_as_far_as_it_goes(text: str, expected: list[str]) -> None:
     """Read leniently, what is no address is left out and what once was assigned is quoted."""
     assert [box.addr_spec for box in read_addresses(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("Ann <ann@example.com> (by way of list) list", [("Ann", "ann@example.com")]),
+        ("<ann@example.com> (Ann)", [("Ann", "ann@example.com")]),
+        ("<ann@example.com> Ann", [("Ann", "ann@example.com")]),
+        (
+            "Ann <ann@example.com> Bob <bob@example.com>",
+            [("Ann", "ann@example.com"), ("Bob", "bob@example.com")],
+        ),
+        (
+            "Ann <ann@example.com, Bob <bob@example.com>",
+            [("Ann", "ann@example.com"), ("Bob", "bob@example.com")],
+        ),
+        ("Ann <ann@example.com", [("Ann", "ann@example.com")]),
+        ("Ann <<ann@example.com>>", [("Ann", "ann@example.com")]),
+        ("<@relay.example,@b.example:ann@example.com>", [("", "ann@example.com")]),
+        ("Ann Lee ann@example.com", [("Ann Lee", "ann@example.com")]),
+        ("ann@example.com bob@example.com", [("", "ann@example.com")]),
+        ("ann@example.com>", [("", "ann@example.com")]),
+        ("ann@example.com., bob@example.com.", [("", "ann@example.com"), ("", "bob@example.com")]),
+        ("ann (so (they) say) @ (hm) example . com", [("so (they) say hm", "ann@example.com")]),
+        ("J\udcfcrg <j\udcfcrg@example.com>", [("J\udcfcrg", "jürg@example.com")]),
+    ],
+)
+def test_what_stands_beside_a_fault_is_kept(text: str, boxes: list[tuple[str, str]]) -> None:
+    """A missing comma, bracket or quote costs no address, and words around one are its name."""
+    assert read_addresses(text) == [Mailbox(*box) for box in boxes]
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("root (Cron Daemon)", [("Cron Daemon", "root")]),
+        ("Cron Daemon <root>", [("Cron Daemon", "root")]),
+        ("MAILER-DAEMON (Mail Delivery System)", [("Mail Delivery System", "MAILER-DAEMON")]),
+        ("nobody", []),
+        ("<root>", []),
+        ("two words (comment)", []),
+        ("root (Cron Daemon), a@example.com", [("Cron Daemon", "root"), ("", "a@example.com")]),
+    ],
+)
+def test_a_local_sender_is_kept_with_its_name(text: str, boxes: list[tuple[str, str]]) -> None:
+    """A local part alone is an address where asked for and where a name shows that it is one."""
+    assert read_addresses(text, local=True) == [Mailbox(*box) for box in boxes]
+    assert [box for box in read_addresses(text) if "@" not in box.addr_spec] == []
 
 
 def test_groups_keep_their_names() -> None:

@@ -171,6 +171,47 @@ HOSTILE = {
         " " * 1_000_000 + "x",
     ),
     "a-megabyte-of-identifiers": (b"References: " + b"<a@b>" * 200_000 + b"\r\n\r\nbody", "body"),
+    "half-a-megabyte-of-junk-in-the-header": (
+        b"Subject: x\r\n" + b"no field\r\n" * 50_000 + b"\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-blank-lines-before-the-header": (
+        b"  \r\n" * 120_000 + b"Subject: x\r\n\r\nbody",
+        "body",
+    ),
+    "ten-thousand-boundaries-with-words": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x words\r\n\r\n.\r\n" * 10_000,
+        None,
+    ),
+    "a-megabyte-of-words-behind-boundaries": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n" + b"--x words\r\n" * 100_000,
+        None,
+    ),
+    "a-date-folded-a-hundred-thousand-times": (
+        b"Date: Mon," + b"\r\n (x)" * 100_000 + b" 21 Aug 1995 13:30 +0000\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-comments-in-a-type": (
+        b"Content-Type: " + b"(x)" * 200_000 + b"text/plain;" + b"(=;)" * 100_000 + b"a=b\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-blanks-in-a-type": (
+        b"Content-Type: text" + b" " * 500_000 + b"x/plain; a" + b" " * 500_000 + b"b=c\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-blanks-in-identifiers": (
+        b"References: " + (b"<a" + b" " * 890 + b"@b>") * 1000 + b"\r\n\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-open-brackets": (b"From: " + b"a <," * 100_000 + b"\r\n\r\nbody", "body"),
+    "a-megabyte-of-words-with-question-marks": (
+        b"Subject: " + b"=?utf-8?q??" * 100_000 + b"\r\n\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-escapes": (
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + b"\x1b$B-!\x1b(B" * 60_000,
+        "①" * 60_000,
+    ),
     "a-megabyte-of-keywords": (b"Keywords: " + b'"a,b",' * 150_000 + b"\r\n\r\nbody", "body"),
 }
 

@@ -103,6 +103,14 @@ def test_words_round_trip(text: str, room: int) -> None:
         ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
         ("what?= =?x", "what?= =?x"),
         ("=??q?a?=", "=??q?a?="),
+        ("=?utf-8?q?what??=", "what?"),
+        ("=?utf-8?q?what?_now?= =?utf-8?q?then?=", "what? nowthen"),
+        ("=?utf-8?q?a=?= b", "a= b"),
+        ("=?utf-8?q?open =?utf-8?q?b?=", "=?utf-8?q?open b"),
+        ("=?iso-8859-1?q?Fr\udcf6sche=2C?=", "Frösche,"),
+        ("=?utf-8?q?\xe4=C3=A4?=", "ää"),
+        ("\udcf6 =?utf-8?q?a?= \udcf6", "ö a ö"),
+        ("=?x-sjis?b?k/o=?=", "日"),
     ],
 )
 def test_decoding_words(text: str, decoded: str) -> None:
