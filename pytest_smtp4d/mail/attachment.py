@@ -82,6 +82,7 @@ class MailAttachment(FourDSpelling):
         platform_path: the same in the system's own syntax, or None.
         size: octets as the `size` parameter of a parsed part says, else None; not the computed length.
         part_id: the leaf of `bodyStructure` that it was parsed from, or None (ours).
+        parameters: those of the parsed part's Content-Type but its name, so that it can be sent on (ours).
         content: the octets, or a function that gives them.
         is_encoding_problem: whether a parsed part was damaged, or its transfer encoding unknown (ours).
     """
@@ -95,6 +96,7 @@ class MailAttachment(FourDSpelling):
     size: int | None = None
     part_id: str | None = None
     content: bytes | Callable[[], bytes] = field(default=b"", repr=False)
+    parameters: tuple[tuple[str, str], ...] = ()
     is_encoding_problem: bool = False
 
     def get_content(self) -> bytes:

@@ -292,6 +292,7 @@ def _attachment(described: EmailBodyPart, part: Part, octets: bytes) -> MailAtta
         part_id=described["partId"],
         content=_Content(encoded, encoding),
         is_encoding_problem=damaged,
+        parameters=tuple(item for item in part.parameters.items() if item[0] not in ("name", "boundary")),
     )
 
 

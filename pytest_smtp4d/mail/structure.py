@@ -103,13 +103,12 @@ def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
 
 def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
     """Write an attachment that stands in no structure."""
-    media_type = attachment.type
-    parameters: Mapping[str, str] = {}
+    media_type, described = attachment.type, list(attachment.parameters)
     if ";" in media_type:
         media_type, parameters = parse_media_type(media_type) or (media_type, {})
+        described += [parameter for parameter in parameters.items() if parameter[0] != "name"]
     media_type, encoded = _encode_octets(media_type, attachment.get_content(), style)
     name = attachment.name
-    described = [parameter for parameter in parameters.items() if parameter[0] != "name"]
     if name:
         described.append(("name", name if style.header.utf8 else ascii_fallback(name)))
     placing = [("filename", name)] if name else []

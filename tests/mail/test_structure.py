@@ -480,6 +480,20 @@ def test_parameters_of_an_attachments_type() -> None:
     assert inner["Content-Transfer-Encoding"] == "7bit"
 
 
+def test_a_parsed_attachment_keeps_its_parameters_in_another_mail() -> None:
+    """Its charset and its method are there where it is sent on without the structure it came from."""
+    attachments = [
+        mail_new_attachment(b"\xe4", "a.csv", type="text/csv; charset=iso-8859-1"),
+        mail_new_attachment(b"x", "i.ics", type="text/calendar; method=REQUEST"),
+    ]
+    parsed = mail_convert_from_mime(octets_of({"attachments": attachments}))
+    assert [item.type for item in parsed["attachments"]] == ["text/csv", "text/calendar"]
+    assert parsed["attachments"] == attachments
+    csv, invitation = read({"attachments": parsed["attachments"]}).iter_parts()
+    assert csv["Content-Type"] == 'text/csv; charset="iso-8859-1"; name="a.csv"'
+    assert invitation["Content-Type"] == 'text/calendar; method="REQUEST"; name="i.ics"'
+
+
 @pytest.mark.parametrize(
     "mail",
     [
