@@ -168,7 +168,7 @@ def _parameters(name: str, value: str, style: HeaderStyle, key: str) -> bytes | 
 
 _QUOTED = r'"(?:[^"\\]|\\.)*"'
 _PHRASE = re.compile(rf'(?:{_QUOTED}|[^,"]|")+')
-_LIST_ID = re.compile(r"(.*[^ \t])[ \t]*(<[!-;=?-~]+>)")
+_LIST_ID = re.compile(rf'((?:{_QUOTED}|[^<>"])*)(<[!-;=?-~]+>)')
 _ESCAPE = re.compile(r"\\(.)")
 
 
@@ -180,8 +180,11 @@ def _unquoted(phrase: str) -> str:
 
 # --- reading --------------------------------------------------------------------------------------
 
-_WORDS = re.compile(r"=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=(?:[ \t]*=\?[^?\s]{1,80}\?[BbQq]\?[^?]*\?=)*")
-_STRUCTURE = re.compile(rf'{_QUOTED}|(?P<opening>\()|(?P<words>{_WORDS.pattern})|[^"(=]+|.', re.DOTALL)
+# Some write blanks inside of a word, where no other structure may be.
+_ENCODED_WORD = r'=\?[^?\s]{1,80}\?[BbQq]\?(?:[^?\s]*|[^?"(),:;<>@\\\[\]]*)\?='
+_WORDS = re.compile(rf"{_ENCODED_WORD}(?:[ \t]*{_ENCODED_WORD})*")
+_PIECES = rf'(?P<opening>\()|(?P<words>{_WORDS.pattern})|[^"(=]+|.'
+_STRUCTURE, _UNCLOSED = re.compile(f"{_QUOTED}|{_PIECES}", re.DOTALL), re.compile(_PIECES, re.DOTALL)
 # What a phrase may hold without quotes; a dot too, which the grammar forbids and everybody writes.
 _BARE_PHRASE = re.compile(r"[^ ()<>\[\]:;@\\,\"]+(?: [^ ()<>\[\]:;@\\,\"]+)*")
 # Behind and before a word that is part of an address, where it stands for itself.
@@ -199,14 +202,13 @@ def field_value(name: str, value: str) -> str:
     if "=?" not in value or KINDS.get(name.lower()) not in _HAS_PHRASES:
         return decode_words(value)
     pieces: list[str] = []
-    position = 0
+    position, structure = 0, _STRUCTURE
     while position < len(value):
-        match = _STRUCTURE.match(value, position)
+        match = structure.match(value, position)
         assert match is not None, "every character begins a piece"
         piece, position = match[0], match.end()
-        if piece == '"':  # no closing quote follows: it and the rest are text
-            pieces.append(decode_words(value[match.start() :]))
-            break
+        if piece == '"':  # no closing quote follows: do not look for one again
+            structure = _UNCLOSED
         if match["opening"]:
             _, position, _ = read_comment(value, position)
             pieces.append(_WORDS.sub(_decoded_in_comment, plain_text(value[match.start() : position])))
