@@ -239,14 +239,11 @@ def _is_body(part: Part, parent_type: str, index: int) -> bool:
     return index == 0 or (parent_type != "multipart/related" and not _name_of(part, parameters))
 
 
-_LAST_LINE_END = re.compile(rb"\r?\n\Z")
-
-
 def _encoded(part: Part, octets: bytes, encoding: str) -> bytes:
     """Return the octets of a leaf as they stand; the last line end of a message is the transport's."""
     encoded = octets[part.start : part.end]
     if part.end == len(octets) and encoding != "base64":
-        encoded = _LAST_LINE_END.sub(b"", encoded)
+        return encoded.removesuffix(b"\n").removesuffix(b"\r") if encoded.endswith(b"\n") else encoded
     return encoded
 
 

@@ -6,6 +6,7 @@ looked at a fixed number of times whatever the octets are, and no depth is too d
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -87,8 +88,14 @@ def _end_of_fields(octets: bytes) -> int:
 
 def read_root_header(octets: bytes) -> Header:
     """Return the header of a message, and read no further."""
-    end = 0 if octets.startswith((b"\r\n", b"\n")) else _empty_line(octets)
-    return _read_header(octets[:end], is_text=False)
+    start = _start(octets)
+    end = start if octets.startswith((b"\r\n", b"\n"), start) else _empty_line(octets)
+    return _read_header(octets[start:end], is_text=False)
+
+
+def _start(octets: bytes) -> int:
+    """Return where a message begins: behind the byte order mark that an editor put before it."""
+    return len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0
 
 
 def _empty_line(octets: bytes) -> int:
@@ -158,7 +165,7 @@ class _Reader:
         """Return the root of the tree."""
         root = Part()
         current: Part | None = root
-        position = 0
+        position = _start(self._octets)
         while current is not None:
             delimiter = self.read_header(current, position)
             current, position = self._read_content(current, delimiter)

@@ -50,6 +50,7 @@ PIECES = st.sampled_from(
         b"--b words",
         b"--b--",
         b"text",
+        b"\xef\xbb\xbf",
     ]
 )
 

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.mail.compose import mail_convert_to_mime
+from pytest_smtp4d.mail.incoming import IncomingMail
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
 
 
@@ -329,9 +330,21 @@ JUNK = [
     ["   "],
     ["\t", "  "],
     ["  folded onto nothing"],
+    ["\ufeff "],
     ["From ann Sun Sep 13 16:11:53 2020"],
     [">From ann Sun Sep 13 16:11:53 2020", " "],
 ]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_is_no_part_of_the_mail(newline: str) -> None:
+    """What an editor puts before a message hides neither its first field nor an empty header."""
+    text = newline.join(["Subject: s", "", "body"])
+    for mime in (f"\ufeff{text}", f"\ufeff{text}".encode()):
+        mail: Any = mail_convert_from_mime(mime)
+        assert (mail["subject"], text_body_of(mail)) == ("s", "body")
+    assert text_body_of(mail_convert_from_mime(f"\ufeff{newline}body")) == "body"
+    assert IncomingMail(f"\ufeff{text}".encode()).subject == "s"
 
 
 @pytest.mark.parametrize("junk", JUNK)
