@@ -118,7 +118,8 @@ def _properties(header: Header) -> dict[str, Any]:
     if "message-id" in first and (identifiers := read_identifiers([first["message-id"]])):
         mail["messageId"] = identifiers[0]
     if identifiers := read_identifiers(header.values_of("in-reply-to")):
-        mail["inReplyTo"] = " ".join(identifiers)
+        ambiguous = any(identifier.strip(",") != identifier for identifier in identifiers)
+        mail["inReplyTo"] = " ".join([f"<{each}>" for each in identifiers] if ambiguous else identifiers)
     if references := read_identifiers(header.values_of("references")):
         mail["references"] = references
     if "comments" in first and len(header.values_of("comments")) == 1:

@@ -253,7 +253,10 @@ def test_headers_may_set_date_and_message_id() -> None:
 
 
 def test_an_empty_property_hides_the_header_item() -> None:
-    """A property that was emptied wins over the parsed field too."""
+    """A property that was emptied wins over the parsed field too; a message identifier is made anew."""
+    old = {"messageId": "", "headers": [{"name": "Message-ID", "value": "<old@example.com>"}]}
+    assert "Message-ID: <ID1@localhost>" in fields(old)
+    assert "old@" not in composed(old)
     mail = {"to": [], "headers": [{"name": "To", "value": "old@example.com"}]}
     assert "old@example.com" not in composed(mail)
 

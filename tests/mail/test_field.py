@@ -301,6 +301,7 @@ def composed(mail: Any, **options: Any) -> bytes:
         ("From: x@ümlaut_x.example\n\n".encode(), None),
         (b"References: <a,b@example.com> <c@example.com>\n\n", None),
         (b"In-Reply-To: <a,b@example.com> <c@example.com>\n\n", None),
+        (b"In-Reply-To: <a@example.com,> <b@example.com>\n\n", None),
         (b"From: root (Cron Daemon)\n\n", b"From: Cron Daemon <root>"),
         (b"List-Unsubscribe: <https://example.com/" + b"y" * 900 + b">\n\n", None),
         (b"List-Archive: <https://example.com/>\n\n", None),
