@@ -42,7 +42,9 @@ _Q_ESCAPE = re.compile(rb"=([0-9A-Fa-f]{2})")
 _UNPRINTABLE = re.compile(r"[\r\n\0]+")
 
 
-def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD) -> list[str]:
+def encoded_words(
+    text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD, longest: int = _LONGEST_WORD
+) -> list[str]:
     """Write `text` as encoded words of at most 75 octets, none of which splits a character (RFC 2047 2).
 
     Args:
@@ -50,6 +52,7 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
         mode: the header's mode.
         key: the property, for the message.
         room: octets that the first word has on its line; one that does not fit begins on the next.
+        longest: octets that each word may have, 75 at most.
 
     Raises:
         MailError: ISO-8859-1 cannot hold a character; names it.
@@ -58,7 +61,7 @@ def encoded_words(text: str, mode: MailMode, key: str, room: int = _LONGEST_WORD
     encode_strictly(text, codec, key)
     letter, writing = ("B", _B_WRITING) if mode is MailMode.UTF8_BASE64 else ("Q", _Q_WRITING)
     opening = f"=?{label}?{letter}?"
-    limit = _LONGEST_WORD - len(opening) - 2
+    limit = longest - len(opening) - 2
     first = min(room - len(opening) - 2, limit)
     return [f"{opening}{piece}?=" for piece in encoded_pieces(text, codec, writing, limit, first)]
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import read_entries
-from pytest_smtp4d.mail.charset import MailMode, check_header_text
+from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.mail.encoded_word import decode_words, encoded_words
 from pytest_smtp4d.mail.header import (
+    WIDTH,
     HeaderStyle,
     address_field,
     folded,
@@ -34,7 +35,7 @@ from pytest_smtp4d.mail.parameter import parameter_field, read_parameters
 from pytest_smtp4d.mail.structured import plain_text, read_comment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Mapping
 
 __all__ = ["KINDS", "field_value", "header_field", "header_needs_utf8"]
 
@@ -240,7 +241,7 @@ def _decoded_in_comment(match: re.Match[str]) -> str:
 # --- URIs -----------------------------------------------------------------------------------------
 
 # A URI in angle brackets, a comment, a word.
-_URI_PIECE = re.compile(r"(?P<uri><[^<>]*>)|(?P<comment>\((?:[^()\\]|\\.)*\))|(?P<word>[^ \t<(]+|[<(])")
+_PIECE = re.compile(r"<[^<>]*>|(?P<comment>\((?:[^()\\]|\\.)*\))|[^ \t<(]+|[<(]")
 _BLANK = re.compile(r"[ \t]")  # inside angle brackets blanks count for nothing (RFC 2369 2)
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:.")
 _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?)([^/?#@:]+)(.*)", re.DOTALL)
@@ -249,32 +250,44 @@ _AUTHORITY = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*://(?:[^/?#@]*@)?)([^/?#@:]+)(
 def _uris(name: str, value: str, style: HeaderStyle, key: str) -> bytes | None:
     """Write URIs in angle brackets and comments (RFC 2369 2); a URI is never an encoded word."""
     raw = _raw(name, value, style, key)
-    if raw is not None:
-        return raw
-    tokens = list(_uri_tokens(value, style, key))
+    return _pieces(name, value, style, key, _uri_in) if raw is None else raw
+
+
+def _tokens(name: str, value: str, style: HeaderStyle, key: str) -> bytes | None:
+    """Write tokens and comments, of which the latter may be encoded."""
+    raw = _raw(name, value, style, key)
+    return _pieces(name, value, style, key, lambda _: None) if raw is None and not style.utf8 else raw
+
+
+def _pieces(
+    name: str, value: str, style: HeaderStyle, key: str, as_ascii: Callable[[str], str | None]
+) -> bytes:
+    """Write the pieces of a value: in ASCII, or as `as_ascii` says, or in encoded words."""
+    tokens: list[tuple[str, str]] = []
+    end, encoded = 0, False
+    for match in _PIECE.finditer(value):
+        piece, gap = match[0], " " if match.start() == 0 or value[end : match.start()] else ""
+        end = match.end()
+        written = piece if _PLAIN.fullmatch(piece) else as_ascii(piece)
+        if written is not None:
+            tokens.append((gap, written))
+        elif match["comment"]:  # an encoded word may stand in one (RFC 2047 5 (2)): the parentheses take two
+            words = encoded_words(piece[1:-1], style.words_mode, key, longest=WIDTH - 3)
+            words[0] = f"({words[0]}"
+            words[-1] = f"{words[-1]})"
+            tokens += [(" ", word) for word in words]
+        else:  # a blank between two encoded words is not read, so it is encoded too
+            words = encoded_words(" " + piece if encoded and gap else piece, style.words_mode, key)
+            tokens += [(" ", word) for word in words]
+        encoded = written is None and not match["comment"]
     return style.octets(folded(name, tokens, key), key)
 
 
-def _uri_tokens(value: str, style: HeaderStyle, key: str) -> Iterator[tuple[str, str]]:
-    """Yield the pieces of a list of URIs, each with the blank before it."""
-    end = 0
-    for match in _URI_PIECE.finditer(value):
-        gap = " " if match.start() == 0 or value[end : match.start()] else ""
-        end = match.end()
-        piece = match[0]
-        if match["uri"]:
-            yield gap, f"<{_ascii_uri(_BLANK.sub('', piece[1:-1]))}>"
-        elif _PLAIN.fullmatch(piece):
-            yield gap, piece
-        elif _SCHEME.match(piece):
-            yield gap, _ascii_uri(piece)
-        else:
-            text = piece[1:-1] if match["comment"] else piece
-            words = encoded_words(text, MailMode.UTF8 if style.utf8 else style.mode, key)
-            if match["comment"]:  # an encoded word may stand in one (RFC 2047 5 (2))
-                words[0] = f"({words[0]}"
-                words[-1] = f"{words[-1]})"
-            yield from ((" ", word) for word in words)
+def _uri_in(piece: str) -> str | None:
+    """Return a piece with a URI in ASCII; None where there is none."""
+    if piece[0] == "<" and piece[-1] == ">":
+        return f"<{_ascii_uri(_BLANK.sub('', piece[1:-1]))}>"
+    return _ascii_uri(piece) if _SCHEME.match(piece) else None
 
 
 def _location(name: str, value: str, style: HeaderStyle, key: str) -> bytes | None:
@@ -301,7 +314,7 @@ _WRITERS: Mapping[str, Callable[[str, str, HeaderStyle, str], bytes | None]] = {
     "identifiers": _identifiers,
     "uris": _uris,
     "parameters": _parameters,
-    "tokens": _raw,
+    "tokens": _tokens,
     "location": _location,
     "phrases": _phrases,
     "list id": _list_id,

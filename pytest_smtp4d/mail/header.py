@@ -56,6 +56,11 @@ class HeaderStyle:
     mode: MailMode = MailMode.UTF8
     utf8: bool = False
 
+    @property
+    def words_mode(self) -> MailMode:
+        """The mode of encoded words, which UTF-8 headers need for what cannot stand raw."""
+        return MailMode.UTF8 if self.utf8 else self.mode
+
     def octets(self, text: str, key: str) -> bytes:
         """Return the octets of text that has been made ready for a header."""
         return encode_strictly(text, "utf-8" if self.utf8 else "ascii", key)
@@ -158,9 +163,12 @@ def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> list[tup
     before = list(zip(gaps[:first], words[:first], strict=True))
     run = words[first] + "".join([gaps[index] + words[index] for index in range(first + 1, last + 1)])
     column = len(name) + 1 + sum([len(gap) + len(word) for gap, word in before])
-    mode = MailMode.UTF8 if style.utf8 else style.mode
-    encoded = [(" ", word) for word in encoded_words(run, mode, key, room=max(0, WIDTH - 1 - column))]
-    return [*before, *encoded, *zip(gaps[last + 1 :], words[last + 1 :], strict=True)]
+    encoded = encoded_words(run, style.words_mode, key, room=max(0, WIDTH - 1 - column))
+    return [
+        *before,
+        *[(" ", word) for word in encoded],
+        *zip(gaps[last + 1 :], words[last + 1 :], strict=True),
+    ]
 
 
 def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
@@ -185,9 +193,7 @@ def phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[
         if (style.utf8 or text.isascii()) and "  " not in text and max(map(len, text.split(" "))) <= 200:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{quoted}"'.split(" ")  # folding inside a quoted string leaves its blanks as they are
-    return encoded_words(
-        text, MailMode.UTF8 if style.utf8 else style.mode, key, room=max(0, WIDTH - 1 - column)
-    )
+    return encoded_words(text, style.words_mode, key, room=max(0, WIDTH - 1 - column))
 
 
 def _mailbox_tokens(box: Mailbox, style: HeaderStyle, key: str, column: int) -> list[str]:

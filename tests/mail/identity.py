@@ -128,7 +128,7 @@ def entity_and_signature(octets: bytes) -> tuple[bytes, bytes]:
 
 def verified_by_gpgsm(octets: bytes, identity: Identity, at: datetime = NOW) -> str:
     """Return what `gpgsm --verify` says of a signed message, the root being trusted."""
-    gpgsm, gpgconf = _program("gpgsm"), _program("gpgconf")
+    gpgsm, gpgconf, _ = _program("gpgsm"), _program("gpgconf"), _program("gpg-agent")
     # A short path: the agent's socket is in it, and its name may have some hundred octets only.
     with tempfile.TemporaryDirectory(prefix="gpgsm-") as home:
         folder = Path(home)

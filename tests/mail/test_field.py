@@ -148,6 +148,8 @@ def test_a_comment_of_many_words_is_one_comment() -> None:
     field = written("List-Post", f"NO ({'ü' * 60})")
     words = field.removeprefix("NO (").removesuffix(")").split(" ")
     assert len(words) > 1
+    lines = header_field("List-Post", f"NO ({'ü' * 60})", PLAIN, "headers").split(b"\r\n")
+    assert max(map(len, lines)) <= 76
     assert all(word.startswith("=?UTF-8?Q?") and word.endswith("?=") for word in words)
 
 
@@ -204,7 +206,13 @@ def test_the_longest_line_that_fits() -> None:
         ("DKIM-Signature", "v=1; b=" + "x" * 900, None),
         ("DKIM-Signature", "v=1; b==?x?q?y?=", None),
         ("Return-Path", "<>", None),
-        ("Received", "from a (für b)", "from a =?UTF-8?Q?=28f=C3=BCr?= b)"),
+        ("Received", "from a (für b)", "from a (=?UTF-8?Q?f=C3=BCr_b?=)"),
+        (
+            "Resent-Date",
+            "1 Jul 2026 10:00:00 +0200 (Mitteleuropäische Sommerzeit)",
+            "1 Jul 2026 10:00:00 +0200 (=?UTF-8?Q?Mitteleurop=C3=A4ische_Sommerzeit?=)",
+        ),
+        ("Received", "from ä ö by b", "from =?UTF-8?Q?=C3=A4?= =?UTF-8?Q?_=C3=B6?= by b"),
         ("X-Own", '"Lee, Zoë" <z@example.com>', '"Lee, =?UTF-8?Q?Zo=C3=AB=22?= <z@example.com>'),
     ],
 )
