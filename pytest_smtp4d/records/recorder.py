@@ -65,6 +65,8 @@ FAULT: Final = "fault"
 """A fault acted; extra: it, in words."""
 TLS_BEGAN: Final = "tls"
 """A handshake is complete; extra: a `Handshake`."""
+STRIPPED: Final = "stripped"
+"""Somebody took STARTTLS out of what is on offer, as a sweep plays it."""
 BROKEN: Final = "broken"
 """A fault broke the protocol: from here on no violation is fatal."""
 LEFT: Final = "left"
@@ -263,6 +265,10 @@ class Recorder:
     def handshake(self, *, implicit: bool, must_be_refused: str = "") -> None:
         """Record that TLS began."""
         self._add(TLS_BEGAN, b"", Handshake(implicit, must_be_refused))
+
+    def stripped(self) -> None:
+        """Record that TLS was taken out of what is on offer."""
+        self._add(STRIPPED, b"", None)
 
     def broken(self) -> None:
         """Record that a fault broke the protocol."""
