@@ -263,23 +263,36 @@ def _pieces(
 ) -> bytes:
     """Write the pieces of a value: in ASCII, or as `as_ascii` says, or in encoded words."""
     tokens: list[tuple[str, str]] = []
-    end, encoded = 0, False
+    end, after_word = 0, False
     for match in _PIECE.finditer(value):
-        piece, gap = match[0], " " if match.start() == 0 or value[end : match.start()] else ""
+        piece, gap = match[0], value[end : match.start()]
         end = match.end()
         written = piece if _PLAIN.fullmatch(piece) else as_ascii(piece)
-        if written is not None:
-            tokens.append((gap, written))
-        elif match["comment"]:  # an encoded word may stand in one (RFC 2047 5 (2)): the parentheses take two
-            words = encoded_words(piece[1:-1], style.words_mode, key, longest=WIDTH - 3)
-            words[0] = f"({words[0]}"
-            words[-1] = f"{words[-1]})"
-            tokens += [(" ", word) for word in words]
-        else:  # a blank between two encoded words is not read, so it is encoded too
-            words = encoded_words(" " + piece if encoded and gap else piece, style.words_mode, key)
-            tokens += [(" ", word) for word in words]
-        encoded = written is None and not match["comment"]
+        if written is not None and tokens and not (gap or after_word):
+            tokens[-1] = (tokens[-1][0], tokens[-1][1] + written)  # nothing may be folded between the two
+        elif written is not None:
+            tokens.append((gap or " ", written))
+        elif match["comment"]:
+            tokens += _spaced(gap, _encoded_comment(piece, style, key))
+        elif after_word:  # blanks between two encoded words are not read, so they are encoded too
+            tokens += _spaced(" ", encoded_words(gap + piece, style.words_mode, key))
+        else:
+            tokens += _spaced(gap, encoded_words(piece, style.words_mode, key))
+        after_word = written is None and not match["comment"]
     return style.octets(folded(name, tokens, key), key)
+
+
+def _spaced(gap: str, words: list[str]) -> list[tuple[str, str]]:
+    """Return words with the blanks before each: `gap`, if any, before the first, one before the others."""
+    return [(" " if index else gap or " ", word) for index, word in enumerate(words)]
+
+
+def _encoded_comment(comment: str, style: HeaderStyle, key: str) -> list[str]:
+    """Return a comment as encoded words in parentheses (RFC 2047 5 (2)), which take an octet each."""
+    words = encoded_words(comment[1:-1], style.words_mode, key, longest=WIDTH - 3)
+    words[0] = f"({words[0]}"
+    words[-1] = f"{words[-1]})"
+    return words
 
 
 def _uri_in(piece: str) -> str | None:
