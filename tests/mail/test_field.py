@@ -318,6 +318,7 @@ def composed(mail: Any, **options: Any) -> bytes:
         (b"List-Unsubscribe: <https://example.com/" + b"y" * 900 + b">\n\n", None),
         (b"List-Archive: <https://example.com/>\n\n", None),
         (b"To: nobody\n\n", None),
+        (b"Cc: =?utf-8?q?A?= <ann@example.org=?utf-8?q?=C3=A4=2C?=>\n\n", None),
         (b"To: undisclosed-recipients:;\n\n", None),
     ],
 )
