@@ -13,15 +13,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smtp4d.errors import MailError, nearest
-from pytest_smtp4d.mail.address import (
-    Group,
-    Mailbox,
-    distinct,
-    mailboxes_of,
-    parse_addresses,
-    parse_entries,
-    read_addresses,
-)
+from pytest_smtp4d.mail.address import parse_addresses, parse_entries, read_addresses
 from pytest_smtp4d.mail.charset import MailMode, mode_of
 from pytest_smtp4d.mail.email import Email, check_email
 from pytest_smtp4d.mail.field import header_field, header_needs_utf8
@@ -34,6 +26,7 @@ from pytest_smtp4d.mail.header import (
     phrase_field,
     text_field,
 )
+from pytest_smtp4d.mail.mailbox import Group, Mailbox, distinct, mailboxes_of
 from pytest_smtp4d.mail.multipart import write_body
 from pytest_smtp4d.mail.structure import BodyStyle, body_of, is_content, structure_needs_utf8
 

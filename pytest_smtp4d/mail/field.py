@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import ascii_domain, mailboxes_of, read_entries
+from pytest_smtp4d.mail.address import read_entries
 from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.mail.encoded_word import decode_words, encoded_words
 from pytest_smtp4d.mail.header import (
@@ -30,6 +30,7 @@ from pytest_smtp4d.mail.header import (
     phrase_tokens,
     text_field,
 )
+from pytest_smtp4d.mail.mailbox import ascii_domain, mailboxes_of
 from pytest_smtp4d.mail.parameter import parameter_field, read_parameters
 from pytest_smtp4d.mail.structured import plain_text, read_comment
 

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from pytest_smtp4d.errors import MailError, nearest
-from pytest_smtp4d.mail.address import Group, Mailbox
 from pytest_smtp4d.mail.charset import MAX_LINE, MailMode, check_header_text, encode_strictly, shown
 from pytest_smtp4d.mail.encoded_word import encoded_words
+from pytest_smtp4d.mail.mailbox import Group, Mailbox
 
 __all__ = [
     "HeaderStyle",

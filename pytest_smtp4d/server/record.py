@@ -205,7 +205,7 @@ def _addr_specs(addresses: object) -> list[str]:
 
 def _compared(addr_spec: str) -> str:
     """Return a mailbox so that two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
-    from pytest_smtp4d.mail.address import ascii_domain
+    from pytest_smtp4d.mail.mailbox import ascii_domain
 
     local_part, at, domain = addr_spec.rpartition("@")
     with contextlib.suppress(MailError):

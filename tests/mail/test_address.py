@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import (
-    Group,
-    Mailbox,
-    ascii_domain,
     parse_addresses,
     parse_entries,
     read_addresses,
 )
+from pytest_smtp4d.mail.mailbox import Group, Mailbox, ascii_domain
 
 
 def pairs(value: object) -> list[tuple[str, str]]:
