@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import read_entries
+from pytest_smtp4d.mail.address import read_addresses, read_entries
 from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.mail.encoded_word import decode_words, encoded_words
 from pytest_smtp4d.mail.header import (
@@ -190,8 +190,9 @@ _STRUCTURE, _UNCLOSED = re.compile(f"{_QUOTED}|{_PIECES}", re.DOTALL), re.compil
 # What a phrase may hold without quotes; a dot too, which the grammar forbids and everybody writes.
 _BARE_PHRASE = re.compile(r"[^ ()<>\[\]:;@\\,\"]+(?: [^ ()<>\[\]:;@\\,\"]+)*")
 # Behind and before a word that is part of an address, where it stands for itself.
-_LOCAL_PART = re.compile(r'[^\s<>(),;:"]{0,200}[ \t]*@')
+_LOCAL_PART = re.compile(r'[^\s<(),;:"]{0,200}[ \t]*@')
 _DOMAIN = re.compile(r'@[ \t]*[^\s<>(),;:"]{0,200}\Z')
+_NO_PROPERTY = frozenset(_ADDRESSES.split()) - {"from", "sender", "reply-to", "to", "cc"}
 _HAS_PHRASES = frozenset(("addresses", "phrases", "list id"))
 
 
@@ -223,7 +224,14 @@ def field_value(name: str, value: str) -> str:
             pieces.append(_as_phrase(decode_words(_ESCAPE.sub(r"\1", piece[1:-1]))))
         else:
             pieces.append(plain_text(piece))
-    return "".join(pieces)
+    text = "".join(pieces)
+    unread = name.lower() in _NO_PROPERTY and _addr_specs(text) != _addr_specs(value)
+    return plain_text(value) if unread else text  # too odd to be taken apart: it stays as it stands
+
+
+def _addr_specs(value: str) -> list[str]:
+    """Return the addresses that a field names."""
+    return [box.addr_spec for box in read_addresses(value)]
 
 
 def _as_phrase(text: str) -> str:

@@ -281,6 +281,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=12).map("".join))
+@example("=?UTF-8?Q?a=2C_b?=>a@b.example")
 def test_reading_keeps_the_addresses(value: str) -> None:
     """The text of a field names the same mailboxes as the field."""
     read = [box.addr_spec for box in read_addresses(field_value("Resent-To", value))]
