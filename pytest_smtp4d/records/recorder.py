@@ -40,6 +40,9 @@ SHORTENED: Final = 2 * KEPT * WIDTH
 LIMIT: Final = 8 * KEPT * WIDTH
 """Length of the list from which on the middle is forgotten; far more than is kept, so that it is rare."""
 
+OPEN_VERBS: Final = VERBS - {"AUTH"}
+"""Verbs whose lines hold no secret."""
+
 # The kinds of entry, and what `extra` holds.
 COMMAND: Final = "command"
 """A command line; extra: whether it was sent before the reply to the one before, or a `MaskedLine`."""
@@ -176,7 +179,7 @@ class Recorder:
             argument: the rest of the line, without the blanks around it.
             pipelined: whether it was sent before the reply to the command before.
         """
-        if verb in VERBS and verb != "AUTH":
+        if verb in OPEN_VERBS:
             self.raw.entries.extend((COMMAND, line, self.stage, self.tls, self.at, pipelined))
             return
         shown = self.masked(line, verb in VERBS)
