@@ -277,6 +277,7 @@ def _end_at_the_users_line(error: BaseException) -> None:
     errors = sys.modules.get("pytest_smtp4d.errors")
     if errors is None or not isinstance(error, errors.SMTP4DError):
         return
+    error.__suppress_context__ = error.__cause__ is None  # what it came from was raised by frames of ours
     entry, last = error.__traceback__, None
     while entry is not None:
         if not entry.tb_frame.f_globals.get("__name__", "").startswith("pytest_smtp4d."):
