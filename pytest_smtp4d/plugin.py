@@ -62,6 +62,15 @@ INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
 }
 """Every setting is an ini of this type too, `smtp4d_` before its name; accounts are lines `user: secret`."""
 
+REPORT_SETTINGS: dict[str, tuple[str, Literal["linelist", "string"]]] = {
+    "report": ("the path of --smtp4d-report, from this file's folder", "string"),
+    "report_tests": ("whose mails the page shows: all (default) or failed", "string"),
+    "report_limit": ("octets of the page (default: 25000000)", "string"),
+    "report_attachments": ("attachments above 1 MiB: small (default) leaves them out, all keeps them", "string"),
+    "report_redact": ("regular expressions, one a line: what they match is not written", "linelist"),
+}
+"""What the page can be told, each an ini `smtp4d_` and its name."""
+
 _WATCH = "pytest_smtp4d.server.watch"
 _TRANSCRIPT = "SMTP transcript"
 
@@ -114,6 +123,15 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default="failed",
         help="show the SMTP transcript of failed tests (default), of all tests, or never",
     )
+    group.addoption(
+        "--smtp4d-report",
+        metavar="PATH.html",
+        default=None,
+        help="write one page of all mail of the run, by test (ini: smtp4d_report)",
+    )
+    group.addoption("--smtp4d-export", metavar="DIR", help="write all mail of the run into a Maildir")
+    for name, (meaning, report_kind) in REPORT_SETTINGS.items():
+        parser.addini(f"smtp4d_{name}", meaning, type=report_kind, default=None)
     for name, kind in INI_SETTINGS.items():
         meaning = f"default of the setting `{name}` of every server"
         parser.addini(f"smtp4d_{name}", meaning, type=kind, default=None)
@@ -138,6 +156,23 @@ def pytest_configure(config: pytest.Config) -> None:
             ServerSettings.from_mapping(settings)
         except SettingsError as error:
             raise pytest.UsageError(f"ini: smtp4d_{error}") from None
+    _register_reports(config)
+
+
+def _register_reports(config: pytest.Config) -> None:
+    """Register the hooks of the reports where one is asked for, by us or by a reporter that we give something."""
+    options = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
+    if config.getoption("collectonly", default=False) or not (
+        config.getini("smtp4d_report") or any(config.getoption(option, default=None) for option in options)
+    ):
+        return
+    from pytest_smtp4d.report.hooks import Reports
+
+    def watch_of(item: pytest.Item) -> Watch | None:
+        course = item.stash.get(_course, None)
+        return course.servers if course else None
+
+    config.pluginmanager.register(Reports(config, watch_of), "smtp4d_reports")
 
 
 def _ini_settings(config: pytest.Config) -> dict[str, Any]:

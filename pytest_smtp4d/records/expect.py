@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
 
-__all__ = ["CRITERIA", "Comparison", "Expectation", "explain_excess", "explain_lack"]
+__all__ = ["CRITERIA", "Comparison", "Expectation", "explain_excess", "explain_lack", "nearest_miss"]
 
 CRITERIA = (
     "mail_from",
@@ -221,13 +221,21 @@ def _route(envelope: ReceivedMessage | Transaction) -> str:
     return f"{route} and {more} more" if more > 0 else route
 
 
-def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> list[str]:
+def nearest_miss(
+    expectation: Expectation, messages: Sequence[ReceivedMessage]
+) -> tuple[int, list[Comparison]] | None:
+    """Return the message that came nearest, by its number from 1, and how it compares; None for none."""
     recent = list(enumerate(messages, 1))[-_COMPARED_MESSAGES:]
     compared = [(number, list(expectation.compare(message))) for number, message in recent]
     misses = [(number, rows) for number, rows in compared if not all(row.agrees for row in rows)]
-    if not misses:
+    return max(misses, key=lambda miss: sum(map(_likeness, miss[1])), default=None)
+
+
+def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> list[str]:
+    miss = nearest_miss(expectation, messages)
+    if miss is None:
         return []
-    number, comparisons = max(misses, key=lambda miss: sum(map(_likeness, miss[1])))
+    number, comparisons = miss
     return [f"nearest, message {number}:", *(line for row in comparisons for line in _row(row))]
 
 

@@ -43,6 +43,16 @@ class Watch:
         """The servers that started, were configured or were spoken to, in that order."""
         return tuple(self._sessions)
 
+    @property
+    def sessions(self) -> tuple[tuple[SMTPServer, Session], ...]:
+        """The sessions, each with the server that had it."""
+        return tuple((server, session) for server in self.servers for session in tuple(self._sessions[server]))
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that were declared."""
+        return tuple(fault for faults in tuple(self._faults.values()) for fault in faults)
+
     def used(self, server: SMTPServer) -> None:
         """Record that the test works with a server: it started, or was reset or configured."""
         self._sessions.setdefault(server, self._mapping())
