@@ -290,7 +290,7 @@ class Author:
 
     def _entries(self, record: SessionRecord, index: int) -> Iterator[EntryDocument]:
         if not record.transactions:
-            yield self.redaction.document(_entry("session", index, _ending(record.session)))
+            yield self.redaction.document(_without_mail(record.session, index))
         for transaction in record.transactions:
             yield self._transaction(transaction, record.session, index)
 
@@ -366,7 +366,7 @@ def _entry(
 def _outcome(transaction: Transaction, session: Session) -> str:
     """Return in words why a transaction brought no message."""
     reply = transaction.reply
-    if transaction.refused and (reply is None or reply.is_positive):
+    if transaction.refused and (reply is None or reply.is_positive or not transaction.rcpt_to):
         mailbox, reply = next(iter(transaction.refused.items()))
         return f"RCPT {mailbox} refused: {reply}"
     if reply is not None and not reply.is_positive:
@@ -376,18 +376,18 @@ def _outcome(transaction: Transaction, session: Session) -> str:
     return "transaction without a message"
 
 
-def _ending(session: Session) -> str:
-    """Return in words how a session without a transaction went: a refused command, else its end."""
+def _without_mail(session: Session, index: int) -> EntryDocument:
+    """Return the entry of a session without a transaction: a command that was refused, else how it ended."""
     refused = [
         command
         for command in session.commands
-        if command.reply is not None and not command.reply.is_positive and command.reply.code >= 400
+        if command.reply is not None and command.reply.code >= 400 and command.verb != "QUIT"
     ]
-    ending = session.ended or "still open"
-    if not refused:
-        return f"session without mail: {ending}"
-    last = refused[-1]
-    return f"session without mail: {last.verb} refused: {last.reply}"
+    entry = _entry("session", index, f"session without mail: {session.ended or 'still open'}")
+    if refused:
+        entry["reply"] = str(refused[-1].reply)
+        entry["title"] = f"session without mail: {refused[-1].verb} refused: {refused[-1].reply}"
+    return entry
 
 
 def _session(server: str, session: Session) -> SessionDocument:

@@ -9,6 +9,7 @@ looks at it.
 from __future__ import annotations
 
 import hashlib
+import re
 from typing import TYPE_CHECKING, Any, TypedDict
 
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
@@ -21,9 +22,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from pytest_smtp4d.mail.attachment import MailAttachment
-    from pytest_smtp4d.mail.tree import Part
 
-__all__ = ["LARGEST_ATTACHMENT", "AttachmentDocument", "MailDocument", "ProblemDocument", "mail_document"]
+__all__ = ["LARGEST_ATTACHMENT", "AttachmentDocument", "MailDocument", "ProblemDocument", "SliceDocument", "mail_document"]
+
+_LAST_LINE_END = re.compile(r"\r?\n\Z")
 
 LARGEST_ATTACHMENT = 1 << 20
 """Octets of an attachment that a page holds; of larger ones it says what they are, unless it holds all."""
@@ -45,6 +47,14 @@ class AttachmentDocument(TypedDict):
     omitted: bool
 
 
+class SliceDocument(TypedDict):
+    """Where a part stands in the source, and its transfer encoding."""
+
+    start: int
+    end: int
+    encoding: str
+
+
 class ProblemDocument(TypedDict):
     """Something that an RFC forbids: a violation of the client, or a flaw of the mail."""
 
@@ -55,7 +65,11 @@ class ProblemDocument(TypedDict):
 
 
 class MailDocument(TypedDict):
-    """What a mail holds. `source`: each character is one octet; None where it was dropped for its size."""
+    """What a mail holds.
+
+    `source`: each character is one octet; None where it was dropped for its size. `textAt`, `htmlAt`: where
+    the bodies stand in it, for `pack`. `visible`: what a reader sees of the HTML, where there is no text.
+    """
 
     subject: str
     addresses: dict[str, list[str]]
@@ -63,6 +77,8 @@ class MailDocument(TypedDict):
     source: str | None
     text: str | None
     html: str | None
+    textAt: list[SliceDocument] | None
+    htmlAt: list[SliceDocument] | None
     visible: str | None
     attachments: list[AttachmentDocument]
     links: list[LinkDocument]
@@ -89,6 +105,8 @@ def mail_document(
         "source": content.decode("latin-1"),
         "text": None,
         "html": None,
+        "textAt": None,
+        "htmlAt": None,
         "visible": None,
         "attachments": [],
         "links": [],
@@ -119,7 +137,7 @@ def _read(document: MailDocument, content: bytes, largest: int | None) -> None:
     document["visible"] = visible if text is None else None
     document["links"] = links_of(html, text)
     document["codes"] = codes(visible if visible is not None else text or "", r"\b\d{4,8}\b")
-    _attach(document, email.get("attachments") or (), content, largest)
+    _place(document, email, content, largest)
 
 
 def _addresses(email: Mapping[str, Any], key: str) -> list[str]:
@@ -132,42 +150,42 @@ def _addresses(email: Mapping[str, Any], key: str) -> list[str]:
     ]
 
 
-def _attach(
-    document: MailDocument, attachments: Iterable[MailAttachment], content: bytes, largest: int | None
-) -> None:
-    """Describe the attachments; cut those that are too large out of the source."""
-    parts = list(leaves(read_tree(content)))
+def _place(document: MailDocument, email: Mapping[str, Any], content: bytes, largest: int | None) -> None:
+    """Describe the attachments, cut those that are too large out of the source, and say where the bodies stand.
+
+    The leaves of a mail are numbered from p0001 in their order, in `bodyValues` and in attachments.
+    """
+    attachments = {attachment.part_id: attachment for attachment in email.get("attachments") or ()}
+    slices: dict[str, list[SliceDocument]] = {"text/plain": [], "text/html": []}
     source: list[str] = []
     position = length = 0
-    for attachment in attachments:
-        octets = attachment.get_content()
-        part = _part_of(attachment, parts)
-        described = _described(attachment, octets, part)
-        document["attachments"].append(described)
-        if part is None or part.start < position:
-            continue
+    for number, part in enumerate(leaves(read_tree(content)), 1):
         source.append(content[position : part.start].decode("latin-1"))
-        length += len(source[-1])
         inside = content[part.start : part.end].decode("latin-1")
-        if largest is not None and len(octets) > largest:
-            inside, described["omitted"] = f"[{len(inside)} octets left out]\r\n", True
-        described["start"], described["end"] = length, length + len(inside)
+        start = length + len(source[-1])
+        encoding = part.value_of("content-transfer-encoding").partition(";")[0].strip().lower()
+        attachment = attachments.pop(f"p{number:04}", None)
+        if attachment is not None:
+            described = _described(attachment)
+            if largest is not None and described["octets"] > largest:
+                inside, described["omitted"] = f"[{len(inside)} octets left out]\r\n", True
+            described.update(encoding=encoding, start=start, end=start + len(inside))
+            document["attachments"].append(described)
+        elif part.type in slices:
+            end = len(inside)
+            if part.end == len(content) and encoding != "base64":
+                end = len(_LAST_LINE_END.sub("", inside))
+            slices[part.type].append({"start": start, "end": start + end, "encoding": encoding})
         source.append(inside)
-        length += len(inside)
-        position = part.end
+        position, length = part.end, start + len(inside)
     source.append(content[position:].decode("latin-1"))
     document["source"] = "".join(source)
+    document["textAt"], document["htmlAt"] = slices["text/plain"] or None, slices["text/html"] or None
+    document["attachments"] += [{**_described(one), "omitted": True} for one in attachments.values()]
 
 
-def _part_of(attachment: MailAttachment, parts: list[Part]) -> Part | None:
-    """Return the leaf that an attachment was made from: parts are numbered in their order, from p0001."""
-    number = str(attachment.part_id or "").removeprefix("p")
-    index = int(number) - 1 if number.isdecimal() else -1
-    return parts[index] if 0 <= index < len(parts) else None
-
-
-def _described(attachment: MailAttachment, octets: bytes, part: Part | None) -> AttachmentDocument:
-    encoding = part.value_of("content-transfer-encoding").partition(";")[0].strip().lower() if part else ""
+def _described(attachment: MailAttachment) -> AttachmentDocument:
+    octets = attachment.get_content()
     return {
         "name": attachment.name,
         "type": attachment.type,
@@ -175,9 +193,9 @@ def _described(attachment: MailAttachment, octets: bytes, part: Part | None) -> 
         "cid": attachment.cid,
         "octets": len(octets),
         "sha256": hashlib.sha256(octets).hexdigest(),
-        "encoding": encoding,
+        "encoding": "",
         "start": 0,
         "end": 0,
         "encoded": None,
-        "omitted": part is None,
+        "omitted": False,
     }

@@ -16,10 +16,11 @@ import re
 import zlib
 from functools import cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SMTP4DError
 from pytest_smtp4d.report.document import FORMAT
+from pytest_smtp4d.report.pack import pack, unpack
 from pytest_smtp4d.report.plain import plain_list, visible
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def render(report: ReportDocument, *, connect: str = "'none'") -> str:
 
 def data_block(report: ReportDocument) -> str:
     """Return a report as JSON that can stand inside a `script` element."""
-    octets = json.dumps(report, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
+    octets = json.dumps(pack(report), ensure_ascii=False, separators=(",", ":")).encode("utf-8", "replace")
     deflate = zlib.compressobj(_LEVEL, zlib.DEFLATED, -15, 9)
     stream = deflate.compress(octets) + deflate.flush()
     block = {"format": FORMAT, "octets": len(octets), "deflate": base64.b64encode(stream).decode("ascii")}
@@ -105,7 +106,7 @@ def read_page(text: str) -> ReportDocument:
         if block["format"] != FORMAT:
             raise PageError(f"a report of format {block['format']}, and this version reads format {FORMAT}")
         octets = zlib.decompress(base64.b64decode(block["deflate"], validate=True), -15)
-        return cast("ReportDocument", json.loads(octets))
+        return unpack(json.loads(octets))
     except (KeyError, TypeError, ValueError, binascii.Error, zlib.error) as error:
         if isinstance(error, PageError):
             raise

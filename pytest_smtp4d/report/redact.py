@@ -69,13 +69,18 @@ class Redaction:
         return text
 
     def document(self, value: Any) -> Any:
-        """Return a JSON-able value of which every text is redacted; keys stay."""
+        """Return a JSON-able value of which every text is redacted; keys stay, and so does the source of a mail.
+
+        Parts are slices of the source, which `content` has redacted before.
+        """
         if not self.patterns:
             return value
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {key: self.document(item) for key, item in value.items()}
+            return {
+                key: item if key == "source" else self.document(item) for key, item in value.items()
+            }
         return [self.document(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def content(self, octets: bytes) -> bytes:

@@ -17,7 +17,88 @@ async function readReport() {
   block.textContent = "";
   const stream = new Blob([octetsOfBase64(data.deflate)]).stream();
   const inflated = stream.pipeThrough(new DecompressionStream("deflate-raw"));
-  return new Response(inflated).json();
+  const { report, sources } = await new Response(inflated).json();
+  for (const test of report.tests) {
+    for (const attempt of test.attempts) {
+      for (const { mail } of attempt.entries) if (mail !== null) unpack(mail, sources);
+    }
+  }
+  return report;
+}
+
+// Make a mail whole again: its source from the list, its bodies from its source, when somebody asks for them.
+function unpack(mail, sources) {
+  if (mail.source !== null) mail.source = sources[mail.source];
+  for (const [body, at] of [["text", "textAt"], ["html", "htmlAt"]]) {
+    if (mail[at]) later(mail, body, () => bodyOf(mail.source, mail[at]));
+  }
+  if (mail.links === null) later(mail, "links", () => linksOf(mail));
+}
+
+// Give an object a property that is computed when it is first read.
+function later(object, name, compute) {
+  Object.defineProperty(object, name, {
+    configurable: true,
+    get() {
+      const value = compute();
+      Object.defineProperty(object, name, { value });
+      return value;
+    },
+  });
+}
+
+// Return the links of a mail's HTML, as links.py does.
+function linksOf(mail) {
+  const links = new Map();
+  for (const link of new DOMParser().parseFromString(mail.html, "text/html").querySelectorAll("a[href], area[href]")) {
+    const pictures = [...link.querySelectorAll("img")].map((picture) => picture.alt || "[picture]");
+    const words = [link.textContent, ...pictures, link.localName === "area" ? link.alt : ""].join(" ");
+    const target = link.getAttribute("href").replace(/[\t\n\r]/g, "").trim();
+    const text = words.replace(/\s+/g, " ").trim().slice(0, 200);
+    const key = JSON.stringify([text, target]);
+    if (!target) continue;
+    if (!links.has(key)) links.set(key, { text, target, count: 0 });
+    links.get(key).count += 1;
+  }
+  return [...links.values()];
+}
+
+// Return whether a mail has a body, without reading it.
+function hasBody(mail, body) {
+  return Boolean(mail[`${body}At`]) || mail[body] !== null;
+}
+
+// The same rules as in pack.py.
+function bodyOf(source, slices) {
+  let whole = "";
+  for (const { start, end, encoding } of slices) {
+    const octets = bytesOf(decodedTransfer(source.slice(start, end), encoding));
+    const text = UTF8.decode(octets).replace(/\r\n?/g, "\n");
+    whole += (whole && !whole.endsWith("\n") ? "\n" : "") + text;
+  }
+  return whole;
+}
+
+const UTF8 = new TextDecoder("utf-8", { ignoreBOM: true });
+
+// Return the octets of a part as characters (RFC 2045 6.7, 6.8).
+function decodedTransfer(encoded, encoding) {
+  if (encoding === "base64") {
+    const letters = encoded.replace(/[^A-Za-z0-9+/]/g, "");
+    return atob(letters.slice(0, letters.length - (letters.length % 4 === 1 ? 1 : 0)));
+  }
+  if (encoding === "quoted-printable") {
+    return encoded
+      .replace(/[ \t]+(?=\r?\n|$)|=[ \t]*\r?\n/g, "")
+      .replace(/=([0-9A-Fa-f]{2})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
+  }
+  return encoded;
+}
+
+function bytesOf(binary) {
+  const bytes = new Uint8Array(binary.length);
+  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i) & 255;
+  return bytes;
 }
 
 // Return the report's groups, one per attempt of a test, failed ones first; each has its rows.
@@ -51,10 +132,11 @@ function rowOf(group, entry, number) {
 // The chips of a row: kind, text, what it means.
 function chipsOf({ entry, mail, session, refused, faults }) {
   const chips = [];
-  if (refused) chips.push(["bad", "refused", "the server refused a recipient or the mail"]);
+  if (refused) chips.push(["bad", "refused", "the server refused the login, a recipient or the mail"]);
   if (session && session.violations.length) {
     chips.push(["bad", plural(session.violations.length, "violation"), "the client broke a rule of SMTP"]);
   }
+  if (session && /^TLS/.test(session.ended || "")) chips.push(["bad", "TLS failed", session.ended]);
   if (faults) chips.push(["warn", "fault", "a fault of the test acted in this session"]);
   if (mail && mail.unreadable) chips.push(["bad", "unreadable", mail.unreadable]);
   if (mail && mail.problems.length) chips.push(["warn", plural(mail.problems.length, "problem"), "of the mail itself"]);

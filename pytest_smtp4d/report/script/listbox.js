@@ -132,7 +132,7 @@ function optionOf({ row, index }, count, selected) {
   const from = mail && mail.addresses.From ? mail.addresses.From.join(", ") : entry.mailFrom || "<>";
   const route = entry.kind === "mail" || entry.kind === "transaction" ? `${from} → ${entry.rcptTo.join(", ") || "nobody"}` : peerOf(row);
   return element("div", {
-    role: "option", id: `option-${index}`, class: `row ${row.group.failed ? "failed" : ""} ${entry.kind}`,
+    role: "option", id: `option-${index}`, class: `row kind-${entry.kind}${row.group.failed ? " failed" : ""}`,
     "aria-selected": String(selected), "aria-posinset": index + 1, "aria-setsize": count, "data-index": index,
   },
   element("span", { class: "number" }, String(row.number)),

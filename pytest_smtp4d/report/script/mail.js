@@ -9,29 +9,10 @@ function encodedOf(mail, attachment) {
   return mail.source === null ? null : mail.source.slice(attachment.start, attachment.end);
 }
 
-// Return the octets of an attachment as characters, or null (RFC 2045 6.7, 6.8).
+// Return the octets of an attachment as characters, or null.
 function binaryOf(mail, attachment) {
   const encoded = encodedOf(mail, attachment);
-  if (encoded === null) return null;
-  if (attachment.encoding === "base64") return binaryOfBase64(encoded);
-  if (attachment.encoding === "quoted-printable") {
-    return encoded
-      .replace(/[ \t]+(?=\r?\n|$)/g, "")
-      .replace(/=\r?\n/g, "")
-      .replace(/=([0-9A-Fa-f]{2})/g, (_, code) => String.fromCharCode(parseInt(code, 16)));
-  }
-  return encoded;
-}
-
-function binaryOfBase64(encoded) {
-  const letters = encoded.replace(/[^A-Za-z0-9+/]/g, "");
-  return atob(letters.slice(0, letters.length - (letters.length % 4 === 1 ? 1 : 0)));
-}
-
-function bytesOf(binary) {
-  const bytes = new Uint8Array(binary.length);
-  for (let i = 0; i < binary.length; i += 1) bytes[i] = binary.charCodeAt(i) & 255;
-  return bytes;
+  return encoded === null ? null : decodedTransfer(encoded, attachment.encoding);
 }
 
 // Return a picture as a data: URL, or null where it is none or not held.

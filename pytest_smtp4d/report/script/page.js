@@ -127,7 +127,7 @@ function detail() {
   place.replaceChildren(titleBar(row), ...(comparing ? [comparisonPanel(row)] : [summaryOf(row), tabs(row), panel(row)]));
   if (focused && !comparing) place.querySelector("[role=tab][aria-selected=true]").focus();
   const first = byId("first-difference");
-  if (first) first.scrollIntoView({ block: "center" });
+  if (first) first.scrollIntoView({ block: "nearest" });
 }
 
 function titleBar(row) {
@@ -194,7 +194,7 @@ function tabKey(event) {
 function panel(row) {
   const view = viewOf(row);
   const [, , content] = VIEWS.find(([name]) => name === view);
-  return element("section", { role: "tabpanel", id: "panel", class: `panel ${view}`, "aria-labelledby": `tab-${view}` }, content(row));
+  return element("section", { role: "tabpanel", id: "panel", class: `panel view-${view}`, "aria-labelledby": `tab-${view}` }, content(row));
 }
 
 // -- The address ---------------------------------------------------------------------------------------------

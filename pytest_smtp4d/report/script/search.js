@@ -14,9 +14,9 @@ const IS = {
 
 const HAS = {
   attachment: (row) => row.mail !== null && row.mail.attachments.length > 0,
-  html: (row) => row.mail !== null && row.mail.html !== null,
-  text: (row) => row.mail !== null && row.mail.text !== null,
-  link: (row) => row.mail !== null && row.mail.links.length > 0,
+  html: (row) => row.mail !== null && hasBody(row.mail, "html"),
+  text: (row) => row.mail !== null && hasBody(row.mail, "text"),
+  link: (row) => row.mail !== null && (/<a(rea)?\s[^>]*href/i.test(row.mail.html || "") || /https?:/i.test(row.mail.text || "")),
   problem: (row) => row.mail !== null && row.mail.problems.length > 0,
 };
 
@@ -40,8 +40,8 @@ function haystackOf(row) {
       for (const [name, value] of mail.headers) parts.push(`${name}: ${value}`);
       for (const attachment of mail.attachments) parts.push(attachment.name);
       parts.push(mail.text || "", mail.visible || "");
+      if (mail.html !== null) parts.push(...targetsIn(mail.html));
       if (mail.html !== null && mail.visible === null) parts.push(mail.html.replace(/<[^>]*>/g, " "));
-      for (const link of mail.links) parts.push(link.target);
       if (mail.unreadable && mail.source) parts.push(mail.source);
     } else if (session) {
       parts.push(session.user || "", session.ended || "", ...session.lines.map((line) => line[1]));
@@ -49,6 +49,10 @@ function haystackOf(row) {
     row.haystack = parts.join("\n").toLowerCase();
   }
   return row.haystack;
+}
+
+function targetsIn(html) {
+  return [...html.matchAll(/\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi)].map((match) => (match[1] ?? match[2] ?? match[3]).replace(/&amp;/g, "&"));
 }
 
 function predicateOf(name, value) {

@@ -14,8 +14,8 @@ const VIEWS = [
 
 // Whether a view has something to show of a row.
 const HOLDS = {
-  html: ({ mail }) => mail !== null && mail.html !== null,
-  text: ({ mail }) => mail !== null && (mail.text !== null || mail.visible !== null),
+  html: ({ mail }) => mail !== null && hasBody(mail, "html"),
+  text: ({ mail }) => mail !== null && (hasBody(mail, "text") || mail.visible !== null),
   source: ({ mail }) => mail !== null && mail.source !== null,
   headers: ({ mail }) => mail !== null && mail.headers.length > 0,
   envelope: ({ entry }) => entry.kind === "mail" || entry.kind === "transaction",
@@ -256,10 +256,9 @@ function viewTranscript(row) {
   });
   lines.append(...[...violated.values()].map((violation) => violationLine(violation)));
   return [
-    connection(session),
     faultsOf(group),
     element("table", { class: "transcript" }, element("caption", { class: "unseen" }, "Transcript"), lines),
-    element("p", { class: "note" }, `The session ended: ${shown(session.ended || "still open")}.`),
+    connection(session),
   ];
 }
 
@@ -291,7 +290,7 @@ function transcriptLine([direction, text, stage, tls, at, content, fault], viola
   const words = content === null ? shown(text) : `(content: ${plural(content, "octet")}, see Source)`;
   return element("tr", { class: `${direction === "C" ? "client" : "server"}${fault ? " faulty" : ""}${violation ? " violating" : ""}` },
     element("td", { class: "at" }, `${at.toFixed(3)} s`),
-    element("td", { class: "stage" }, stage),
+    element("td", { class: "part" }, stage),
     element("td", { class: "lock", title: tls ? "under TLS" : "in the clear" }, tls ? "🔒" : ""),
     element("td", { class: "said" },
       element("b", {}, `${direction}: `), element("span", { class: "words" }, words),
