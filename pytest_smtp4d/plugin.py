@@ -66,7 +66,10 @@ REPORT_SETTINGS: dict[str, tuple[str, Literal["linelist", "string"]]] = {
     "report": ("the path of --smtp4d-report, from this file's folder", "string"),
     "report_tests": ("whose mails the page shows: all (default) or failed", "string"),
     "report_limit": ("octets of the page (default: 25000000)", "string"),
-    "report_attachments": ("attachments above 1 MiB: small (default) leaves them out, all keeps them", "string"),
+    "report_attachments": (
+        "attachments above 1 MiB: small (default) leaves them out, all keeps them",
+        "string",
+    ),
     "report_redact": ("regular expressions, one a line: what they match is not written", "linelist"),
 }
 """What the page can be told, each an ini `smtp4d_` and its name."""
@@ -160,7 +163,7 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def _register_reports(config: pytest.Config) -> None:
-    """Register the hooks of the reports where one is asked for, by us or by a reporter that we give something."""
+    """Register the hooks of the reports where one is asked for, ours or one that we give something."""
     options = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
     if config.getoption("collectonly", default=False) or not (
         config.getini("smtp4d_report") or any(config.getoption(option, default=None) for option in options)

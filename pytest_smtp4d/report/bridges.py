@@ -1,5 +1,6 @@
-"""What other reporters are given: pytest-html and Allure the dialogue and the mails, JUnit XML the dialogue,
-GitHub the path of the page.
+"""Gives other reporters what they can show.
+
+pytest-html and Allure get the dialogue and the mails, JUnit XML the dialogue, GitHub the path of the page.
 """
 
 from __future__ import annotations
@@ -9,7 +10,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 from pytest_smtp4d.report.plain import visible
 
@@ -26,7 +27,7 @@ TRANSCRIPT = "SMTP transcript"
 _MOST_MAILS = 20
 """How many mails of a test others are given."""
 
-_FORBIDDEN_IN_XML = {code: "?" for code in (*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF)}
+_FORBIDDEN_IN_XML = dict.fromkeys((*range(9), 11, 12, *range(14, 32), 0xFFFE, 0xFFFF), "?")
 
 
 def link_to(page: Path, test: str) -> str:
@@ -87,13 +88,13 @@ def write_junit(config: pytest.Config, report: pytest.TestReport) -> None:
     sections = [text for title, text in report.sections if title == TRANSCRIPT]
     if xml is None or not sections or not report.failed:
         return
-    node = ElementTree.Element("system-out")
+    node = ET.Element("system-out")
     node.text = f"{TRANSCRIPT}\n" + "\n\n".join(sections).translate(_FORBIDDEN_IN_XML)
     xml.node_reporter(report).append(node)
 
 
 def write_step_summary(page: Path, counts: Mapping[str, int]) -> None:
-    """Append the path of the page to GitHub's summary of a step, where `$GITHUB_STEP_SUMMARY` names a file."""
+    """Append the path of the page to the file that `$GITHUB_STEP_SUMMARY` names, if it names one."""
     target = os.environ.get("GITHUB_STEP_SUMMARY")
     if not target:
         return

@@ -51,7 +51,7 @@ _LONGEST_LINE = 2000
 """Characters of a line of the transcript that are kept."""
 
 TranscriptRow = tuple[str, str, str, bool, float, "int | None", "str | None"]
-"""Direction ("C", "S"), text, stage, whether under TLS, seconds, octets of content, declaration of a fault."""
+"""Direction ("C", "S"), text, stage, whether under TLS, seconds, octets of content, the fault's declaration."""
 
 
 class TlsDocument(TypedDict):
@@ -134,7 +134,6 @@ class AttemptDocument(TypedDict):
 class TestDocument(TypedDict):
     """A test that used a server; the last attempt is the one that counted."""
 
-    __test__: bool  # type: ignore[misc] # pytest shall not collect it
     id: str
     attempts: list[AttemptDocument]
 
@@ -256,7 +255,7 @@ class Author:
         largest: octets of an attachment that is kept whole; None keeps all.
     """
 
-    redaction: Redaction = Redaction()
+    redaction: Redaction = field(default_factory=Redaction)
     largest: int | None = LARGEST_ATTACHMENT
 
     def attempt(
@@ -310,16 +309,14 @@ class Author:
 
     def _fill(self, entry: EntryDocument, message: ReceivedMessage) -> None:
         problems = [_problem(problem) for problem in getattr(message, "problems", ())]
-        entry["mail"] = mail_document(
-            self.redaction.content(message.content), problems, largest=self.largest
-        )
-        entry["title"] = entry["mail"]["subject"]
+        mail = mail_document(self.redaction.content(message.content), problems, largest=self.largest)
+        entry["mail"], entry["title"] = mail, mail["subject"]
         entry["mailFrom"], entry["rcptTo"] = message.mail_from, list(message.rcpt_to)
         entry["mailOptions"] = list(message.mail_options)
         entry["rcptOptions"] = {to: list(options) for to, options in message.rcpt_options.items() if options}
         entry["octets"] = len(message.content)
         entry["receivedAt"] = message.received_at.isoformat(timespec="milliseconds")
-        if entry["mail"]["unreadable"] is None:
+        if mail["unreadable"] is None:
             entry["blind"] = list(message.bcc)
 
 

@@ -1,4 +1,4 @@
-"""pytest's hooks of the reports: they collect what tests sent where they run, and write once, where pytest was started.
+"""pytest's hooks of the reports: they collect where tests run, and write once, where pytest was started.
 
 A test's documents travel with its last report, as one JSON text that xdist carries like any other attribute.
 So a run without xdist and one with it go the same way.
@@ -12,7 +12,6 @@ import zlib
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -34,6 +33,7 @@ from pytest_smtp4d.report.redact import Redaction
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
+    from pathlib import Path
 
     from pytest_smtp4d.report.document import (
         AttemptDocument,
@@ -87,7 +87,7 @@ class _Settings:
 
 
 def _page(config: pytest.Config) -> Path | None:
-    """Return where the page goes: an option is relative to the folder that pytest was started in, an ini to its file."""
+    """Return where the page goes: an option is relative to the current folder, an ini to its own."""
     option = config.getoption("smtp4d_report")
     if option is not None:
         return config.invocation_params.dir / option if option else None
@@ -110,7 +110,9 @@ def _limit(config: pytest.Config) -> int:
     except ValueError:
         limit = 0
     if limit <= 0:
-        raise pytest.UsageError(f"smtp4d_report_limit is {value!r}: give a number of octets, such as 25000000")
+        raise pytest.UsageError(
+            f"smtp4d_report_limit is {value!r}: give a number of octets, such as 25000000"
+        )
     return limit
 
 
@@ -169,7 +171,7 @@ class Reports:
         course = self._course
         course.outcome = _outcome(report, course.outcome)
         course.seconds += call.duration
-        if report.failed or (report.outcome == "rerun"):  # type: ignore[comparison-overlap]
+        if report.failed or _is_rerun(report):
             course.failures.append(_failure(report, call))
         if watch is not None:
             self._describe(report, watch)
@@ -234,10 +236,10 @@ class Reports:
             return
         bridges.write_junit(self._config, report)
         test = report.nodeid
-        if report.when == "???":  # type: ignore[comparison-overlap] # of xdist, where a worker died
+        if str(report.when) == "???":  # of xdist, where a worker died
             self._crashed(report)
             return
-        if report.outcome != "rerun":  # type: ignore[comparison-overlap]
+        if not _is_rerun(report):
             self._outcomes[test] = _outcome(report, self._outcomes.get(test, ""))
         documents = report.__dict__.pop(_DOCUMENTS, None)
         if documents is not None:
@@ -271,7 +273,6 @@ class Reports:
         documents: list[TestDocument] = [
             {"id": redaction.text(test), "attempts": _attempts(self._tests[test])} for test in tests
         ]
-        from pytest_smtp4d import __name__ as package
 
         finished = datetime.now().astimezone()
         notes = list(self._notes)
@@ -280,7 +281,7 @@ class Reports:
         return {
             "format": FORMAT,
             "run": {
-                "name": self._config.rootpath.name or package,
+                "name": self._config.rootpath.name or "tests",
                 "startedAt": self._started.isoformat(timespec="seconds"),
                 "seconds": round((finished - self._started).total_seconds(), 3),
                 "python": f"{platform.python_implementation()} {platform.python_version()}",
@@ -325,7 +326,7 @@ def _outcome(report: pytest.TestReport, before: str) -> str:
         return before
     if report.failed:
         return "failed" if report.when == "call" else "error"
-    if report.outcome == "rerun":  # type: ignore[comparison-overlap] # of pytest-rerunfailures
+    if _is_rerun(report):
         return "failed"
     expected = hasattr(report, "wasxfail")
     if report.skipped:
@@ -335,12 +336,19 @@ def _outcome(report: pytest.TestReport, before: str) -> str:
     return before
 
 
+def _is_rerun(report: pytest.TestReport) -> bool:
+    """Return whether pytest-rerunfailures made a failure a reason to run the test again."""
+    return str(report.outcome) == "rerun"
+
+
 def _failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> FailureDocument:
-    verdict = "".join(f"\n\nSMTP verdict:\n{text}" for title, text in report.sections if title == "SMTP verdict")
+    verdict = "".join(
+        f"\n\nSMTP verdict:\n{text}" for title, text in report.sections if title == "SMTP verdict"
+    )
     error = call.excinfo.value if call.excinfo is not None else None
     miss = getattr(error, "near_miss", None)
     return {
-        "phase": report.when or "call",
+        "phase": call.when,
         "words": report.longreprtext + verdict,
         "differences": differences(miss[1]) if miss else [],
     }

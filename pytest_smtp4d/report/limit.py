@@ -30,8 +30,9 @@ def _drop_source(mail: MailDocument) -> int:
     saved = len(source)
     for attachment in mail["attachments"]:
         if not attachment["omitted"]:
-            attachment["encoded"] = source[attachment["start"] : attachment["end"]]
-            saved -= len(attachment["encoded"])
+            encoded = source[attachment["start"] : attachment["end"]]
+            attachment["encoded"] = encoded
+            saved -= len(encoded)
     mail["source"] = None
     mail["dropped"].append("source")
     return saved
@@ -77,7 +78,9 @@ def render_within(report: ReportDocument, limit: int = DEFAULT_LIMIT) -> str:
                 count += _drop(drop, waiting, excess, len(page), sum(map(_weight, mails)))
                 page = render(report)
             if count:
-                report["run"]["notes"].append(f"dropped for the size of the page: {what} of {count} {of_whom}")
+                report["run"]["notes"].append(
+                    f"dropped for the size of the page: {what} of {count} {of_whom}"
+                )
                 page = render(report)
     if len(page.encode()) > limit:
         report["run"]["notes"].append(f"the page is larger than its limit of {limit} octets even so")
@@ -96,7 +99,8 @@ def _mails(report: ReportDocument) -> Iterator[tuple[str, list[MailDocument]]]:
 def _weight(mail: MailDocument) -> int:
     """Return how many characters of a mail can be dropped."""
     kept = [mail["source"], mail["text"], mail["html"], mail["visible"]]
-    return sum(len(text or "") for text in (*kept, *(one["encoded"] for one in mail["attachments"])))
+    kept += [attachment["encoded"] for attachment in mail["attachments"]]
+    return sum(len(text or "") for text in kept)
 
 
 def _drop(

@@ -18,7 +18,7 @@ _LONGEST_TEXT = 200
 
 
 class LinkDocument(TypedDict):
-    """A link: the text that a reader sees, its target with entities decoded, and how often it stands there."""
+    """A link: the text that a reader sees, its target with entities decoded, and how often it stands."""
 
     text: str
     target: str

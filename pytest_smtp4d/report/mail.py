@@ -23,7 +23,14 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.mail.attachment import MailAttachment
 
-__all__ = ["LARGEST_ATTACHMENT", "AttachmentDocument", "MailDocument", "ProblemDocument", "SliceDocument", "mail_document"]
+__all__ = [
+    "LARGEST_ATTACHMENT",
+    "AttachmentDocument",
+    "MailDocument",
+    "ProblemDocument",
+    "SliceDocument",
+    "mail_document",
+]
 
 _LAST_LINE_END = re.compile(r"\r?\n\Z")
 
@@ -32,7 +39,7 @@ LARGEST_ATTACHMENT = 1 << 20
 
 
 class AttachmentDocument(TypedDict):
-    """An attachment; its octets are `source[start:end]` in its transfer encoding, or `encoded`, or left out."""
+    """An attachment; its octets are `source[start:end]` in its encoding, or `encoded`, or left out."""
 
     name: str
     type: str
@@ -151,7 +158,7 @@ def _addresses(email: Mapping[str, Any], key: str) -> list[str]:
 
 
 def _place(document: MailDocument, email: Mapping[str, Any], content: bytes, largest: int | None) -> None:
-    """Describe the attachments, cut those that are too large out of the source, and say where the bodies stand.
+    """Describe the attachments, cut too large ones out of the source, and say where the bodies stand.
 
     The leaves of a mail are numbered from p0001 in their order, in `bodyValues` and in attachments.
     """
@@ -169,7 +176,8 @@ def _place(document: MailDocument, email: Mapping[str, Any], content: bytes, lar
             described = _described(attachment)
             if largest is not None and described["octets"] > largest:
                 inside, described["omitted"] = f"[{len(inside)} octets left out]\r\n", True
-            described.update(encoding=encoding, start=start, end=start + len(inside))
+            described["encoding"], described["start"] = encoding, start
+            described["end"] = start + len(inside)
             document["attachments"].append(described)
         elif part.type in slices:
             end = len(inside)

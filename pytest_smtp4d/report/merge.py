@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections import Counter
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,7 @@ from pytest_smtp4d.report.limit import DEFAULT_LIMIT, render_within
 from pytest_smtp4d.report.page import PageError, read_page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from pytest_smtp4d.report.document import ReportDocument, RunDocument, TestDocument
 
@@ -29,7 +30,10 @@ def merged(shards: Sequence[tuple[str, ReportDocument]]) -> ReportDocument:
     """
     holders = Counter(test["id"] for _, report in shards for test in report["tests"])
     tests: list[TestDocument] = [
-        {"id": f"{test['id']} [{name}]" if holders[test["id"]] > 1 else test["id"], "attempts": test["attempts"]}
+        {
+            "id": f"{test['id']} [{name}]" if holders[test["id"]] > 1 else test["id"],
+            "attempts": test["attempts"],
+        }
         for name, report in shards
         for test in report["tests"]
     ]
@@ -74,13 +78,26 @@ def _parser() -> argparse.ArgumentParser:
         prog="python -m pytest_smtp4d report", description="Work with the pages of --smtp4d-report."
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    merge = commands.add_parser("merge", help="make one page of several", description="Make one page of several.")
+    merge = commands.add_parser(
+        "merge", help="make one page of several", description="Make one page of several."
+    )
     merge.add_argument("pages", nargs="+", metavar="PAGE.html", type=Path, help="pages of --smtp4d-report")
-    merge.add_argument("-o", "--output", required=True, metavar="PATH.html", type=Path, help="the page to write")
+    merge.add_argument(
+        "-o", "--output", required=True, metavar="PATH.html", type=Path, help="the page to write"
+    )
     merge.add_argument(
         "--limit", type=int, default=DEFAULT_LIMIT, metavar="OCTETS", help="octets of the page (%(default)s)"
     )
     return parser
+
+
+@contextmanager
+def _explained(parser: argparse.ArgumentParser, path: Path) -> Iterator[None]:
+    """End with status 2 and a sentence where a page cannot be read or written."""
+    try:
+        yield
+    except (OSError, UnicodeDecodeError, PageError) as error:
+        parser.error(f"{path}: {error}")
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -89,13 +106,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     shards: list[tuple[str, ReportDocument]] = []
     for name, path in zip(_names(options.pages), options.pages, strict=True):
-        try:
+        with _explained(parser, path):
             shards.append((name, read_page(path.read_text(encoding="utf-8"))))
-        except (OSError, UnicodeDecodeError, PageError) as error:
-            parser.error(f"{path}: {error}")
-    try:
+    with _explained(parser, options.output):
         written = write_page(options.output, render_within(merged(shards), options.limit))
-    except OSError as error:
-        parser.error(f"{options.output} cannot be written: {error}")
     sys.stdout.write(f"{written}\n")
     return 0

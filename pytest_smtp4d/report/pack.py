@@ -12,7 +12,7 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_smtp4d.report.links import links_of
 
@@ -34,7 +34,7 @@ _BODIES: tuple[tuple[Literal["text", "html"], Literal["textAt", "htmlAt"]], ...]
 
 
 def pack(report: ReportDocument) -> dict[str, Any]:
-    """Return what a page's data block holds: the report, its sources apart, its bodies left out where they can be."""
+    """Return what a page's data block holds: the report, and apart from it the sources of its mails."""
     sources: list[str] = []
     tests = [
         {
@@ -71,7 +71,7 @@ def unpack(packed: Any) -> ReportDocument:
     report: ReportDocument = packed["report"]
     sources: list[str] = packed["sources"]
     for mail in _mails(report):
-        index: Any = mail["source"]
+        index = mail["source"]
         if index is None:
             continue
         mail["source"] = sources[index]
@@ -84,12 +84,12 @@ def unpack(packed: Any) -> ReportDocument:
     return report
 
 
-def _mails(report: ReportDocument) -> Iterator[MailDocument]:
+def _mails(report: ReportDocument) -> Iterator[dict[str, Any]]:
     for test in report["tests"]:
         for attempt in test["attempts"]:
             for entry in attempt["entries"]:
                 if entry["mail"] is not None:
-                    yield entry["mail"]
+                    yield cast("dict[str, Any]", entry["mail"])
 
 
 def body_of(source: str, slices: list[SliceDocument]) -> str | None:

@@ -65,7 +65,8 @@ def _entry(entry: EntryDocument, attempt: AttemptDocument) -> str:
 def _rows(entry: EntryDocument, attempt: AttemptDocument) -> Iterator[str]:
     mail = entry["mail"]
     if entry["kind"] in ("mail", "transaction"):
-        yield f"<p>envelope: {_html(entry['mailFrom'] or '<>')} to {_html(', '.join(entry['rcptTo']) or 'nobody')}"
+        recipients = ", ".join(entry["rcptTo"]) or "nobody"
+        yield f"<p>envelope: {_html(entry['mailFrom'] or '<>')} to {_html(recipients)}"
         for mailbox, reply in entry["refused"]:
             yield f"<br>refused: {_html(mailbox)}: {_html(reply)}"
         if entry["blind"]:

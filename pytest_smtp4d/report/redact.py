@@ -52,15 +52,7 @@ class Redaction:
         Raises:
             SettingsError: a line is no regular expression.
         """
-        patterns: list[re.Pattern[str]] = []
-        for line in filter(None, map(str.strip, lines)):
-            try:
-                patterns.append(re.compile(line))
-            except re.error as error:
-                raise SettingsError(
-                    f"smtp4d_report_redact: {line!r} is no regular expression ({error})"
-                ) from None
-        return cls(tuple(patterns))
+        return cls(tuple(_compiled(line) for line in filter(None, map(str.strip, lines))))
 
     def text(self, text: str) -> str:
         """Return a text without what the patterns match."""
@@ -69,7 +61,7 @@ class Redaction:
         return text
 
     def document(self, value: Any) -> Any:
-        """Return a JSON-able value of which every text is redacted; keys stay, and so does the source of a mail.
+        """Return a JSON-able value of which every text is redacted, but for keys and the source of a mail.
 
         Parts are slices of the source, which `content` has redacted before.
         """
@@ -78,9 +70,7 @@ class Redaction:
         if isinstance(value, str):
             return self.text(value)
         if isinstance(value, dict):
-            return {
-                key: item if key == "source" else self.document(item) for key, item in value.items()
-            }
+            return {key: item if key == "source" else self.document(item) for key, item in value.items()}
         return [self.document(item) for item in value] if isinstance(value, (list, tuple)) else value
 
     def content(self, octets: bytes) -> bytes:
@@ -142,6 +132,14 @@ class Redaction:
         quote = run[0] if run[0] in "\"'" else ""
         inside = redacted[1:-1] if quote else redacted
         return f"{quote}{html.escape(inside, quote=False).replace(quote or chr(0), '')}{quote}"
+
+
+def _compiled(line: str) -> re.Pattern[str]:
+    try:
+        return re.compile(line)
+    except re.error as error:
+        words = f"smtp4d_report_redact: {line!r} is no regular expression ({error})"
+        raise SettingsError(words) from None
 
 
 def leaves(root: Part) -> Iterator[Part]:

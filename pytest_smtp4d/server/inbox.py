@@ -201,9 +201,7 @@ class Inbox(Sequence["ReceivedMessage"]):
     def _lack(self, expectation: Expectation, wanted: int, timeout: float) -> AssertionError:
         """Return the failure; a report reads how the nearest message compares from its `near_miss`."""
         messages = tuple(self._messages)
-        words = explain_lack(
-            expectation, messages, tuple(self._sessions()), wanted=wanted, timeout=timeout
-        )
+        words = explain_lack(expectation, messages, tuple(self._sessions()), wanted=wanted, timeout=timeout)
         error = AssertionError(words)
         vars(error)["near_miss"] = nearest_miss(expectation, messages) if expectation else None
         return error

@@ -46,7 +46,9 @@ class Watch:
     @property
     def sessions(self) -> tuple[tuple[SMTPServer, Session], ...]:
         """The sessions, each with the server that had it."""
-        return tuple((server, session) for server in self.servers for session in tuple(self._sessions[server]))
+        return tuple(
+            (server, session) for server in self.servers for session in tuple(self._sessions[server])
+        )
 
     @property
     def faults(self) -> tuple[Fault, ...]:
