@@ -51,7 +51,7 @@ _LONGEST_LINE = 2000
 """Characters of a line of the transcript that are kept."""
 
 TranscriptRow = tuple[str, str, str, bool, float, "int | None", "str | None"]
-"""Direction ("C", "S"), text, stage, whether under TLS, seconds, octets of content, the fault's declaration."""
+"""Direction ("C", "S"), text, stage, whether under TLS, seconds, octets of content, a fault's declaration."""
 
 
 class TlsDocument(TypedDict):
