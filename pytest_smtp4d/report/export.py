@@ -39,6 +39,7 @@ def prepare(folder: Path) -> None:
     inside = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
     if inside - {"new", "cur", "tmp"}:
         raise ExportError(f"{folder} is no Maildir of an earlier run: give a folder that is new or empty")
+    folder.parent.mkdir(parents=True, exist_ok=True)
     maildir = mailbox.Maildir(str(folder), create=True)
     if any(TEST_FIELD not in message for message in maildir):
         raise ExportError(f"{folder} holds mail that no run has exported: give a folder that is new or empty")

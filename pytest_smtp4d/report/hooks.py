@@ -229,12 +229,20 @@ class Reports:
         if not self._order:
             self._order = {test: number for number, test in enumerate(ids)}
 
-    @pytest.hookimpl(trylast=True)
-    def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_logreport(self, report: pytest.TestReport) -> Generator[None, object, object]:
         """Keep the documents of a test, compressed; note its outcome."""
         if self._is_worker:
-            return
+            return (yield)
+        self._keep(report)
+        if report.when == "teardown":  # with this report pytest's XML closes the test case
+            bridges.write_junit(self._config, report)
+            return (yield)
+        result = yield
         bridges.write_junit(self._config, report)
+        return result
+
+    def _keep(self, report: pytest.TestReport) -> None:
         test = report.nodeid
         if str(report.when) == "???":  # of xdist, where a worker died
             self._crashed(report)
