@@ -16,6 +16,17 @@ OK = Reply(250, "2.0.0 OK")
 RECEIVED = datetime(2026, 11, 25, 12, 0, 0, tzinfo=timezone.utc)
 
 
+DIALOGUE = (
+    TranscriptLine("S", b"220 localhost ESMTP", "CONNECT", False, 0.0),
+    TranscriptLine("C", b"EHLO client.example.com", "EHLO", False, 0.001),
+    TranscriptLine("S", b"250-localhost", "EHLO", False, 0.001),
+    TranscriptLine("S", b"250-PIPELINING", "EHLO", False, 0.001),
+    TranscriptLine("S", b"250 8BITMIME", "EHLO", False, 0.001),
+    TranscriptLine("C", b"MAIL FROM:<ada@example.com>", "MAIL", True, 0.002),
+    TranscriptLine("S", b"250 2.1.0 OK", "MAIL", True, 0.002),
+)
+
+
 @dataclass(frozen=True)
 class Line:
     """A line of a transcript, with the fault that made it."""
@@ -69,17 +80,6 @@ class Connection:
         return cast(Session, self)
 
 
-DIALOGUE = (
-    TranscriptLine("S", b"220 localhost ESMTP", "CONNECT", False, 0.0),
-    TranscriptLine("C", b"EHLO client.example.com", "EHLO", False, 0.001),
-    TranscriptLine("S", b"250-localhost", "EHLO", False, 0.001),
-    TranscriptLine("S", b"250-PIPELINING", "EHLO", False, 0.001),
-    TranscriptLine("S", b"250 8BITMIME", "EHLO", False, 0.001),
-    TranscriptLine("C", b"MAIL FROM:<ada@example.com>", "MAIL", True, 0.002),
-    TranscriptLine("S", b"250 2.1.0 OK", "MAIL", True, 0.002),
-)
-
-
 def content(
     subject: str = "Hello",
     text: str | None = "It works.",
@@ -125,6 +125,11 @@ def record(*messages: ReceivedMessage, **session: Any) -> SessionRecord:
     transactions = tuple(Sent(rcpt_to=one.rcpt_to, message=one) for one in messages)
     connection = Connection(transactions, **session).as_session
     return SessionRecord("smtp://127.0.0.1:2525", connection, cast(Any, transactions))
+
+
+def without_message(connection: Connection) -> SessionRecord:
+    """Return the record of a session none of whose transactions brought a message."""
+    return SessionRecord("smtp://x", connection.as_session, cast(Any, connection.transactions))
 
 
 def failure(words: str = "assert 1 == 2", differences: Any = ()) -> Any:

@@ -27,6 +27,7 @@ function show(report) {
     if (again) choose(again, false);
   }
   document.documentElement.dataset.ready = "true";
+  warm(rowsOf(state.groups));
 }
 
 function rowsOf(groups) {
@@ -126,6 +127,8 @@ function detail() {
   const comparing = comparison.row !== null && comparison.row !== row && row.mail !== null;
   place.replaceChildren(titleBar(row), ...(comparing ? [comparisonPanel(row)] : [summaryOf(row), tabs(row), panel(row)]));
   if (focused && !comparing) place.querySelector("[role=tab][aria-selected=true]").focus();
+  const tab = place.querySelector("[role=tab][aria-selected=true]");
+  if (tab) tab.parentNode.scrollLeft = tab.offsetLeft - (tab.parentNode.clientWidth - tab.offsetWidth) / 2;
   const first = byId("first-difference");
   if (first) first.scrollIntoView({ block: "nearest" });
 }
@@ -155,8 +158,8 @@ function toggleComparison() {
 function summaryOf(row) {
   const { entry, mail, session } = row;
   const blind = new Set(entry.blind);
-  const recipients = entry.rcptTo.flatMap((to, i) => [i ? ", " : "", shown(to), blind.has(to) ? chip("info", "blind", "no header names this recipient") : ""]);
-  const refusals = entry.refused.flatMap(([to, reply]) => [" ", shown(to), chip("bad", "refused", reply)]);
+  const recipients = entry.rcptTo.flatMap((to, i) => [i ? ", " : "", shown(to), ...blindMark(blind.has(to))]);
+  const refusals = entry.refused.flatMap(([to, reply]) => [" ", shown(to), " ", chip("bad", "refused", reply)]);
   const options = [...parameters(entry.mailOptions), ...Object.entries(entry.rcptOptions).flatMap(([, list]) => parameters(list))];
   const header = mail ? mail.addresses : {};
   const items = [

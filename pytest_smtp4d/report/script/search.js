@@ -51,6 +51,17 @@ function haystackOf(row) {
   return row.haystack;
 }
 
+// Make the haystacks while nobody needs the time, so that the first search is quick too.
+function warm(rows) {
+  const idle = window.requestIdleCallback || ((work) => setTimeout(() => work({ timeRemaining: () => 8 }), 50));
+  let next = 0;
+  const work = (deadline) => {
+    while (next < rows.length && deadline.timeRemaining() > 2) haystackOf(rows[next++]);
+    if (next < rows.length) idle(work);
+  };
+  idle(work);
+}
+
 function targetsIn(html) {
   return [...html.matchAll(/\shref\s*=\s*(?:"([^"]*)"|'([^']*)'|([^\s>]+))/gi)].map((match) => (match[1] ?? match[2] ?? match[3]).replace(/&amp;/g, "&"));
 }

@@ -140,17 +140,21 @@ function viewEnvelope(row) {
   const blind = new Set(entry.blind);
   const envelope = fields("Envelope", [
     field("MAIL FROM", shown(entry.mailFrom || "<>"), parameters(entry.mailOptions)),
-    ...entry.rcptTo.map((to) => field("RCPT TO", shown(to), blind.has(to) ? chip("info", "blind", "no header names this recipient") : null, parameters(entry.rcptOptions[to]))),
-    ...entry.refused.map(([to, reply]) => field("RCPT TO", shown(to), chip("bad", "refused"), element("code", {}, shown(reply)))),
+    ...entry.rcptTo.map((to) => field("RCPT TO", shown(to), ...blindMark(blind.has(to)), parameters(entry.rcptOptions[to]))),
+    ...entry.refused.map(([to, reply]) => field("RCPT TO", shown(to), " ", chip("bad", "refused"), element("code", {}, shown(reply)))),
     entry.reply ? field("reply", shown(entry.reply)) : null,
     entry.receivedAt ? field("received", entry.receivedAt) : null,
   ]);
   const header = mail && fields("Header", Object.entries(mail.addresses).flatMap(([name, list]) => list.map((address) => field(name, shown(address)))));
-  return [element("div", { class: "pair" }, HOLDS.envelope(row) ? envelope : null, header), connection(session), problemsOf(row)];
+  return [element("div", { class: "pair" }, HOLDS.envelope(row) ? envelope : null, header), connection(session)];
+}
+
+function blindMark(isBlind) {
+  return isBlind ? [" ", chip("info", "blind", "no header names this recipient")] : [];
 }
 
 function parameters(options) {
-  return (options || []).map((option) => element("code", { class: "parameter" }, shown(option)));
+  return (options || []).flatMap((option) => [" ", element("code", { class: "parameter" }, shown(option))]);
 }
 
 function connection(session) {
@@ -166,14 +170,8 @@ function connection(session) {
   ]);
 }
 
-function problemsOf({ mail, session }) {
-  const found = [...(mail ? mail.problems : []), ...(session ? session.violations : [])];
-  if (!found.length) return null;
-  return element("section", { class: "problems" }, element("h3", {}, "Problems"), element("ul", {}, found.map(problem)));
-}
-
 function problem({ name, line, rfc, fatal }) {
-  return element("li", {}, chip(fatal ? "bad" : "warn", name), element("span", { class: "rfc" }, rfc), element("code", {}, shown(line)));
+  return element("li", {}, chip(fatal ? "bad" : "warn", name), " ", element("span", { class: "rfc" }, rfc), " ", element("code", {}, shown(line)));
 }
 
 // -- Attachments and links -----------------------------------------------------------------------------------
@@ -319,7 +317,7 @@ function viewFailure(row) {
     element("pre", { class: "failure", tabindex: 0 }, failure.words),
   ]);
   if (!parts.length) parts.push(nothing(`This test did not fail: ${attempt.outcome}.`));
-  return [...parts, faultsOf(row.group), problemsOf(row)];
+  return [...parts, faultsOf(row.group)];
 }
 
 function nearMiss(differences) {
