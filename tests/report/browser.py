@@ -82,9 +82,9 @@ class Page:
         self.open(fragment)
         return self
 
-    def resize(self, width: int, *, dark: bool = False) -> None:
-        """Give the window a width in pixels, and the system a colour scheme."""
-        metrics = {"width": width, "height": 844, "deviceScaleFactor": 1, "mobile": width < 700}
+    def resize(self, width: int, *, height: int = 844, scale: int = 1, dark: bool = False) -> None:
+        """Give the window a size in pixels, and the system a colour scheme."""
+        metrics = {"width": width, "height": height, "deviceScaleFactor": scale, "mobile": width < 700}
         self.chrome.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
         scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
         self.chrome.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [scheme]})

@@ -134,7 +134,8 @@ function chipsOf({ entry, mail, session, refused, faults }) {
   const chips = [];
   if (refused) chips.push(["bad", "refused", "the server refused the login, a recipient or the mail"]);
   if (session && session.violations.length) {
-    chips.push(["bad", plural(session.violations.length, "violation"), "the client broke a rule of SMTP"]);
+    const fatal = session.violations.some((violation) => violation.fatal);
+    chips.push([fatal ? "bad" : "warn", plural(session.violations.length, "violation"), "the client broke a rule of SMTP"]);
   }
   if (session && /^TLS/.test(session.ended || "")) chips.push(["bad", "TLS failed", session.ended]);
   if (faults) chips.push(["warn", "fault", "a fault of the test acted in this session"]);

@@ -48,7 +48,9 @@ class Listbox {
     if (item) {
       const { scrollTop, clientHeight } = this.box;
       const room = HEIGHTS.group;
-      if (item.top - room < scrollTop) this.box.scrollTop = item.top - room;
+      const away = Math.max(scrollTop - item.top, item.top + item.height - scrollTop - clientHeight);
+      if (away > clientHeight / 2) this.box.scrollTop = item.top - (clientHeight - item.height) / 2;
+      else if (item.top - room < scrollTop) this.box.scrollTop = item.top - room;
       else if (item.top + item.height > scrollTop + clientHeight) this.box.scrollTop = item.top + item.height - clientHeight;
     }
     this.drawn = null;

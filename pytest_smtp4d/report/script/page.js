@@ -39,6 +39,7 @@ function rowsOf(groups) {
 function head({ run, tests }) {
   const rows = rowsOf(state.groups);
   const sessions = tests.flatMap((test) => test.attempts.flatMap((attempt) => attempt.sessions));
+  const violations = sessions.flatMap((session) => session.violations);
   const faults = tests.flatMap((test) => test.attempts.flatMap((attempt) => attempt.faults));
   const failed = Object.entries(run.outcomes).filter(([name]) => FAILED.has(name)).reduce((sum, [, count]) => sum + count, 0);
   const all = Object.values(run.outcomes).reduce((sum, count) => sum + count, 0);
@@ -47,7 +48,7 @@ function head({ run, tests }) {
     ["bad", failed, "failed", "failed", "is:failed"],
     ["plain", rows.filter((row) => row.entry.kind === "mail").length, "mail", "mails", "is:mail"],
     ["bad", rows.filter((row) => row.refused).length, "refused", "refused", "is:refused"],
-    ["bad", sessions.reduce((sum, session) => sum + session.violations.length, 0), "violation", "violations", "is:violation"],
+    [violations.some((violation) => violation.fatal) ? "bad" : "warn", violations.length, "violation", "violations", "is:violation"],
     ["warn", faults.filter((fault) => fault.unhit).length, "unhit fault", "unhit faults"],
   ];
   byId("counts").replaceChildren(...counts.map(([kind, count, one, many, query]) => {
