@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     import pytest
 
+    from pytest_smtp4d.report.redact import Redaction
+
 __all__ = ["attach", "link_to", "write_junit", "write_step_summary"]
 
 TRANSCRIPT = "SMTP transcript"
@@ -80,7 +82,7 @@ def _html_extras(
     return made
 
 
-def write_junit(config: pytest.Config, report: pytest.TestReport) -> None:
+def write_junit(config: pytest.Config, report: pytest.TestReport, redaction: Redaction) -> None:
     """Give pytest's JUnit XML the dialogue of a failed test, as `system-out` of its test case."""
     from _pytest.junitxml import xml_key
 
@@ -89,7 +91,7 @@ def write_junit(config: pytest.Config, report: pytest.TestReport) -> None:
     if xml is None or not sections or not report.failed:
         return
     node = ET.Element("system-out")
-    node.text = f"{TRANSCRIPT}\n" + "\n\n".join(sections).translate(_FORBIDDEN_IN_XML)
+    node.text = f"{TRANSCRIPT}\n" + redaction.text("\n\n".join(sections)).translate(_FORBIDDEN_IN_XML)
     xml.node_reporter(report).append(node)
 
 

@@ -153,6 +153,7 @@ class Reports:
         self._notes: list[str] = []
         self._started = datetime.now().astimezone()
         self._written: Path | None = None
+        self._trouble = ""
         if not self._is_worker:
             _check_places(self._settings)
 
@@ -236,10 +237,10 @@ class Reports:
             return (yield)
         self._keep(report)
         if report.when == "teardown":  # with this report pytest's XML closes the test case
-            bridges.write_junit(self._config, report)
+            bridges.write_junit(self._config, report, self._settings.redaction)
             return (yield)
         result = yield
-        bridges.write_junit(self._config, report)
+        bridges.write_junit(self._config, report, self._settings.redaction)
         return result
 
     def _keep(self, report: pytest.TestReport) -> None:
@@ -271,8 +272,11 @@ class Reports:
 
         report = self._report()
         counts = summary(report)
-        self._written = write_page(page, render_within(report, self._settings.limit))
-        bridges.write_step_summary(self._written, counts)
+        try:
+            self._written = write_page(page, render_within(report, self._settings.limit))
+            bridges.write_step_summary(self._written, counts)
+        except OSError as error:  # the place was fine before the tests
+            self._trouble = f"SMTP report: {page} cannot be written: {error}"
 
     def _report(self) -> ReportDocument:
         redaction = self._settings.redaction
@@ -305,6 +309,8 @@ class Reports:
 
     def pytest_terminal_summary(self, terminalreporter: pytest.TerminalReporter) -> None:
         """Say where the page is, and the Maildir."""
+        if self._trouble:
+            terminalreporter.write_sep("-", self._trouble, red=True)
         if self._written is not None:
             terminalreporter.write_sep("-", f"SMTP report: {self._written}")
         if self._settings.export is not None and not self._is_worker:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING
+from unicodedata import category
 
 from pytest_smtp4d.report.document import FAILED
 
@@ -14,13 +15,18 @@ if TYPE_CHECKING:
 
 __all__ = ["plain_list", "visible"]
 
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
+_JOINERS = "\u200c\u200d"
+
 _TEXT_OF_FAILED = 2048
 _TEXT_OF_OTHERS = 200
 """Characters of a mail's text."""
 
 
 def visible(text: str, *, lines: bool = False) -> str:
-    """Return a text with control and formatting characters escaped, bidirectional ones above all.
+    """Return a text with controls and unseen formatting escaped, bidirectional overrides above all.
+
+    The joiners that emoji and Persian words are written with stay, and so do blanks of every width.
 
     Args:
         text: any text.
@@ -30,7 +36,7 @@ def visible(text: str, *, lines: bool = False) -> str:
         return text
     return "".join(
         character
-        if character.isprintable() or (lines and character in "\n\t")
+        if category(character) not in _UNSEEN or character in _JOINERS or (lines and character in "\n\t")
         else character.encode("unicode_escape").decode("ascii")
         for character in text
     )

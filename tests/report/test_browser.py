@@ -131,6 +131,9 @@ def test_a_control_is_shown_escaped(page: Page) -> None:
     assert page.one("#detail h2").text == "invoice \\u202efdp.exe"
     assert page.one(".attachments strong").text == "\\u202efdp.exe"
     assert page.button("Download").text == "Download fdp.exe"
+    emoji = "👩\u200d🚀 ❤\ufe0f\u3000こんにちは"
+    page.show(report({"test_a": [record(message(content(emoji)))]}))
+    assert page.run("return document.querySelector('#detail h2').textContent") == emoji
 
 
 def test_downloads_have_plain_names_and_the_octets(page: Page, tmp_path: Path) -> None:
@@ -283,6 +286,17 @@ def test_typing_a_query_is_no_key_of_the_page(page: Page) -> None:
     page.search("")
     page.press(Keys.ESCAPE, "j")
     assert page.selected == "Invoice 42 – thank you"
+
+
+def test_enter_goes_from_the_search_to_what_it_found(page: Page) -> None:
+    """The first row found is chosen, and the list has the keys."""
+    page.show(shop())
+    page.press("/")
+    page.search("invoice")
+    page.press(Keys.ENTER)
+    assert page.selected == "Invoice 42 – thank you"
+    page.press(Keys.ARROW_DOWN)
+    assert page.selected == "Invoice 42 – reminder"
 
 
 def test_compare_two_mails(page: Page) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -36,6 +38,14 @@ def test_pages_become_one(tmp_path: Path, capsys: pytest.CaptureFixture[str]) ->
     assert whole["run"]["seconds"] == 3.0
     assert whole["run"]["notes"] == ["merged from linux, windows"]
     assert [one["name"] for one in whole["run"]["shards"]] == ["linux", "windows"]
+
+
+def test_the_command_line_leads_there(tmp_path: Path) -> None:
+    """`python -m pytest_smtp4d report merge` is the command."""
+    (tmp_path / "a.html").write_text(shard("test_a"), encoding="utf-8")
+    command = [sys.executable, "-m", "pytest_smtp4d", "report", "merge", "a.html", "-o", "all.html"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert (done.returncode, done.stdout) == (0, f"{tmp_path / 'all.html'}\n")
 
 
 def test_shards_of_the_same_file_name_are_told_apart(tmp_path: Path) -> None:

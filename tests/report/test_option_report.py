@@ -284,6 +284,21 @@ def test_the_page_is_written_whole_and_readable(reported: Reported, pytester: py
     assert mode == stat.S_IMODE(other.stat().st_mode)
 
 
+def test_a_place_that_is_lost_during_the_run_is_told(reported: Reported, pytester: pytest.Pytester) -> None:
+    """The tests keep their outcomes, and the summary says why there is no page."""
+    result = reported(
+        """
+        import pathlib
+
+        def test_it():
+            pathlib.Path("out").rmdir()
+            pathlib.Path("out").write_text("a file now")
+        """,
+        status=0,
+    )
+    assert "mail.html cannot be written: " in result.stdout.str()
+
+
 def test_without_the_option_nothing_is_imported(pytester: pytest.Pytester) -> None:
     """A run with mail and without a report never imports the rooms of the report."""
     pytester.makepyfile(

@@ -189,3 +189,4 @@ def test_unseen_characters_are_shown() -> None:
     """Controls and bidirectional overrides stand escaped; line feeds only where lines are wanted."""
     assert visible("a\u202egpj.exe\x00\n") == "a\\u202egpj.exe\\x00\\n"
     assert visible("Grüße\n\t\u202e", lines=True) == "Grüße\n\t\\u202e"
+    assert visible("\u3000\u00a0👩\u200d🚀❤\ufe0f") == "\u3000\u00a0👩\u200d🚀❤\ufe0f"

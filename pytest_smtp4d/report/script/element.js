@@ -17,9 +17,9 @@ function element(name, properties, ...children) {
   return made;
 }
 
-// Characters that no one sees, or that turn the text around them (Unicode Bidi_Control among them).
-const UNSEEN =
-  /[\u0000-\u001f\u007f-\u009f\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180e\u200b-\u200f\u2028-\u202f\u205f-\u206f\u3164\ufe00-\ufe0f\ufeff\uffa0\ufff9-\ufffb]|[\u{e0000}-\u{e0fff}]/gu;
+// Controls, and what formats or turns the text around it unseen (Unicode Cc, Cf, Zl, Zp), but for the joiners
+// that emoji and Persian words are written with: the same as in plain.py.
+const UNSEEN = /(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
 
 // Return a text of one line in which nothing is unseen: such characters stand as \u202e.
 function shown(text) {

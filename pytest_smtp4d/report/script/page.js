@@ -8,6 +8,12 @@ function start() {
   byId("app").hidden = false;
   list = new Listbox(byId("list"), (row) => choose(row, true));
   byId("search").addEventListener("input", () => search(byId("search").value));
+  byId("search").addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" && event.key !== "ArrowDown") return;
+    event.preventDefault();
+    byId("list").focus();
+    if (list.rows.length && !list.rows.includes(state.row)) choose(list.rows[0], false);
+  });
   byId("help-button").addEventListener("click", help);
   document.addEventListener("keydown", onKey);
   window.addEventListener("hashchange", restore);

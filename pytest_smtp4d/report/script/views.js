@@ -56,6 +56,8 @@ function viewHtml(row) {
       class: canvas.dark ? "dark" : "light",
     });
     frame.srcdoc = html;
+    // Keys go to the mail while it has the focus; when the pointer leaves it, they are the page's again.
+    frame.addEventListener("mouseleave", () => { if (document.activeElement === frame) frame.blur(); });
     const stage = element("div", { class: "stage" }, frame);
     stage.style.width = canvas.width === "full" ? "100%" : `${canvas.width}px`;
     const beside = canvas.beside ? element("pre", { class: "beside" }, row.mail.text ?? row.mail.visible ?? "") : null;
