@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d import clock as _clock  # noqa: F401 - takes the real clock, before a test freezes it
+
 if TYPE_CHECKING:
     from pytest_smtp4d.errors import (
         LocalProtocolError,
@@ -15,6 +17,7 @@ if TYPE_CHECKING:
         RemoteProtocolError,
         SettingsError,
         SMTP4DError,
+        SMTPBlockedError,
         TransporterOptionError,
     )
     from pytest_smtp4d.faults.fault import Fault
@@ -65,6 +68,7 @@ __all__ = [
     "RemoteProtocolError",
     "Reply",
     "SMTP4DError",
+    "SMTPBlockedError",
     "SMTPServer",
     "SMTPStatusError",
     "SMTPTransporter",
@@ -109,6 +113,7 @@ _HOMES = {
     "RemoteProtocolError": "errors",
     "Reply": "smtp.reply",
     "SMTP4DError": "errors",
+    "SMTPBlockedError": "errors",
     "SMTPServer": "server.server",
     "SMTPStatusError": "transporter.status",
     "SMTPTransporter": "transporter.transporter",

@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from weakref import WeakKeyDictionary
 
-from pytest_smtp4d.records.expect import advice
-from pytest_smtp4d.records.transcript import escaped
+from pytest_smtp4d.records.advice import advice
 from pytest_smtp4d.report.mail import LARGEST_ATTACHMENT, MailDocument, ProblemDocument, mail_document
 from pytest_smtp4d.report.redact import Redaction
+from pytest_smtp4d.words import escaped
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -408,11 +408,10 @@ def _tls(version: str, cipher: str, server_name: str | None) -> TlsDocument:
 
 
 def _line(line: TranscriptLine) -> TranscriptRow:
-    fault = getattr(line, "fault", None)
-    declaration = None if not fault else str(fault)
+    declaration = line.fault or None
     if line.is_content:
         return (line.direction, "", line.stage, line.tls, round(line.at, 4), len(line.octets), declaration)
-    text = escaped(line.octets)
+    text = str(line) if line.left_out else escaped(line.octets)
     if len(text) > _LONGEST_LINE:
         text = f"{text[:_LONGEST_LINE]}… ({len(line.octets)} octets)"
     return (line.direction, text, line.stage, line.tls, round(line.at, 4), None, declaration)

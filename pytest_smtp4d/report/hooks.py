@@ -10,6 +10,7 @@ import json
 import platform
 import zlib
 from collections import Counter
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, cast
@@ -30,6 +31,7 @@ from pytest_smtp4d.report.document import (
 from pytest_smtp4d.report.limit import DEFAULT_LIMIT
 from pytest_smtp4d.report.mail import LARGEST_ATTACHMENT
 from pytest_smtp4d.report.redact import Redaction
+from pytest_smtp4d.server import ini
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -67,14 +69,10 @@ class _Settings:
         """Read the options.
 
         Raises:
-            pytest.UsageError: a value that cannot be.
+            SettingsError: a value that cannot be.
         """
-        tests = _choice(config, "smtp4d_report_tests", ("all", "failed"))
-        attachments = _choice(config, "smtp4d_report_attachments", ("small", "all"))
-        try:
-            redaction = Redaction.of(config.getini("smtp4d_report_redact") or ())
-        except SettingsError as error:
-            raise pytest.UsageError(str(error)) from None
+        tests = _choice(config, "report_tests", ("all", "failed"))
+        attachments = _choice(config, "report_attachments", ("small", "all"))
         export = config.getoption("smtp4d_export")
         return cls(
             page=_page(config),
@@ -82,7 +80,7 @@ class _Settings:
             only_failed=tests == "failed",
             limit=_limit(config),
             largest=None if attachments == "all" else LARGEST_ATTACHMENT,
-            redaction=redaction,
+            redaction=Redaction.of(_lines(config, "report_redact")),
         )
 
 
@@ -91,28 +89,41 @@ def _page(config: pytest.Config) -> Path | None:
     option = config.getoption("smtp4d_report")
     if option is not None:
         return config.invocation_params.dir / option if option else None
-    ini = config.getini("smtp4d_report")
+    value = ini.value(config, "report")
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        raise SettingsError(f"ini: smtp4d_report is {value!r}: give the path of a page")
     folder = config.inipath.parent if config.inipath else config.rootpath
-    return folder / ini if ini else None
+    return folder / value
 
 
 def _choice(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
-    value = config.getini(name) or values[0]
+    value = ini.value(config, name) or values[0]
     if value not in values:
-        raise pytest.UsageError(f"{name} is {value!r}: give one of {', '.join(values)}")
+        raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give one of {', '.join(values)}")
     return str(value)
 
 
+def _lines(config: pytest.Config, name: str) -> list[str]:
+    value = ini.value(config, name) or []
+    lines = value.splitlines() if isinstance(value, str) else value
+    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
+        raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give regular expressions, one a line")
+    return lines
+
+
 def _limit(config: pytest.Config) -> int:
-    value = config.getini("smtp4d_report_limit") or DEFAULT_LIMIT
-    try:
-        limit = int(value)
-    except ValueError:
-        limit = 0
+    value = ini.value(config, "report_limit")
+    if value in (None, ""):
+        return DEFAULT_LIMIT
+    limit = 0
+    if isinstance(value, (str, int)) and not isinstance(value, bool):
+        with suppress(ValueError):
+            limit = int(value)
     if limit <= 0:
-        raise pytest.UsageError(
-            f"smtp4d_report_limit is {value!r}: give a number of octets, such as 25000000"
-        )
+        words = f"give a number of octets, such as {DEFAULT_LIMIT}"
+        raise SettingsError(f"ini: smtp4d_report_limit is {value!r}: {words}")
     return limit
 
 
@@ -135,7 +146,7 @@ class Reports:
         watch_of: returns what the servers did during a test, or None where there were none.
 
     Raises:
-        pytest.UsageError: an option that cannot be, or a place that cannot be written.
+        SettingsError: an option that cannot be, or a place that cannot be written.
     """
 
     def __init__(self, config: pytest.Config, watch_of: Callable[[pytest.Item], Watch | None]) -> None:
@@ -326,12 +337,12 @@ def _check_places(settings: _Settings) -> None:
         try:
             check_place(settings.page)
         except OSError as error:
-            raise pytest.UsageError(f"--smtp4d-report={settings.page} cannot be written: {error}") from None
+            raise SettingsError(f"--smtp4d-report={settings.page} cannot be written: {error}") from None
     if settings.export is not None:
         try:
             prepare(settings.export)
         except (OSError, ExportError) as error:
-            raise pytest.UsageError(f"--smtp4d-export={settings.export} cannot be written: {error}") from None
+            raise SettingsError(f"--smtp4d-export={settings.export} cannot be written: {error}") from None
 
 
 def _outcome(report: pytest.TestReport, before: str) -> str:
@@ -364,7 +375,7 @@ def _failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> FailureD
     return {
         "phase": call.when,
         "words": report.longreprtext + verdict,
-        "differences": differences(miss[1]) if miss else [],
+        "differences": differences(miss.rows) if miss else [],
     }
 
 

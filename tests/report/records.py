@@ -37,7 +37,8 @@ class Line:
     tls: bool = True
     at: float = 0.1
     is_content: bool = False
-    fault: str | None = None
+    fault: str = ""
+    left_out: int = 0
 
 
 @dataclass

@@ -76,6 +76,10 @@ def test_the_page_holds_everything_sent_by_test(
     path = pytester.path / "out" / "mail.html"
     assert any(line.strip("- ") == f"SMTP report: {path}" for line in result.outlines)
     assert "secret-4711" not in page_of(pytester)
+    (session,) = report["tests"][2]["attempts"][0]["sessions"]
+    (line,) = [line for line in session["lines"] if line[6]]
+    assert line[1] == "550 5.1.1 No such user"
+    assert line[6].startswith("on('RCPT').reply(550, '5.1.1 No such user') at test_it.py:")
 
 
 def test_a_failure_is_told_with_its_nearest_miss(reported: Reported, pytester: pytest.Pytester) -> None:
@@ -90,7 +94,7 @@ def test_a_failure_is_told_with_its_nearest_miss(reported: Reported, pytester: p
     )
     (failure,) = report_of(pytester)["tests"][0]["attempts"][0]["failures"]
     assert failure["phase"] == "call"
-    assert "AssertionError: no message with" in failure["words"]
+    assert "no message with subject='Hello'" in failure["words"]
     subject, body = failure["differences"]
     assert (subject["name"], subject["agrees"]) == ("subject", True)
     assert (body["name"], body["agrees"]) == ("text_body", False)
