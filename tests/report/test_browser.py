@@ -15,6 +15,7 @@ import pytest
 from selenium.webdriver import ActionChains, Chrome
 from selenium.webdriver.common.keys import Keys
 
+from pytest_smtp4d.records.violation import Violation
 from pytest_smtp4d.report.document import ReportDocument
 from pytest_smtp4d.report.links import links_of
 from pytest_smtp4d.report.page import render
@@ -408,6 +409,17 @@ def test_the_envelope_stands_beside_the_header(page: Page) -> None:
     assert "SIZE=120" in text
     page.press("k")
     assert "no-quit RFC 5321 4.1.1.10" in page.one(".summary .problems").text.replace("\n", " ")
+
+
+def test_a_problem_stands_at_its_mail_once(page: Page) -> None:
+    """What is wrong with a mail is said of no other mail; what is wrong with its session is said of both."""
+    lf = Violation("bare-lf", "Hello", "RFC 5321 2.3.8", False)
+    no_quit = Violation("no-quit", "(connection closed)", "RFC 5321 4.1.1.10", False)
+    mails = (message(content("flawed"), problems=(lf,)), message(content("fine"), problems=()))
+    page.show(report({"test_a": [record(*mails, violations=(lf, no_quit))]}))
+    assert page.texts(".summary .problems .chip") == ["bare-lf", "no-quit"]
+    page.press("j")
+    assert page.texts(".summary .problems .chip") == ["no-quit"]
 
 
 def test_the_transcript_marks_faults_and_folds_ehlo(page: Page) -> None:

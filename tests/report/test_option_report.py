@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from tests.report.conftest import Reported, page_of, quiet, report_of, told
+from tests.report.conftest import MAIL, Reported, page_of, quiet, report_of, told
 
 SUITE = """
 def send(transporter, subject, **more):
@@ -216,6 +216,26 @@ def test_the_ini_is_relative_to_its_file(
     assert not (pytester.path / "out").exists()
     pytester.runpytest_subprocess(*quiet(), str(pytester.path))
     assert (pytester.path / "out" / "from-ini.html").exists()
+
+
+@pytest.mark.skipif(pytest.version_tuple < (9,), reason="[tool.pytest] is of pytest 9")
+def test_toml_has_its_own_types(reported: Reported, pytester: pytest.Pytester) -> None:
+    """In `[tool.pytest]` the limit is a number and the patterns are a list."""
+    pytester.makepyprojecttoml(
+        """
+        [tool.pytest]
+        smtp4d_report = "toml.html"
+        smtp4d_report_limit = 1000
+        smtp4d_report_redact = ["Hel+o"]
+        """
+    )
+    pytester.makepyfile(
+        test_it=f"def test_it(smtp_server, transporter): transporter.send({MAIL})",
+    )
+    assert pytester.runpytest_subprocess(*quiet()).ret == 0
+    report = report_of(pytester, "toml.html")
+    assert "larger than its limit of 1000 octets" in report["run"]["notes"][-1]
+    assert told(report) == [("test_it.py::test_it", ["passed"], ["[redacted]"])]
 
 
 def test_only_failed_tests(reported: Reported, pytester: pytest.Pytester) -> None:

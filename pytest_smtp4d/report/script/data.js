@@ -129,6 +129,15 @@ function rowOf(group, entry, number) {
   return row;
 }
 
+// The problems of a row: those of its mail, and of its session those that are no other mail's; each once.
+function problemsIn({ group, mail, session }) {
+  const key = ({ name, line }) => JSON.stringify([name, line]);
+  const own = mail ? mail.problems : [];
+  const others = group.rows.filter((row) => row.session === session && row.mail && row.mail !== mail);
+  const known = new Set([own, ...others.map((row) => row.mail.problems)].flat().map(key));
+  return [...own, ...(session ? session.violations.filter((violation) => !known.has(key(violation))) : [])];
+}
+
 // The chips of a row: kind, text, what it means.
 function chipsOf({ entry, mail, session, refused, faults }) {
   const chips = [];

@@ -177,7 +177,7 @@ function summaryOf(row) {
       session.user === null ? ", no login" : `, ${shown(session.user)} by ${shown(session.mechanism || "")}`]] : null,
     entry.reply ? ["Reply", [shown(entry.reply)]] : null,
   ].filter(Boolean);
-  const found = [...(mail ? mail.problems : []), ...(session ? session.violations : [])];
+  const found = problemsIn(row);
   return element("div", { class: "summary" },
     element("dl", {}, items.flatMap(([name, value]) => [element("dt", {}, name), element("dd", {}, value)])),
     found.length ? element("ul", { class: "problems", "aria-label": "Problems" }, found.map(problem)) : null);
