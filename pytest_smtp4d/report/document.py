@@ -308,8 +308,8 @@ class Author:
         return self.redaction.document(entry)  # type: ignore[no-any-return]
 
     def _fill(self, entry: EntryDocument, message: ReceivedMessage) -> None:
-        problems = [_problem(problem) for problem in getattr(message, "problems", ())]
-        mail = mail_document(self.redaction.content(message.content), problems, largest=self.largest)
+        content = self.redaction.content(message.content)
+        mail = mail_document(content, lambda: map(_problem, message.problems), largest=self.largest)
         entry["mail"], entry["title"] = mail, mail["subject"]
         entry["mailFrom"], entry["rcptTo"] = message.mail_from, list(message.rcpt_to)
         entry["mailOptions"] = list(message.mail_options)

@@ -19,7 +19,7 @@ from pytest_smtp4d.report.links import LinkDocument, links_of
 from pytest_smtp4d.report.redact import leaves
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from pytest_smtp4d.mail.attachment import MailAttachment
 
@@ -96,13 +96,16 @@ class MailDocument(TypedDict):
 
 
 def mail_document(
-    content: bytes, problems: Iterable[ProblemDocument] = (), *, largest: int | None = LARGEST_ATTACHMENT
+    content: bytes,
+    problems: Callable[[], Iterable[ProblemDocument]] = tuple,
+    *,
+    largest: int | None = LARGEST_ATTACHMENT,
 ) -> MailDocument:
     """Return a mail as the page shows it; one that cannot be read is its source and the reason.
 
     Args:
         content: the octets.
-        problems: the violations that are about this mail.
+        problems: returns what is wrong with this mail.
         largest: octets of an attachment that is kept whole; None keeps all.
     """
     document: MailDocument = {
@@ -118,11 +121,12 @@ def mail_document(
         "attachments": [],
         "links": [],
         "codes": [],
-        "problems": list(problems),
+        "problems": [],
         "unreadable": None,
         "dropped": [],
     }
     try:
+        document["problems"] = list(problems())
         _read(document, content, largest)
     except Exception as error:  # noqa: BLE001 # whatever is wrong with it, its source can be looked at
         document["unreadable"] = f"{type(error).__name__}: {error}"

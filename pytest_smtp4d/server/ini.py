@@ -106,7 +106,8 @@ def value(config: Config, name: str) -> object:
     try:
         return config.getini(PREFIX + name)
     except Exception:  # noqa: BLE001 - a value in TOML's own type; each version of pytest raises another error
-        native = config.inicfg.get(PREFIX + name)
+        stored = getattr(config, "_inicfg", None)  # reading `inicfg` itself warns since pytest 9.1
+        native = (config.inicfg if stored is None else stored).get(PREFIX + name)
         return getattr(native, "value", native)
 
 
