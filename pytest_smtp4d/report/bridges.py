@@ -10,16 +10,13 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.etree import ElementTree as ET
 
-from pytest_smtp4d.report.plain import visible
+from pytest_smtp4d.report.visible import visible
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     import pytest
-
-    from pytest_smtp4d.report.redact import Redaction
 
 __all__ = ["attach", "link_to", "write_junit", "write_step_summary"]
 
@@ -82,8 +79,10 @@ def _html_extras(
     return made
 
 
-def write_junit(config: pytest.Config, report: pytest.TestReport, redaction: Redaction) -> None:
+def write_junit(config: pytest.Config, report: pytest.TestReport, redact: Callable[[str], str]) -> None:
     """Give pytest's JUnit XML the dialogue of a failed test, as `system-out` of its test case."""
+    from xml.etree import ElementTree as ET
+
     from _pytest.junitxml import xml_key
 
     xml = config.stash.get(xml_key, None)
@@ -91,7 +90,7 @@ def write_junit(config: pytest.Config, report: pytest.TestReport, redaction: Red
     if xml is None or not sections or not report.failed:
         return
     node = ET.Element("system-out")
-    node.text = f"{TRANSCRIPT}\n" + redaction.text("\n\n".join(sections)).translate(_FORBIDDEN_IN_XML)
+    node.text = f"{TRANSCRIPT}\n" + redact("\n\n".join(sections)).translate(_FORBIDDEN_IN_XML)
     xml.node_reporter(report).append(node)
 
 

@@ -14,8 +14,10 @@ from typing import TYPE_CHECKING, Any, Literal, TypedDict
 from weakref import WeakKeyDictionary
 
 from pytest_smtp4d.records.advice import advice
-from pytest_smtp4d.report.mail import LARGEST_ATTACHMENT, MailDocument, ProblemDocument, mail_document
+from pytest_smtp4d.report.mail import MailDocument, ProblemDocument, mail_document
+from pytest_smtp4d.report.outcome import FAILED
 from pytest_smtp4d.report.redact import Redaction
+from pytest_smtp4d.report.settings import LARGEST_ATTACHMENT
 from pytest_smtp4d.words import escaped
 
 if TYPE_CHECKING:
@@ -26,7 +28,6 @@ if TYPE_CHECKING:
     from pytest_smtp4d.records.violation import Violation
 
 __all__ = [
-    "FAILED",
     "FORMAT",
     "AttemptDocument",
     "Author",
@@ -162,8 +163,6 @@ class ReportDocument(TypedDict):
 
 
 FORMAT = 1
-FAILED = frozenset({"failed", "error", "crashed"})
-"""The outcomes that count as failed."""
 
 
 def is_failed(test: TestDocument) -> bool:

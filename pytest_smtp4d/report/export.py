@@ -10,7 +10,7 @@ import mailbox
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SMTP4DError
-from pytest_smtp4d.report.plain import visible
+from pytest_smtp4d.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -10,28 +10,16 @@ import json
 import platform
 import zlib
 from collections import Counter
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
 
-from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.report import bridges
-from pytest_smtp4d.report.document import (
-    FAILED,
-    FORMAT,
-    Author,
-    Ledger,
-    crashed_attempt,
-    differences,
-    summary,
-)
-from pytest_smtp4d.report.limit import DEFAULT_LIMIT
-from pytest_smtp4d.report.mail import LARGEST_ATTACHMENT
-from pytest_smtp4d.report.redact import Redaction
-from pytest_smtp4d.server import ini
+from pytest_smtp4d.report.outcome import FAILED, is_rerun, outcome_of
+from pytest_smtp4d.report.settings import Settings, check_places
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator
@@ -39,92 +27,22 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.report.document import (
         AttemptDocument,
+        Author,
+        DifferenceDocument,
         FailureDocument,
+        Ledger,
         ReportDocument,
         SessionRecord,
         TestDocument,
     )
     from pytest_smtp4d.report.export import Maildir
+    from pytest_smtp4d.report.redact import Redaction
     from pytest_smtp4d.server.watch import Watch
 
 __all__ = ["Reports"]
 
 _DOCUMENTS = "smtp4d_documents"
 """The attribute of a test's last report that holds its attempts, as JSON in ASCII."""
-
-
-@dataclass(frozen=True, slots=True)
-class _Settings:
-    """What the options and the ini file ask for, checked."""
-
-    page: Path | None
-    export: Path | None
-    only_failed: bool
-    limit: int
-    largest: int | None
-    redaction: Redaction
-
-    @classmethod
-    def of(cls, config: pytest.Config) -> _Settings:
-        """Read the options.
-
-        Raises:
-            SettingsError: a value that cannot be.
-        """
-        tests = _choice(config, "report_tests", ("all", "failed"))
-        attachments = _choice(config, "report_attachments", ("small", "all"))
-        export = config.getoption("smtp4d_export")
-        return cls(
-            page=_page(config),
-            export=config.invocation_params.dir / export if export else None,
-            only_failed=tests == "failed",
-            limit=_limit(config),
-            largest=None if attachments == "all" else LARGEST_ATTACHMENT,
-            redaction=Redaction.of(_lines(config, "report_redact")),
-        )
-
-
-def _page(config: pytest.Config) -> Path | None:
-    """Return where the page goes: an option is relative to the current folder, an ini to its own."""
-    option = config.getoption("smtp4d_report")
-    if option is not None:
-        return config.invocation_params.dir / option if option else None
-    value = ini.value(config, "report")
-    if value in (None, ""):
-        return None
-    if not isinstance(value, str):
-        raise SettingsError(f"ini: smtp4d_report is {value!r}: give the path of a page")
-    folder = config.inipath.parent if config.inipath else config.rootpath
-    return folder / value
-
-
-def _choice(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
-    value = ini.value(config, name) or values[0]
-    if value not in values:
-        raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give one of {', '.join(values)}")
-    return str(value)
-
-
-def _lines(config: pytest.Config, name: str) -> list[str]:
-    value = ini.value(config, name) or []
-    lines = value.splitlines() if isinstance(value, str) else value
-    if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
-        raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give regular expressions, one a line")
-    return lines
-
-
-def _limit(config: pytest.Config) -> int:
-    value = ini.value(config, "report_limit")
-    if value in (None, ""):
-        return DEFAULT_LIMIT
-    limit = 0
-    if isinstance(value, (str, int)) and not isinstance(value, bool):
-        with suppress(ValueError):
-            limit = int(value)
-    if limit <= 0:
-        words = f"give a number of octets, such as {DEFAULT_LIMIT}"
-        raise SettingsError(f"ini: smtp4d_report_limit is {value!r}: {words}")
-    return limit
 
 
 @dataclass(slots=True)
@@ -152,10 +70,8 @@ class Reports:
     def __init__(self, config: pytest.Config, watch_of: Callable[[pytest.Item], Watch | None]) -> None:
         self._config = config
         self._watch_of = watch_of
-        self._settings = _Settings.of(config)
+        self._settings = Settings.of(config)
         self._is_worker = hasattr(config, "workerinput")
-        self._author = Author(self._settings.redaction, self._settings.largest)
-        self._ledger = Ledger()
         self._course = _Course("")
         self._maildir: Maildir | None = None
         self._order: dict[str, int] = {}
@@ -166,7 +82,30 @@ class Reports:
         self._written: Path | None = None
         self._trouble = ""
         if not self._is_worker:
-            _check_places(self._settings)
+            check_places(self._settings)
+
+    # What only a run with mail needs is imported when it is.
+
+    @cached_property
+    def _redaction(self) -> Redaction:
+        from pytest_smtp4d.report.redact import Redaction
+
+        return Redaction(self._settings.patterns)
+
+    def _redact(self, text: str) -> str:
+        return self._redaction.text(text)
+
+    @cached_property
+    def _author(self) -> Author:
+        from pytest_smtp4d.report.document import Author
+
+        return Author(self._redaction, self._settings.largest)
+
+    @cached_property
+    def _ledger(self) -> Ledger:
+        from pytest_smtp4d.report.document import Ledger
+
+        return Ledger()
 
     # Where tests run.
 
@@ -181,9 +120,9 @@ class Reports:
             attempts = self._course.attempts if self._course.test == item.nodeid else []
             self._course = _Course(item.nodeid, attempts)
         course = self._course
-        course.outcome = _outcome(report, course.outcome)
+        course.outcome = outcome_of(report, course.outcome)
         course.seconds += call.duration
-        if report.failed or _is_rerun(report):
+        if report.failed or is_rerun(report):
             course.failures.append(_failure(report, call))
         if watch is not None:
             self._describe(report, watch)
@@ -216,10 +155,10 @@ class Reports:
             if self._maildir is None:
                 from pytest_smtp4d.report.export import Maildir
 
-                self._maildir = Maildir(settings.export, settings.redaction)
+                self._maildir = Maildir(settings.export, self._redaction)
             self._maildir.put(report.nodeid, messages)
         if any(self._config.getoption(name, default=None) for name in ("htmlpath", "allure_report_dir")):
-            redaction = settings.redaction
+            redaction = self._redaction
             mails = [
                 (redaction.text(message.subject), redaction.content(message.content)) for message in messages
             ]
@@ -248,10 +187,10 @@ class Reports:
             return (yield)
         self._keep(report)
         if report.when == "teardown":  # with this report pytest's XML closes the test case
-            bridges.write_junit(self._config, report, self._settings.redaction)
+            bridges.write_junit(self._config, report, self._redact)
             return (yield)
         result = yield
-        bridges.write_junit(self._config, report, self._settings.redaction)
+        bridges.write_junit(self._config, report, self._redact)
         return result
 
     def _keep(self, report: pytest.TestReport) -> None:
@@ -259,13 +198,15 @@ class Reports:
         if str(report.when) == "???":  # of xdist, where a worker died
             self._crashed(report)
             return
-        if not _is_rerun(report):
-            self._outcomes[test] = _outcome(report, self._outcomes.get(test, ""))
+        if not is_rerun(report):
+            self._outcomes[test] = outcome_of(report, self._outcomes.get(test, ""))
         documents = report.__dict__.pop(_DOCUMENTS, None)
         if documents is not None:
             self._tests[test] = zlib.compress(documents.encode("ascii"), 1)
 
     def _crashed(self, report: pytest.TestReport) -> None:
+        from pytest_smtp4d.report.document import crashed_attempt
+
         words = report.longreprtext
         self._outcomes[report.nodeid] = "crashed"
         self._notes.append(f"{words}: what the tests before it sent is here, what it sent itself is lost")
@@ -278,6 +219,7 @@ class Reports:
         page = self._settings.page
         if self._is_worker or page is None:
             return
+        from pytest_smtp4d.report.document import summary
         from pytest_smtp4d.report.file import write_page
         from pytest_smtp4d.report.limit import render_within
 
@@ -290,7 +232,9 @@ class Reports:
             self._trouble = f"SMTP report: {page} cannot be written: {error}"
 
     def _report(self) -> ReportDocument:
-        redaction = self._settings.redaction
+        from pytest_smtp4d.report.document import FORMAT
+
+        redaction = self._redaction
         last = len(self._order)
         tests = sorted(self._tests, key=lambda test: self._order.get(test, last))
         documents: list[TestDocument] = [
@@ -328,54 +272,21 @@ class Reports:
             terminalreporter.write_sep("-", f"SMTP mails: {self._settings.export}")
 
 
-def _check_places(settings: _Settings) -> None:
-    """See that what is asked for can be written, before any test."""
-    from pytest_smtp4d.report.export import ExportError, prepare
-    from pytest_smtp4d.report.file import check_place
-
-    if settings.page is not None:
-        try:
-            check_place(settings.page)
-        except OSError as error:
-            raise SettingsError(f"--smtp4d-report={settings.page} cannot be written: {error}") from None
-    if settings.export is not None:
-        try:
-            prepare(settings.export)
-        except (OSError, ExportError) as error:
-            raise SettingsError(f"--smtp4d-export={settings.export} cannot be written: {error}") from None
-
-
-def _outcome(report: pytest.TestReport, before: str) -> str:
-    """Return the outcome of a test after one more phase; the first failure stays."""
-    if before in FAILED:
-        return before
-    if report.failed:
-        return "failed" if report.when == "call" else "error"
-    if _is_rerun(report):
-        return "failed"
-    expected = hasattr(report, "wasxfail")
-    if report.skipped:
-        return "xfailed" if expected else "skipped"
-    if report.when == "call":
-        return "xpassed" if expected else "passed"
-    return before
-
-
-def _is_rerun(report: pytest.TestReport) -> bool:
-    """Return whether pytest-rerunfailures made a failure a reason to run the test again."""
-    return str(report.outcome) == "rerun"
-
-
 def _failure(report: pytest.TestReport, call: pytest.CallInfo[None]) -> FailureDocument:
     verdict = "".join(
         f"\n\nSMTP verdict:\n{text}" for title, text in report.sections if title == "SMTP verdict"
     )
     error = call.excinfo.value if call.excinfo is not None else None
     miss = getattr(error, "near_miss", None)
+    differing: list[DifferenceDocument] = []
+    if miss:
+        from pytest_smtp4d.report.document import differences
+
+        differing = differences(miss.rows)
     return {
         "phase": call.when,
         "words": report.longreprtext + verdict,
-        "differences": differences(miss.rows) if miss else [],
+        "differences": differing,
     }
 
 

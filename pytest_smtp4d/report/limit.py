@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.report.document import is_failed
 from pytest_smtp4d.report.page import render
+from pytest_smtp4d.report.settings import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -16,10 +17,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.report.document import ReportDocument
     from pytest_smtp4d.report.mail import MailDocument
 
-__all__ = ["DEFAULT_LIMIT", "render_within"]
-
-DEFAULT_LIMIT = 25_000_000
-"""Octets of a page."""
+__all__ = ["render_within"]
 
 
 def _drop_source(mail: MailDocument) -> int:

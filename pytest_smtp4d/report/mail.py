@@ -17,6 +17,7 @@ from pytest_smtp4d.mail.tree import read_tree
 from pytest_smtp4d.records.view import codes, html_text
 from pytest_smtp4d.report.links import LinkDocument, links_of
 from pytest_smtp4d.report.redact import leaves
+from pytest_smtp4d.report.settings import LARGEST_ATTACHMENT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -33,9 +34,6 @@ __all__ = [
 ]
 
 _LAST_LINE_END = re.compile(r"\r?\n\Z")
-
-LARGEST_ATTACHMENT = 1 << 20
-"""Octets of an attachment that a page holds; of larger ones it says what they are, unless it holds all."""
 
 
 class AttachmentDocument(TypedDict):

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.report.document import FORMAT
 from pytest_smtp4d.report.file import write_page
-from pytest_smtp4d.report.limit import DEFAULT_LIMIT, render_within
+from pytest_smtp4d.report.limit import render_within
 from pytest_smtp4d.report.page import PageError, read_page
+from pytest_smtp4d.report.settings import DEFAULT_LIMIT
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.errors import SMTP4DError
 from pytest_smtp4d.report.document import FORMAT
 from pytest_smtp4d.report.pack import pack, unpack
-from pytest_smtp4d.report.plain import plain_list, visible
+from pytest_smtp4d.report.plain import plain_list
+from pytest_smtp4d.report.visible import visible
 
 if TYPE_CHECKING:
     from pytest_smtp4d.report.document import ReportDocument

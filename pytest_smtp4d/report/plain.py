@@ -4,42 +4,20 @@ from __future__ import annotations
 
 import html
 from typing import TYPE_CHECKING
-from unicodedata import category
 
-from pytest_smtp4d.report.document import FAILED
+from pytest_smtp4d.report.outcome import FAILED
+from pytest_smtp4d.report.visible import visible
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from pytest_smtp4d.report.document import AttemptDocument, EntryDocument, ReportDocument, TestDocument
 
-__all__ = ["plain_list", "visible"]
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Zl", "Zp"})
-_JOINERS = "\u200c\u200d"
+__all__ = ["plain_list"]
 
 _TEXT_OF_FAILED = 2048
 _TEXT_OF_OTHERS = 200
 """Characters of a mail's text."""
-
-
-def visible(text: str, *, lines: bool = False) -> str:
-    """Return a text with controls and unseen formatting escaped, bidirectional overrides above all.
-
-    The joiners that emoji and Persian words are written with stay, and so do blanks of every width.
-
-    Args:
-        text: any text.
-        lines: let line feeds and tabs stand.
-    """
-    if text.isprintable():
-        return text
-    return "".join(
-        character
-        if category(character) not in _UNSEEN or character in _JOINERS or (lines and character in "\n\t")
-        else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
 
 
 def _html(text: str, *, lines: bool = False) -> str:

@@ -16,14 +16,13 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.mail.charset import text_codec
 from pytest_smtp4d.mail.encoded_word import decode_words
 from pytest_smtp4d.mail.parameter import read_parameters
 from pytest_smtp4d.mail.tree import read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterator
 
     from pytest_smtp4d.mail.tree import Part
 
@@ -44,15 +43,6 @@ class Redaction:
     """
 
     patterns: tuple[re.Pattern[str], ...] = ()
-
-    @classmethod
-    def of(cls, lines: Iterable[str]) -> Redaction:
-        """Compile patterns, one a line.
-
-        Raises:
-            SettingsError: a line is no regular expression.
-        """
-        return cls(tuple(_compiled(line) for line in filter(None, map(str.strip, lines))))
 
     def text(self, text: str) -> str:
         """Return a text without what the patterns match."""
@@ -132,14 +122,6 @@ class Redaction:
         quote = run[0] if run[0] in "\"'" else ""
         inside = redacted[1:-1] if quote else redacted
         return f"{quote}{html.escape(inside, quote=False).replace(quote or chr(0), '')}{quote}"
-
-
-def _compiled(line: str) -> re.Pattern[str]:
-    try:
-        return re.compile(line)
-    except re.error as error:
-        words = f"smtp4d_report_redact: {line!r} is no regular expression ({error})"
-        raise SettingsError(words) from None
 
 
 def leaves(root: Part) -> Iterator[Part]:

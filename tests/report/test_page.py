@@ -9,7 +9,8 @@ from html.parser import HTMLParser
 import pytest
 
 from pytest_smtp4d.report.page import PageError, read_page, render, script
-from pytest_smtp4d.report.plain import plain_list, visible
+from pytest_smtp4d.report.plain import plain_list
+from pytest_smtp4d.report.visible import visible
 from tests.report.records import content, failure, message, record, report
 
 HOSTILE = "</script><script>alert(1)</script><!-- \u2028\u2029 & {{data}} {{plain}}"

@@ -10,10 +10,11 @@ import pytest
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.report.page import read_page, render
 from pytest_smtp4d.report.redact import REPLACEMENT, Redaction
+from pytest_smtp4d.report.settings import compiled
 from tests.report.records import content, failure, message, record, report
 
 SECRET = "geheim-4711"
-REDACTION = Redaction.of([r"geheim-\d+"])
+REDACTION = Redaction(compiled([r"geheim-\d+"]))
 
 
 def part(body: bytes, encoding: str, kind: str = "text/plain; charset=utf-8") -> bytes:
@@ -89,4 +90,4 @@ def test_failures_envelopes_and_names_are_redacted() -> None:
 def test_a_pattern_that_is_none_is_refused() -> None:
     """The error names the ini and the pattern."""
     with pytest.raises(SettingsError, match=r"smtp4d_report_redact: '\(' is no regular expression"):
-        Redaction.of(["ok", "("])
+        compiled(["ok", "("])
