@@ -125,7 +125,7 @@ def _configure_reports(config: pytest.Config) -> None:
 def _configure_outgoing_mail(config: pytest.Config) -> None:
     """Redirect or block the mail of the run, where an option or the ini says so."""
     intercepts = config.getoption("smtp4d_intercept") or ini.flag(config, "intercept")
-    block = config.getoption("smtp4d_block") or ini.truth(ini.value(config, "block")) or False
+    block = config.getoption("smtp4d_block") or ini.block(config)
     allow = ini.words(config, "block_allow")
     if not intercepts and block is False and not allow:
         return

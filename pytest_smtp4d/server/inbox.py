@@ -55,10 +55,18 @@ class Inbox(Sequence["ReceivedMessage"]):
             self._messages.append(message)
             self._note_change()
 
-    def clear(self) -> None:
-        """Forget the messages."""
+    def clear(self, **criteria: object) -> None:
+        """Forget the messages that match; without criteria, all.
+
+        Raises:
+            SettingsError: an unknown or impossible criterion.
+        """
+        looked_at = tuple(self._messages)
+        expectation = Expectation(criteria)
+        kept = [message for message in looked_at if not expectation.accepts(message)]
         with self._changed:
-            self._messages = []  # a new list: a wait sees by it that it has to begin again
+            # A new list: a wait sees by it that it begins again. What arrived meanwhile stays.
+            self._messages = kept + self._messages[len(looked_at) :]
             self._note_change()
 
     def _note_change(self) -> None:

@@ -18,11 +18,11 @@ __all__ = [
     "MEANINGS",
     "PREFIX",
     "SETTINGS",
+    "block",
     "checked_settings",
     "flag",
     "seconds",
     "settings",
-    "truth",
     "value",
     "words",
 ]
@@ -72,17 +72,6 @@ MEANINGS = {
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds that a test may take which uses a server."""
-
-_TRUTH = {
-    "1": True,
-    "yes": True,
-    "true": True,
-    "on": True,
-    "0": False,
-    "no": False,
-    "false": False,
-    "off": False,
-}
 
 
 class Config(Protocol):
@@ -158,23 +147,30 @@ def seconds(config: Config) -> float:
     return number
 
 
-def truth(given: object) -> object:
-    """Return the truth value that a text means; what means none, as it is."""
-    return _TRUTH.get(given.strip().lower(), given) if isinstance(given, str) else given
-
-
 def flag(config: Config, name: str) -> bool:
     """Return an ini value that is true or false; without one, False.
 
     Raises:
         SettingsError: it is neither.
     """
-    given = truth(value(config, name))
-    if given in (None, ""):
-        return False
+    given = _truth(value(config, name))
     if not isinstance(given, bool):
         raise SettingsError(f"ini: {PREFIX}{name} is true or false, not {given!r}")
     return given
+
+
+def block(config: Config) -> object:
+    """Return what the ini says of blocking mail: True, False, or a text to be checked."""
+    return _truth(value(config, "block"))
+
+
+def _truth(given: object) -> object:
+    """Return the truth value that an ini value means; what means none, as it is."""
+    if given in (None, ""):
+        return False
+    from pytest_smtp4d.server.kinds import Boolean
+
+    return Boolean().from_ini("", given)
 
 
 def words(config: Config, name: str) -> tuple[str, ...]:
