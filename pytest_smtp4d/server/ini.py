@@ -62,6 +62,11 @@ MEANINGS = {
     "intercept": "true: as --smtp4d-intercept",
     "block": "true (as --smtp4d-block), false or warn",
     "block_allow": "hosts to let through, words `host` or `host:port`",
+    "report": "the path of --smtp4d-report, from this file's folder",
+    "report_tests": "whose mails the page shows: all (default) or failed",
+    "report_limit": "octets of the page (default: 25000000)",
+    "report_attachments": "those above 1 MiB: small (default) leaves them out of the page, all keeps them",
+    "report_redact": "regular expressions, one a line: what they match is not written",
 }
 """The other ini values, and what they are for."""
 
@@ -90,7 +95,8 @@ def value(config: Config, name: str) -> object:
     try:
         return config.getini(PREFIX + name)
     except Exception:  # noqa: BLE001 - a value in TOML's own type; each version of pytest raises another error
-        native = config.inicfg.get(PREFIX + name)
+        stored = getattr(config, "_inicfg", None)  # reading `inicfg` itself warns since pytest 9.1
+        native = (config.inicfg if stored is None else stored).get(PREFIX + name)
         return getattr(native, "value", native)
 
 
