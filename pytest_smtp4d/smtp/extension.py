@@ -1,7 +1,7 @@
 """What a server offers in its reply to EHLO.
 
 RFC 5321 4.1.1.1, RFC 1870 (SIZE), RFC 4954 3 (AUTH).
-The one thing to know: what was offered before TLS counts for nothing after it (RFC 3207 4.2).
+What was offered before TLS counts for nothing after it (RFC 3207 4.2), so EHLO is read anew there.
 """
 
 from __future__ import annotations
@@ -56,4 +56,11 @@ class Extensions:
     def size(self) -> int | None:
         """The largest message taken, in octets; None where no limit was named (0 means none, too)."""
         number = self.keywords.get("SIZE", "")
-        return int(number) or None if number.isascii() and number.isdigit() else None
+        # size-value = 1*20DIGIT (RFC 1870 3); a longer number limits nothing, and `int` may refuse it.
+        if not number.isascii() or not number.isdigit() or len(number) > 20:
+            return None
+        return int(number) or None
+
+    def without(self, keyword: str) -> Extensions:
+        """Return the same offer without one keyword."""
+        return Extensions({name: value for name, value in self.keywords.items() if name != keyword})

@@ -1,7 +1,7 @@
 """Octets to replies and back, line ends, and the transparency of content.
 
 RFC 5321 2.3.8 (lines end in CRLF), 4.2 (reply syntax), 4.5.2 (transparency), 4.5.3.1.5 (reply lines).
-The one thing to know: nothing here reads or writes; octets come in at one end and values out at the other.
+Nothing here reads or writes a socket: octets come in at one end, and replies leave at the other.
 """
 
 from __future__ import annotations

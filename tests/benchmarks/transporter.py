@@ -18,7 +18,7 @@ from email.message import EmailMessage
 
 from pytest_smtp4d import SMTPTransporter, mail_new_attachment
 from pytest_smtp4d.smtp.envelope import Envelope
-from pytest_smtp4d.transporter.outgoing import Letter
+from pytest_smtp4d.transporter.outgoing import OutgoingMessage
 from tests.peers.smtp_sink import smtp_sink
 
 SENDER, RECIPIENT = "ada@example.com", "bob@example.org"
@@ -45,10 +45,10 @@ def smtplib_prebuilt(port: int) -> Iterator[Send]:
 
 @contextmanager
 def transporter_prebuilt(port: int) -> Iterator[Send]:
-    """`send` with the composing left out: the letter is written already."""
+    """`send` with the composing left out."""
     with SMTPTransporter(host="127.0.0.1", port=port, accept_unsecure_connection=True) as transporter:
-        letter = Letter(Envelope(SENDER, (RECIPIENT,)), False, PREBUILT, lambda: PREBUILT)
-        transporter._connection._letter = lambda _mail: letter  # type: ignore[method-assign, assignment]
+        message = OutgoingMessage(Envelope(SENDER, (RECIPIENT,)), False, PREBUILT, lambda: PREBUILT)
+        transporter._client._message = lambda mail: message  # type: ignore[method-assign]
 
         def send() -> None:
             status = transporter.send({})
