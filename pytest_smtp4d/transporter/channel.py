@@ -41,6 +41,9 @@ _CHUNK = 65536
 _TURN = 1 << 20
 """Octets that are sent before others have their turn: an event loop is not held up by a large message."""
 
+_QUICK = 20_000
+"""Iterations of a derivation that are done within some milliseconds."""
+
 _UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
 """What reading a reply raises where a server says what nobody thought of."""
 
@@ -233,7 +236,9 @@ class Channel:
 
     def _derived(self, derivation: Derivation, stage: str, deadline: Deadline) -> Work[bytes]:
         try:
-            derived: bytes = yield Compute(derivation.derive, deadline)
+            # What takes milliseconds is not worth a thread, but in an event loop.
+            within = derivation.iterations > _QUICK
+            derived: bytes = yield Compute(derivation.derive, deadline, within_deadline=within)
         except DeadlineOver:
             self._over = True
             raise self._timed_out(stage, deadline) from None

@@ -35,12 +35,15 @@ class Connecting:
         self._host = host
         self._port = port
         self._where = f"{host}:{port}" if ":" not in host else f"[{host}]:{port}"
+        self._socket: socket.socket | None = None
         self._ready: Ready | None = None
 
     def close(self) -> None:
         """Close the socket that is being tried; it may be the connected one."""
         if self._ready is not None:
             self._ready.close()
+        elif self._socket is not None:
+            self._socket.close()
 
     def connect(self, deadline: Deadline) -> Work[Ready]:
         """Resolve the name and connect to the first of its addresses that answers.
@@ -87,8 +90,9 @@ class Connecting:
 
     def _attempt(self, address: Address, deadline: Deadline) -> Work[Ready]:
         family, where = address
-        self._ready = ready = Ready(socket.socket(family, socket.SOCK_STREAM))
-        sock = ready.socket
+        self._ready = None
+        self._socket = sock = socket.socket(family, socket.SOCK_STREAM)
+        self._ready = ready = Ready(sock)
         sock.setblocking(False)
         # A command must not wait for the acknowledgement of the one before (Nagle).
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -1,0 +1,15 @@
+"""Event loops that lack something."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+
+class LoopWithoutReaders(asyncio.SelectorEventLoop):
+    """A loop that cannot watch sockets for others, as Windows' default."""
+
+    def _cannot(self, *arguments: Any) -> Any:
+        raise NotImplementedError  # as asyncio's base class does
+
+    add_reader = remove_reader = add_writer = remove_writer = _cannot
