@@ -115,7 +115,12 @@ class Options:
                 "host is missing: name the server, as in {'host': 'smtp.example.com'}"
             )
         options = cls(
-            **{member: _CHECKS[member](name, source[name]) for member, (name, source) in sources.items()}
+            **{
+                member: _CHECKS[member](
+                    name, SecretText(source[name]) if _is_secret_text(member, source, name) else source[name]
+                )
+                for member, (name, source) in sources.items()
+            }
         )
         if options.certificate is not None and options.certificate_name is not None:
             raise TransporterOptionError("give certificate or certificateName, not both")
@@ -134,6 +139,13 @@ class Options:
     def tls_from_the_start(self) -> bool:
         """True for implicit TLS: as `implicit_tls` says, else on port 465 (RFC 8314 3.3)."""
         return self.port == 465 if self.implicit_tls is None else self.implicit_tls
+
+
+_SECRETS = frozenset({"password", "access_token_oauth2", "certificate_password"})
+
+
+def _is_secret_text(member: str, source: _Hidden, name: str) -> bool:
+    return member in _SECRETS and isinstance(source[name], str)
 
 
 def _text(name: str, value: object) -> str:

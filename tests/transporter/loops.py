@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import TYPE_CHECKING
 
 
 class LoopWithoutReaders(asyncio.SelectorEventLoop):
     """A loop that cannot watch sockets for others, as Windows' default."""
 
-    def _cannot(self, *arguments: Any) -> Any:
-        raise NotImplementedError  # as asyncio's base class does
+    if not TYPE_CHECKING:
 
-    add_reader = remove_reader = add_writer = remove_writer = _cannot
+        def _cannot(self, *_):
+            raise NotImplementedError  # as asyncio's base class does
+
+        add_reader = remove_reader = add_writer = remove_writer = _cannot
