@@ -170,6 +170,9 @@ def run_blocking(work: Work[_T], is_cancelled: Callable[[], bool] | None = None)
                 answer, advance = error, work.throw
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
+    except BaseException:
+        work.close()  # where the exception struck here, the work does not know of it
+        raise
 
 
 def _waited(want: Ready | Resolve | Compute, is_cancelled: Callable[[], bool] | None) -> Any:

@@ -38,6 +38,13 @@ class Line:
         line, _, self._unread = self._unread.partition(b"\r\n")
         return line.decode()
 
+    def hear_octets(self, count: int) -> bytes:
+        """Read so many octets."""
+        while len(self._unread) < count:
+            self._unread += self.socket.recv(65536)
+        octets, self._unread = self._unread[:count], self._unread[count:]
+        return octets
+
     def hear_auth(self) -> tuple[str, str, str]:
         """Read AUTH; return verb, mechanism and the initial response, decoded."""
         verb, mechanism, initial = self.hear().split(" ")
