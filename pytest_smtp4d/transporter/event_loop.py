@@ -28,6 +28,8 @@ from pytest_smtp4d.transporter.waiting import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smtp4d.transporter.waiting import Compute, Deadline, Work
 
 __all__ = ["can_watch", "run_async", "run_in_thread"]
@@ -87,52 +89,38 @@ class _Run(Generic[_T]):
         self._pending: asyncio.Future[Any] | None = None  # the same
         self._deadline: Deadline | None = None  # that the timer is for
         self._timer: asyncio.TimerHandle | None = None
-        self._ended = False
 
     def advance(self, answer: object = None) -> None:
         """Go on with the work, to its next wait or its end."""
-        try:
-            want = self._work.send(answer)
-        except StopIteration as end:
-            self._finish()
-            if not self.done.done():
-                self.done.set_result(end.value)
-        except BaseException as error:  # noqa: BLE001 - raised again, where the result is awaited
-            self._fail(error)
-        else:
-            self._await(want)
-
-    def _raise(self, error: BaseException) -> None:
-        """Go on with the work by an exception where it waits."""
-        try:
-            want = self._work.throw(error)
-        except StopIteration as end:
-            self._finish()
-            if not self.done.done():
-                self.done.set_result(end.value)
-        except BaseException as other:  # noqa: BLE001 - as above
-            self._fail(other)
-        else:
-            self._await(want)
+        self._go_on(self._work.send, answer)
 
     def interrupt(self, error: BaseException) -> None:
         """End the work early; it cleans up, and its outcome is not asked for."""
-        if self._ended:  # and the exception is its own
-            if self.done.done() and not self.done.cancelled():
-                self.done.exception()  # looked at, or asyncio says that nobody did
-            return
         self._stop_waiting()
-        self._finish()
-        with suppress(BaseException):
-            self._work.throw(error)
+        if not self.done.done() or self.done.cancelled():
+            with suppress(BaseException):
+                self._work.throw(error)
+        else:
+            self.done.exception()  # looked at, or asyncio says that nobody did
         self._work.close()
 
-    def _fail(self, error: BaseException) -> None:
-        self._finish()
-        if not self.done.done():
-            self.done.set_exception(error)
-        if isinstance(error, (KeyboardInterrupt, SystemExit)):
-            raise error  # as a task of asyncio does: it ends the loop too
+    def _raise(self, error: BaseException) -> None:
+        """Go on with the work by an exception where it waits."""
+        self._go_on(self._work.throw, error)
+
+    def _go_on(self, go_on: Callable[[Any], Ready | Resolve | Compute], answer: object) -> None:
+        try:
+            self._await(go_on(answer))
+        except StopIteration as end:
+            if not self.done.done():
+                self.done.set_result(end.value)
+            self._stop_waiting()
+        except BaseException as error:
+            if not self.done.done():
+                self.done.set_exception(error if not isinstance(error, DeadlineOver) else _lost())
+            self._stop_waiting()
+            if isinstance(error, (KeyboardInterrupt, SystemExit)):
+                raise  # as a task of asyncio does: it ends the loop too
 
     def _await(self, want: Ready | Resolve | Compute) -> None:
         if want.deadline is not self._deadline:
@@ -146,7 +134,7 @@ class _Run(Generic[_T]):
             return
         try:
             self._pending = self._future(want)
-        except BaseException as error:  # noqa: BLE001 - raised again, inside the work
+        except Exception as error:  # noqa: BLE001 - raised again, inside the work
             self._raise(error)
             return
         self._pending.add_done_callback(self._arrived)
@@ -183,11 +171,14 @@ class _Run(Generic[_T]):
         self._timer = self._loop.call_later(deadline.remaining(), self._time_out)
 
     def _time_out(self) -> None:
-        self._deadline = self._timer = None
         self._stop_waiting()
-        self._raise(DeadlineOver())
+        if not self.done.done():
+            self._raise(DeadlineOver())
 
     def _stop_waiting(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._deadline = self._timer = None
         if self._watch is not None:
             self._watch.run = None
             self._watch = None
@@ -195,14 +186,10 @@ class _Run(Generic[_T]):
         if pending is not None:
             pending.cancel()
 
-    def _finish(self) -> None:
-        self._ended = True
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
-        if self._watch is not None:
-            self._watch.run = None
-            self._watch = None
+
+def _lost() -> RuntimeError:
+    """Return what a call ends with whose end an exception struck that went to the loop."""
+    return RuntimeError("an exception in the event loop interrupted the call: its outcome is not known")
 
 
 async def _found(look_up: Any) -> Any:

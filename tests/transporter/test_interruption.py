@@ -131,6 +131,33 @@ def test_a_storm_of_signals(server: SMTPServer) -> None:
     post.check(server)
 
 
+@pytest.mark.parametrize("opcodes", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_a_send_in_a_loop_that_is_struck_anywhere(server: SMTPServer, opcodes: bool) -> None:
+    """The same in asyncio, in the task and in the loop's callbacks: it ends, and the next mail is right."""
+    post = Post()
+    kept = []
+    loop = asyncio.new_event_loop()
+    loop.set_exception_handler(lambda _loop, context: kept.append(context.get("exception")))
+    transporter = AsyncSMTPTransporter(**{**server.client_options(), "send_time_out": 0.2})
+
+    async def send(mail: dict[str, str]) -> None:
+        with suppress(RuntimeError):  # what struck a callback goes to the loop's handler
+            post.took(mail, await transporter.send(mail))
+
+    for at in itertools.count(1, 5 if opcodes else 1):
+        first, struck, last = post.mail(), post.mail(), post.mail()
+        loop.run_until_complete(send(first))
+        strike = Strike(at, opcodes=opcodes, rooms=PROTOCOL)
+        kept.append(strike.call(lambda mail=struck: loop.run_until_complete(send(mail))))  # type: ignore[misc]
+        loop.run_until_complete(send(last))
+        assert last["to"] in post.accepted, strike.count
+        if strike.count < at:
+            break
+    loop.run_until_complete(transporter.close())
+    loop.close()
+    post.check(server)
+
+
 class CancelAt:
     """Cancels a task at its n-th wait.
 
