@@ -154,8 +154,8 @@ def run_blocking(work: Work[_T], is_cancelled: Callable[[], bool] | None = None)
     """Run `work` in this thread.
 
     Args:
-        work: what to do. is_cancelled: asked twenty times a second; when it returns True, all waiting ends
-        as if the deadline had
+        work: what to do.
+        is_cancelled: asked twenty times a second; when it returns True, all waiting ends as if the deadline had
             passed.
     """
     answer: Any = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import random
 import re
@@ -43,6 +44,7 @@ class Strike:
     def call(self, function: Callable[[], object]) -> Interrupt | None:
         """Call a function; return what struck it, with its traceback and all frames, or None."""
         before = sys.gettrace()
+        gc.disable()  # what is collected within the call would be struck in its place
         sys.settrace(self._enter)
         try:
             function()
@@ -50,6 +52,7 @@ class Strike:
             return interrupt
         finally:
             sys.settrace(before)
+            gc.enable()
         return None
 
     def _enter(self, frame: FrameType, event: str, argument: object) -> Any:

@@ -12,7 +12,6 @@ from _pytest._io.saferepr import saferepr
 
 from pytest_smtp4d import SMTPTransporter, TransporterOptionError, smtp_new_transporter
 from tests.transporter.interruption import PACKAGE, Strike
-from tests.transporter.test_interruption import LOST_SOCKET
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -57,7 +56,8 @@ def leaks(error: BaseException | None) -> list[str]:
     return [text for text in shown(error) if any(form in text for form in FORMS)]
 
 
-@LOST_SOCKET
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")  # struck before it had a name
+@pytest.mark.timeout(900)
 @pytest.mark.parametrize(
     ("mechanism", "secret"),
     [
