@@ -66,6 +66,7 @@ class Channel:
         self._socket = ready.socket
         self._host = host
         self._log = log
+        self._is_logged = log.is_on
         self._reader = ReplyReader()
         self._tls: TLSPipe | None = None
         self._plain = memoryview(b"")  # to be encrypted
@@ -150,16 +151,20 @@ class Channel:
         """Send a step's octets and read its replies; raises `Problem` or `RemoteProtocolError`."""
         self._over = True
         is_content = step.stages == ("CONTENT",)
-        if step.shown is None:
-            self._log.sent(step.octets, is_content=is_content)
-        else:
-            self._log.sent_secret(step.shown)
+        if self._is_logged:
+            if step.shown is None:
+                self._log.sent(step.octets, is_content=is_content)
+            else:
+                self._log.sent_secret(step.shown)
         if step.octets and not self._reader.is_empty:
             return [self._stray(is_content)]
         replies: list[Reply] = []
         try:
             complete = not step.octets and self._collect(replies, len(step.stages))
-            self._put(step.octets)
+            if self._tls is None:
+                self._unsent = memoryview(step.octets)
+            else:
+                self._plain = memoryview(step.octets)
             while not complete and self._eof is None:
                 sent = self._flush()
                 yield self._ready.until(deadline, write=not sent)
@@ -199,7 +204,8 @@ class Channel:
             reply = self._reader.next()
             if reply is None:
                 return False
-            self._log.received(reply)
+            if self._is_logged:
+                self._log.received(reply)
             replies.append(reply)
             if reply.code == 421:
                 return True
@@ -227,7 +233,8 @@ class Channel:
         except DeadlineOver:
             raise self._timed_out("TLS", deadline) from None
         except ssl.SSLError as error:
-            self._send(memoryview(tls.pending()))  # the alert that says why
+            self._unsent = memoryview(tls.pending())
+            self._flush()  # the alert that says why
             raise tls_problem(error, self._host, "TLS") from error
         if not done:
             raise self._lost("TLS")
@@ -246,36 +253,28 @@ class Channel:
 
     # -- octets
 
-    def _put(self, octets: bytes) -> None:
-        """Take octets to be sent by `_flush`."""
-        if self._tls is None:
-            self._unsent = memoryview(octets)
-        else:
-            self._plain = memoryview(octets)
-
     def _flush(self) -> bool:
-        """Send what the socket takes now, and no more than a turn's share; True when all is sent."""
-        if not self._unsent and self._plain and self._tls is not None:
+        """Send what the socket takes at once, and no more than a turn's share; True when all is sent.
+
+        A peer that is gone takes everything.
+        """
+        if self._plain and not self._unsent and self._tls is not None:
             self._tls.send(self._plain[:_TURN])
             self._plain = self._plain[_TURN:]
             self._unsent = memoryview(self._tls.pending())
-        if self._unsent:
-            self._unsent = self._send(self._unsent)
+        unsent = self._unsent
+        if unsent:
+            try:
+                self._unsent = unsent[self._socket.send(unsent if len(unsent) <= _TURN else unsent[:_TURN]) :]
+            except (BlockingIOError, InterruptedError):
+                return False
+            except OSError as error:
+                if error.errno is None:  # not the system's: what a signal handler raised
+                    raise
+                # Its last words may still be in our receive buffer: only reading tells how it ended.
+                self._gone = True
+                self._unsent = self._plain = memoryview(b"")
         return not self._unsent and not self._plain
-
-    def _send(self, unsent: memoryview) -> memoryview:
-        """Send once and return the rest; a peer that is gone takes everything."""
-        try:
-            return unsent[self._socket.send(unsent[:_TURN]) :]
-        except (BlockingIOError, InterruptedError):
-            return unsent
-        except OSError as error:
-            if error.errno is None:  # not the system's: what a signal handler raised
-                raise
-            # Its last words may still be in our receive buffer: only reading tells how it ended.
-            self._gone = True
-            self._plain = memoryview(b"")
-            return memoryview(b"")
 
     def _read(self) -> None:
         try:

@@ -47,10 +47,15 @@ class Client:
 
     `_at_rest` is True between calls only. It is cleared before the first step of a call and set after the
     last, so whatever ends a call early leaves it cleared, and the next call closes what it finds.
+
+    Args:
+        options: the transporter's.
+        in_loop: whether an event loop runs the work, which is not to be held up by composing.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, in_loop: bool = False) -> None:
         self._options = options
+        self._in_loop = in_loop
         self._connecting: Connecting | None = None  # to be closed, as the channel
         self._channel: Channel | None = None
         self._extensions = Extensions()
@@ -67,17 +72,36 @@ class Client:
         """Send a mail; raises `TypeError` where it is none."""
         deadline = Deadline.after(self._options.send_time_out, "sendTimeOut")
         try:
-            message = yield from self._composed(lambda: self._message(mail), mail, deadline)
+            if self._in_loop and is_large(mail):
+                message = yield from self._computed(lambda: self._message(mail), deadline)
+            else:
+                message = self._message(mail)
         except Problem as problem:
             return Status.from_problem(problem, FAILED_TO_SEND)
         except MailError as error:
             return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
-        return (yield from self._whole(self._sent(message, deadline), deadline))
+        try:
+            status = yield from self._sent(message, deadline)
+            if self._is_to_leave():
+                yield from self._leave(deadline)
+        except BaseException:
+            self._drop()
+            raise
+        self._at_rest = True
+        return status
 
     def checking(self) -> Work[Status]:
         """Ask a live session, or open one."""
         deadline = Deadline.after(self._options.send_time_out, "sendTimeOut")
-        return (yield from self._whole(self._checked(deadline), deadline))
+        try:
+            status = yield from self._checked(deadline)
+            if self._is_to_leave():
+                yield from self._leave(deadline)
+        except BaseException:
+            self._drop()
+            raise
+        self._at_rest = True
+        return status
 
     def closing(self) -> Work[None]:
         """Say QUIT on the session there is, and close it."""
@@ -95,24 +119,7 @@ class Client:
         elif self._connecting is not None:
             self._connecting.close()
 
-    # -- one call
-
-    def _whole(self, work: Work[_T], deadline: Deadline) -> Work[_T]:
-        """Run the work of one call; whatever interrupts it, the session is closed."""
-        try:
-            result = yield from work
-            channel = self._channel
-            if channel is not None:
-                if channel.in_doubt:
-                    self._drop()
-                elif self.leaves or not self._options.keep_alive:
-                    yield from self._leave(deadline)
-        except BaseException:
-            self._drop()
-            raise
-        self.leaves = False
-        self._at_rest = True
-        return result
+    # -- the session between calls
 
     def _begin(self) -> Channel | None:
         """Return the channel of the call before if it is alive as far as can be seen; else close it."""
@@ -123,6 +130,14 @@ class Client:
         if channel is not None and not (channel.is_mine and not channel.is_dead()):
             self._drop()
         return self._channel
+
+    def _is_to_leave(self) -> bool:
+        """Return whether the session is to be left at the end of a call; close one in doubt."""
+        channel, leaves = self._channel, self.leaves
+        self.leaves = False
+        if channel is not None and channel.in_doubt:
+            self._drop()
+        return leaves or not self._options.keep_alive
 
     def _drop(self) -> None:
         """Close what there is, without a word."""
@@ -149,10 +164,8 @@ class Client:
         options = self._options
         return outgoing_message(mail, options.header_charset, options.body_charset, self._loaded_signer())
 
-    def _composed(self, compose: Callable[[], _T], mail: object, deadline: Deadline) -> Work[_T]:
-        """Compose; what is large not in an event loop."""
-        if not is_large(mail):
-            return compose()
+    def _computed(self, compose: Callable[[], _T], deadline: Deadline) -> Work[_T]:
+        """Compose what is large: not in an event loop."""
         try:
             composed: _T = yield Compute(compose, deadline, within_deadline=False)
         except DeadlineOver:
@@ -194,26 +207,28 @@ class Client:
         channel = self._begin()
         if channel is not None:
             try:
-                outcome = yield from self._transacted(channel, message, deadline)
+                outcome = yield from self._transaction(channel, message, deadline)
+                if outcome.needs_data:
+                    outcome = yield from self._by_data(channel, message, deadline)
                 if outcome.stage != "MAIL" or outcome.reply.code != 421:
                     return outcome
             except Problem as problem:
                 if problem.cause is not Cause.CONNECTION_LOST or problem.stage != "MAIL":
                     raise
         channel, _, _ = yield from self._opened(deadline)
-        return (yield from self._transacted(channel, message, deadline))
-
-    def _transacted(
-        self, channel: Channel, message: OutgoingMessage, deadline: Deadline
-    ) -> Work[dialogue.Outcome]:
-        """Send once; again by DATA where a server that offers CHUNKING does not know BDAT."""
         outcome = yield from self._transaction(channel, message, deadline)
         if outcome.needs_data:
-            self._knows_bdat = False
-            if channel.in_doubt:
-                channel, _, _ = yield from self._opened(deadline)
-            outcome = yield from self._transaction(channel, message, deadline)
+            outcome = yield from self._by_data(channel, message, deadline)
         return outcome
+
+    def _by_data(
+        self, channel: Channel, message: OutgoingMessage, deadline: Deadline
+    ) -> Work[dialogue.Outcome]:
+        """Send once more, where a server that offers CHUNKING does not know BDAT."""
+        self._knows_bdat = False
+        if channel.in_doubt:
+            channel, _, _ = yield from self._opened(deadline)
+        return (yield from self._transaction(channel, message, deadline))
 
     def _transaction(
         self, channel: Channel, message: OutgoingMessage, deadline: Deadline
@@ -221,7 +236,7 @@ class Client:
         extensions = self._extensions if self._knows_bdat else self._extensions.without("CHUNKING")
         content = message.octets
         if "8BITMIME" not in extensions and message.is_8bit:
-            content = yield from self._composed(message.sevenbit, content, deadline)
+            content = yield from self._computed(message.sevenbit, deadline)
         talk = dialogue.transaction(message.envelope, content, extensions, utf8=message.utf8)
         outcome = yield from channel.run(talk, deadline)
         if not outcome.is_accepted and not channel.in_doubt:

@@ -123,7 +123,7 @@ class RegularLog:
             if self._file.append(lines) >= REGULAR_LIMIT:
                 self._number += 1
                 self._file = self._open()
-                with suppress(OSError):  # one that cannot be replaced is told of by the next write
+                with suppress(OSError):  # the next write reports one that cannot be replaced
                     self._file.path.unlink(missing_ok=True)
 
 
@@ -162,6 +162,11 @@ class SessionLog:
     def __init__(self, logs: tuple[Log, ...]) -> None:
         self._logs = logs
 
+    @property
+    def is_on(self) -> bool:
+        """True when there is a log to write to."""
+        return bool(self._logs)
+
     def event(self, text: str) -> None:
         """Write that a session began or ended, or that TLS is on."""
         for log in self._logs:
@@ -169,7 +174,7 @@ class SessionLog:
 
     def sent(self, octets: bytes, *, is_content: bool) -> None:
         """Write what the client sent."""
-        if not self._logs or not octets:
+        if not octets:
             return
         header = octets.partition(b"\r\n\r\n")[0] if is_content else octets
         for log in self._logs:

@@ -68,14 +68,14 @@ class _Unchecked(tuple[object]):
 class Options:
     """Checked server options; the fields are those of the contract's table, seconds where times are meant.
 
-    The repr shows no secret.
+    The repr shows no secret, and the secrets themselves are `SecretText`.
     """
 
     host: str
     port: int = 587
     user: str | None = None
-    password: SecretText | None = field(default=None, repr=False)
-    access_token_oauth2: SecretText | None = field(default=None, repr=False)
+    password: str | None = field(default=None, repr=False)
+    access_token_oauth2: str | None = field(default=None, repr=False)
     authentication_mode: AuthenticationMode | None = None
     accept_unsecure_connection: bool = False
     keep_alive: bool = True
@@ -86,7 +86,7 @@ class Options:
     log_file: str | Path | None = None
     certificate: str | Path | bytes | None = field(default=None, repr=False)
     certificate_name: str | None = None
-    certificate_password: SecretText = field(default=SecretText(), repr=False)
+    certificate_password: str = field(default="", repr=False)
     ssl_context: ssl.SSLContext | None = None
     implicit_tls: bool | None = None
 

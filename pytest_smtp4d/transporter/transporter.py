@@ -81,7 +81,7 @@ class _Secret:
 
 
 class _Transporter(FourDSpelling):
-    """What both transporters are: their members, and what they do, as work that somebody else runs."""
+    """The members that both transporters have."""
 
     host: _Option[str] = _Option()
     port: _Option[int] = _Option()
@@ -144,7 +144,7 @@ _MEMBERS = [spelling for option in fields(Options) for spelling in (option.name,
 
 
 def _reported(status: Status) -> Status:
-    """Tell 4D's error stack of a status that no reply decided, and return it."""
+    """Put a status that no reply decided on 4D's error stack, and return it."""
     if status.errors:
         report_errors(status.errors)
     return status
@@ -294,7 +294,7 @@ class AsyncSMTPTransporter(_Transporter):
             for other in list(self._turns):
                 if other.is_closed():
                     self._turns.pop(other).client.farewell()
-            turns = self._turns[loop] = _Turns(Client(self._options), can_watch(loop))
+            turns = self._turns[loop] = _Turns(Client(self._options, in_loop=True), can_watch(loop))
             weakref.finalize(turns, turns.client.farewell)
         return turns
 

@@ -155,8 +155,8 @@ def run_blocking(work: Work[_T], is_cancelled: Callable[[], bool] | None = None)
 
     Args:
         work: what to do.
-        is_cancelled: asked twenty times a second; when it returns True, all waiting ends as if the deadline had
-            passed.
+        is_cancelled: asked twenty times a second; when it returns True, all waiting ends as if the deadline
+            had passed.
     """
     answer: Any = None
     advance = work.send
