@@ -12,7 +12,16 @@ from dataclasses import dataclass
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Envelope", "Path", "is_address_literal", "is_domain", "is_mailbox", "parse_path", "xtext_decode"]
+__all__ = [
+    "Envelope",
+    "MalformedPath",
+    "Path",
+    "is_address_literal",
+    "is_domain",
+    "is_mailbox",
+    "parse_path",
+    "xtext_decode",
+]
 
 # Mailbox       = Local-part "@" ( Domain / address-literal )                            RFC 5321 4.1.2
 # Local-part    = Dot-string / Quoted-string
@@ -39,6 +48,8 @@ _PATH = re.compile(
     rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|(?i:postmaster))|)>"
     r"(?: +(?P<rest>.*))?"
 )
+_WITHOUT_AT = re.compile(r"(?P<keyword>(?i:FROM|TO)): ?<(?P<mailbox>[^<>@\s]+)>")
+_BAD_MAILBOX = {"FROM": "5.1.7", "TO": "5.1.3"}  # a sender's, a destination's mailbox of bad syntax: RFC 3463
 _DOMAIN_ALONE = re.compile(_DOMAIN)
 _MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|(?i:postmaster)")
 
@@ -78,6 +89,19 @@ class Envelope:
     def is_ascii(self) -> bool:
         """True when no mailbox needs SMTPUTF8 (RFC 6531)."""
         return self.mail_from.isascii() and all(mailbox.isascii() for mailbox in self.rcpt_to)
+
+
+class MalformedPath(RemoteProtocolError):  # noqa: N818 - what the argument is
+    """The argument of MAIL or RCPT has not the syntax of RFC 5321 4.1.2.
+
+    Args:
+        message: a sentence for the reply.
+        enhanced_code: the enhanced status code of the reply.
+    """
+
+    def __init__(self, message: str, enhanced_code: str = "5.5.4") -> None:
+        super().__init__(message)
+        self.enhanced_code = enhanced_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,23 +166,30 @@ def parse_path(argument: str, keyword: str) -> Path:
     """Read the argument of MAIL (`keyword` "FROM") or RCPT ("TO").
 
     Raises:
-        RemoteProtocolError: with a sentence for a 501 reply.
+        MalformedPath: with a sentence and an enhanced status code for a 501 reply.
     """
     match = _PATH.fullmatch(argument)
     if match is None or match["keyword"].upper() != keyword:
-        raise RemoteProtocolError(f"Syntax: {keyword}:<mailbox> [parameters]")
+        without_at = _WITHOUT_AT.match(argument)
+        if without_at is not None and without_at["keyword"].upper() == keyword:
+            raise MalformedPath(
+                f"There is no '@' in the mailbox {without_at['mailbox']}", _BAD_MAILBOX[keyword]
+            )
+        raise MalformedPath(f"Syntax: {keyword}:<mailbox> [parameters]")
     mailbox = match["mailbox"] or ""
     if not _has_possible_domain(mailbox):
-        raise RemoteProtocolError(f"{mailbox} holds an impossible address literal (RFC 5321 4.1.3)")
+        raise MalformedPath(
+            f"{mailbox} holds an impossible address literal (RFC 5321 4.1.3)", _BAD_MAILBOX[keyword]
+        )
     if not mailbox and keyword == "TO":
-        raise RemoteProtocolError("The null path is for MAIL FROM only")
+        raise MalformedPath("The null path is for MAIL FROM only")
     rest = match["rest"]
     if not rest:
         return Path(mailbox)
     parameters = tuple(rest.split())
     for parameter in parameters:
         if _PARAMETER.fullmatch(parameter) is None:
-            raise RemoteProtocolError(f"Malformed parameter {parameter}")
+            raise MalformedPath(f"Malformed parameter {parameter}")
     return Path(mailbox, parameters)
 
 

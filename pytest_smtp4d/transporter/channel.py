@@ -44,8 +44,16 @@ _TURN = 1 << 20
 _QUICK = 20_000
 """Iterations of a derivation that are done within some milliseconds."""
 
-_UNREADABLE = (ValueError, TypeError, LookupError, ArithmeticError, AttributeError)
-"""What reading a reply raises where a server says what nobody thought of."""
+# The last ones are what reading a reply raises where a server says what nobody thought of.
+_UNFIT = (
+    RemoteProtocolError,
+    LocalProtocolError,
+    ValueError,
+    TypeError,
+    LookupError,
+    ArithmeticError,
+    AttributeError,
+)
 
 _T = TypeVar("_T")
 
@@ -117,14 +125,8 @@ class Channel:
             except (Refused, Problem):
                 self.in_doubt = self._over
                 raise
-            except RemoteProtocolError as error:
-                raise self._malformed(error, stage) from error
-            except LocalProtocolError as error:
-                self.in_doubt = self._over or not untouched
-                raise Problem(Cause.COMMAND_UNFIT, str(error), stage) from error
-            except _UNREADABLE as error:
-                what = f"the server's reply to {stage} cannot be read ({type(error).__name__})"
-                raise self._malformed(RemoteProtocolError(what), stage) from error
+            except _UNFIT as error:
+                raise self._unfit(error, stage, untouched) from error
             untouched = False
             try:
                 if isinstance(step, Exchange):
@@ -141,6 +143,16 @@ class Channel:
                 answer, advance = self._malformed(error, stage), dialogue.throw
             except Problem as problem:
                 answer, advance = problem, dialogue.throw
+
+    def _unfit(self, error: Exception, stage: str, untouched: bool) -> Problem:
+        """Return what it means that a dialogue did not know how to go on."""
+        if isinstance(error, RemoteProtocolError):
+            return self._malformed(error, stage)
+        if isinstance(error, LocalProtocolError):
+            self.in_doubt = self._over or not untouched
+            return Problem(Cause.COMMAND_UNFIT, str(error), stage)
+        what = f"the server's reply to {stage} cannot be read ({type(error).__name__})"
+        return self._malformed(RemoteProtocolError(what), stage)
 
     def _malformed(self, error: RemoteProtocolError, stage: str) -> Problem:
         self._over = True

@@ -326,7 +326,7 @@ class Client:
 def client_name(local_address: str) -> str:
     """Return what to say in EHLO: this host's full name if it has one, else its address (RFC 5321 4.1.4)."""
     name = socket.gethostname()
-    if "." in name.strip(".") and is_domain(name):
+    if "." in name.strip(".") and name.isascii() and is_domain(name):
         return name
     address = local_address.partition("%")[0]
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"
