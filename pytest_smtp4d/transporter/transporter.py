@@ -219,11 +219,12 @@ class SMTPTransporter(_Transporter):
         lock = self._lock
         try:
             with lock:
-                return run_blocking(work)
+                result = run_blocking(work)
         finally:
             # A trace function may raise where the block ends, before the lock is released.
             if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as above
                 lock.release()
+        return result  # not in the block: a `return` there has an instruction that no `finally` covers
 
     def _release_after_fork(self) -> None:
         """Forget the lock in a fork's child: the thread that holds it is not here."""
@@ -322,11 +323,12 @@ class _Turns:
                 if self.queue[0] is not ticket:
                     await ticket
                 run = run_async if self.watched else run_in_thread
-                return await run(start(self.client))
+                result = await run(start(self.client))
             finally:
                 self._leave(ticket)
         finally:
             self._leave(ticket)  # once more, for a trace function may have raised there
+        return result  # not in the block: a `return` there has an instruction that no `finally` covers
 
     def _leave(self, ticket: asyncio.Future[None]) -> None:
         queue = self.queue

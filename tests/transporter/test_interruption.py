@@ -72,11 +72,12 @@ def test_a_send_that_is_struck_at_any_instruction(server: SMTPServer) -> None:
     assert strike_everywhere(transporter, server, opcodes=True, rooms=PROTOCOL) > 1000
 
 
-def test_other_threads_go_on_after_a_strike(server: SMTPServer) -> None:
-    """Whatever line is struck, the lock of the transporter is free for another thread."""
+@pytest.mark.parametrize("opcodes", [False, True])
+def test_other_threads_go_on_after_a_strike(server: SMTPServer, opcodes: bool) -> None:
+    """Whatever is struck, the lock of the transporter is free for another thread."""
     transporter = SMTPTransporter(**server.client_options())
     for at in itertools.count(1):
-        strike = Strike(at, opcodes=False, rooms=("transporter/transporter.py",))
+        strike = Strike(at, opcodes=opcodes, rooms=("transporter/transporter.py",))
         interrupt = strike.call(transporter.check_connection)
         done = threading.Event()
 
@@ -130,6 +131,24 @@ def test_a_storm_of_signals(server: SMTPServer) -> None:
     transporter.close()
     gc.collect()
     post.check(server)
+
+
+def test_other_tasks_go_on_after_a_strike(server: SMTPServer) -> None:
+    """Whatever instruction is struck, the queue of the transporter goes on."""
+    transporter = AsyncSMTPTransporter(**server.client_options())
+    loop = asyncio.new_event_loop()
+
+    async def check() -> None:
+        assert (await asyncio.wait_for(transporter.check_connection(), 10)).success
+
+    for at in itertools.count(1):
+        strike = Strike(at, opcodes=True, rooms=("transporter/transporter.py",))
+        interrupt = strike.call(lambda: loop.run_until_complete(check()))
+        loop.run_until_complete(check())
+        if interrupt is None:
+            break
+    loop.run_until_complete(transporter.close())
+    loop.close()
 
 
 @pytest.mark.parametrize("opcodes", [False, pytest.param(True, marks=pytest.mark.slow)])
