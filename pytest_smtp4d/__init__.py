@@ -17,6 +17,7 @@ if TYPE_CHECKING:
         RemoteProtocolError,
         SettingsError,
         SMTP4DError,
+        SMTPBlockedError,
         TransporterOptionError,
     )
     from pytest_smtp4d.faults.fault import Fault
@@ -67,6 +68,7 @@ __all__ = [
     "RemoteProtocolError",
     "Reply",
     "SMTP4DError",
+    "SMTPBlockedError",
     "SMTPServer",
     "SMTPStatusError",
     "SMTPTransporter",
@@ -111,6 +113,7 @@ _HOMES = {
     "RemoteProtocolError": "errors",
     "Reply": "smtp.reply",
     "SMTP4DError": "errors",
+    "SMTPBlockedError": "errors",
     "SMTPServer": "server.server",
     "SMTPStatusError": "transporter.status",
     "SMTPTransporter": "transporter.transporter",

@@ -5,6 +5,7 @@ The tree::
     SMTP4DError
     ├── TransporterOptionError (ValueError)   a server option that cannot be
     ├── SettingsError          (ValueError)   a fake-server setting or fault that cannot be
+    ├── SMTPBlockedError       (ConnectionRefusedError)  a connection that a test run must not make
     ├── MailError              (ValueError)   a mail object that cannot become a message
     ├── LocalProtocolError     (ValueError)   we were about to say something SMTP does not allow
     ├── RemoteProtocolError                   the peer said something SMTP does not allow
@@ -27,6 +28,7 @@ __all__ = [
     "Problem",
     "RemoteProtocolError",
     "SMTP4DError",
+    "SMTPBlockedError",
     "SettingsError",
     "TransporterOptionError",
 ]
@@ -42,6 +44,10 @@ class TransporterOptionError(SMTP4DError, ValueError):
 
 class SettingsError(SMTP4DError, ValueError):
     """A fake-server setting, a fault or a criterion is unknown, of the wrong type or impossible."""
+
+
+class SMTPBlockedError(SMTP4DError, ConnectionRefusedError):
+    """A connection to a mail server was refused because the run blocks mail; names the user's line."""
 
 
 class MailError(SMTP4DError, ValueError):

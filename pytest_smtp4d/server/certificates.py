@@ -1,8 +1,8 @@
 """The certificate authority of the process, eight kinds of server certificate, and the contexts with them.
 
 RFC 5280 (certificates), RFC 6125 (names are in the SAN), RFC 8446 4.4.2.
-The one thing to know: everything is made when it is first asked for and then kept, so a test that never
-speaks TLS pays nothing.
+Everything is made when it is first asked for and then kept, so a test that never speaks TLS pays nothing. The
+dates of certificates are fixed: made under a clock that a test has moved, they mean the same.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trustme
 
+from pytest_smtp4d.server.settings import CERTIFICATES
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from cryptography import x509
 
@@ -35,7 +37,9 @@ CLIENT_IDENTITY = "client@example.com"
 WRONG_HOST = "wrong-host.example.com"
 """The one name in a "wrong_host" certificate."""
 
-_DAY = dt.timedelta(days=1)
+_LONGEST_COMMON_NAME = 64
+"""Characters (RFC 5280 appendix A, ub-common-name)."""
+
 _OLD_VERSIONS = frozenset({"TLSv1", "TLSv1.1"})
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -79,19 +83,34 @@ class CertificateAuthority(trustme.CA):
         weakref.finalize(self, _remove, path, os.getpid())
         return path
 
-    def server_context(self, settings: ServerSettings) -> ssl.SSLContext:
-        """Return the context of a server with these settings; the same one for the same settings."""
+    def server_context(self, settings: ServerSettings, target: str | None = None) -> ssl.SSLContext:
+        """Return the context of a server with these settings; the same one for the same settings.
+
+        Args:
+            settings: which certificate to show, and how to speak TLS.
+            target: the host that a redirected client asked for. The certificate is for this host alone, or
+                for the one that the client names in the handshake (SNI, RFC 6066 3). None: the server's own.
+        """
         kind = settings.certificate
-        key = (kind, settings.host, settings.client_certificate, settings.tls_versions)
+        key = (
+            kind,
+            settings.host,
+            settings.names,
+            settings.client_certificate,
+            settings.tls_versions,
+            target,
+        )
         with self._lock:
             context = self._contexts.get(key)
             if context is None:
-                context = self._contexts[key] = self._make_server_context(settings)
+                context = self._contexts[key] = self._make_server_context(settings, target)
             return context
 
-    def _make_server_context(self, settings: ServerSettings) -> ssl.SSLContext:
+    def _make_server_context(self, settings: ServerSettings, target: str | None) -> ssl.SSLContext:
+        own = ["localhost", "127.0.0.1", "::1", settings.host, *settings.names]
+        names = own if target is None else [target]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        _load(context, self._server_identity(settings.certificate, settings.host))
+        _load(context, self._server_identity(settings.certificate, list(dict.fromkeys(names))))
         if settings.client_certificate != "none":
             required = settings.client_certificate == "required"
             context.verify_mode = ssl.CERT_REQUIRED if required else ssl.CERT_OPTIONAL
@@ -99,7 +118,19 @@ class CertificateAuthority(trustme.CA):
         if settings.tls_versions:
             _limit_versions(context, settings.tls_versions)
         context.sni_callback = _remember_server_name
+        if target is not None:
+            context.sni_callback = self._answer_by_name(settings)
         return context
+
+    def _answer_by_name(self, settings: ServerSettings) -> Callable[..., None]:
+        """Return a callback that shows the certificate for the name that the client asked for."""
+
+        def answer(tls: ssl.SSLObject, server_name: str | None, context: ssl.SSLContext) -> None:
+            _remember_server_name(tls, server_name, context)
+            if server_name:
+                tls.context = self.server_context(settings, server_name.lower())
+
+        return answer
 
     def client_context(self, *, identity: bool = False) -> ssl.SSLContext:
         """Return a new context that verifies servers and trusts this authority alone.
@@ -115,63 +146,70 @@ class CertificateAuthority(trustme.CA):
 
     @cached_property
     def _client_identity(self) -> _Identity:
-        return _issued(self.issue_cert(CLIENT_IDENTITY))
+        return _of_leaf(self.issue_cert(CLIENT_IDENTITY))
 
-    def _server_identity(self, kind: str, host: str) -> _Identity:
-        names = list(dict.fromkeys(("localhost", "127.0.0.1", "::1", host)))
-        now = dt.datetime.now(dt.timezone.utc)
-        if kind == "expired":
-            return _issued(self.issue_cert(*names, not_before=now - 30 * _DAY, not_after=now - _DAY))
-        if kind == "not_yet_valid":
-            return _issued(self.issue_cert(*names, not_before=now + _DAY, not_after=now + 30 * _DAY))
-        if kind == "wrong_host":
-            return _issued(self.issue_cert(WRONG_HOST))
-        if kind == "unknown_ca":
-            return _issued(trustme.CA().issue_cert(*names))
-        if kind == "incomplete_chain":
-            whole = _issued(self.create_child_ca().issue_cert(*names))
+    def _server_identity(self, kind: str, names: Sequence[str]) -> _Identity:
+        """Return a certificate of a kind, as its row in the table of kinds describes it."""
+        row = CERTIFICATES[kind]
+        begins, ends = (dt.datetime.fromisoformat(f"{day}T00:00:00") for day in row.valid)
+        if row.names == "other":
+            names = [WRONG_HOST]
+        if row.issuer == "itself" or row.names == "common":
+            issuer = None if row.issuer == "itself" else self
+            return _handmade(issuer, () if row.names == "common" else names, names[0], begins, ends)
+        if row.issuer == "missing":
+            whole = _issued(self.create_child_ca(), names, begins, ends)
             return _Identity(whole.key, whole.chain[:1])
-        if kind == "self_signed":
-            return self._handmade(names, signed_by_self=True)
-        if kind == "no_san":
-            return self._handmade((), signed_by_self=False)
-        return _issued(self.issue_cert(*names))
+        return _issued(trustme.CA() if row.issuer == "stranger" else self, names, begins, ends)
 
-    def _handmade(self, names: Sequence[str], *, signed_by_self: bool) -> _Identity:
-        """Return one of the two kinds that trustme does not make: without a SAN, or signed by nobody else."""
-        from cryptography import x509
-        from cryptography.hazmat.primitives import hashes, serialization
-        from cryptography.hazmat.primitives.asymmetric import ec
-        from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-        key = ec.generate_private_key(ec.SECP256R1())
-        subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "localhost")])
-        signer: ec.EllipticCurvePrivateKey = key
-        issuer, issuer_key = subject, x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
-        if not signed_by_self:
-            certificate = x509.load_pem_x509_certificate(self.pem)
-            loaded = serialization.load_pem_private_key(self.private_key_pem.bytes(), None)
-            assert isinstance(loaded, ec.EllipticCurvePrivateKey)
-            signer, issuer = loaded, certificate.subject
-            identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
-            issuer_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
-        now = dt.datetime.now(dt.timezone.utc)
-        builder = (
-            x509.CertificateBuilder(issuer, subject, key.public_key(), x509.random_serial_number())
-            .not_valid_before(now - _DAY)
-            .not_valid_after(now + 30 * _DAY)
-            .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(issuer_key, critical=False)
-            .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
-        )
-        if names:
-            san = x509.SubjectAlternativeName([_general_name(name) for name in names])
-            builder = builder.add_extension(san, critical=False)
-        pem = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
-        private = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        return _Identity(private, [pem])
+def _handmade(
+    issuer: trustme.CA | None,
+    names: Sequence[str],
+    common_name: str,
+    not_before: dt.datetime,
+    not_after: dt.datetime,
+) -> _Identity:
+    """Return a certificate that trustme does not make: without a SAN, signed by itself, or for an odd name.
+
+    Args:
+        issuer: who signs it; None: it signs itself.
+        names: in the SAN.
+        common_name: the subject.
+        not_before, not_after: when it is valid.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+    from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, common_name[:_LONGEST_COMMON_NAME])])
+    signer: ec.EllipticCurvePrivateKey = key
+    issuer_name, issuer_key = subject, x509.AuthorityKeyIdentifier.from_issuer_public_key(key.public_key())
+    if issuer is not None:
+        certificate = x509.load_pem_x509_certificate(issuer.cert_pem.bytes())
+        loaded = serialization.load_pem_private_key(issuer.private_key_pem.bytes(), None)
+        assert isinstance(loaded, ec.EllipticCurvePrivateKey)
+        signer, issuer_name = loaded, certificate.subject
+        identifier = certificate.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+        issuer_key = x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
+    builder = (
+        x509.CertificateBuilder(issuer_name, subject, key.public_key(), x509.random_serial_number())
+        .not_valid_before(not_before)
+        .not_valid_after(not_after)
+        .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
+        .add_extension(issuer_key, critical=False)
+        .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
+    )
+    if names:
+        san = x509.SubjectAlternativeName([_general_name(name) for name in names])
+        builder = builder.add_extension(san, critical=False)
+    pem = builder.sign(signer, hashes.SHA256()).public_bytes(serialization.Encoding.PEM)
+    private = key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
+    return _Identity(private, [pem])
 
 
 def _general_name(name: str) -> x509.GeneralName:
@@ -185,7 +223,22 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.DNSName(name)
 
 
-def _issued(leaf: trustme.LeafCert) -> _Identity:
+def _issued(
+    issuer: trustme.CA,
+    names: Sequence[str],
+    not_before: dt.datetime,
+    not_after: dt.datetime,
+) -> _Identity:
+    import idna
+
+    try:
+        leaf = issuer.issue_cert(*names, not_before=not_before, not_after=not_after)
+    except idna.IDNAError:  # a host of a container network may be called my_mail
+        return _handmade(issuer, names, names[0], not_before, not_after)
+    return _of_leaf(leaf)
+
+
+def _of_leaf(leaf: trustme.LeafCert) -> _Identity:
     return _Identity(leaf.private_key_pem.bytes(), [blob.bytes() for blob in leaf.cert_chain_pems])
 
 

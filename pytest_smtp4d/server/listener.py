@@ -1,7 +1,6 @@
 """The listening socket of a running server, and its connections in the loop.
 
-The one thing to know: whoever holds the port does so through a second socket, which never listens, so that a
-server that is down keeps it.
+The port is held by a second socket, which never listens, so that a server that is down keeps it.
 """
 
 from __future__ import annotations
@@ -13,9 +12,10 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.transaction import ServerProtocol
+from pytest_smtp4d.server.connection import ServerConnection
 
 if TYPE_CHECKING:
+    from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -37,13 +37,15 @@ class Listener:
     Args:
         state: what the connections share.
         host, port: where to listen; port 0 lets the system choose.
+        entrance: by what its connections differ from those at the server's own address.
 
     Raises:
         OSError: the port is taken, or the host has no such address.
     """
 
-    def __init__(self, state: ServerState, host: str, port: int) -> None:
+    def __init__(self, state: ServerState, host: str, port: int, entrance: Entrance | None = None) -> None:
         self._state = state
+        self._entrance = entrance
         self._host = host
         self._guard = threading.Lock()
         self._arriving: set[asyncio.Task[Any]] = set()
@@ -92,7 +94,7 @@ class Listener:
         if self._state.connections or self._arriving or self._loop.is_called(self._socket):
             self._run(_turn())
 
-    def let_go(self) -> None:
+    def release_after_fork(self) -> None:
         """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
         connections = (connection.descriptor for connection in self._state.connections)
         holder = -1 if self._holder is None else self._holder.fileno()
@@ -107,7 +109,7 @@ class Listener:
             was_open, self._is_open = self._is_open, False
         if was_open:
             self._loop.at_end.discard(self._leave)
-            self._loop.deafen(self._socket)
+            self._loop.stop_watching(self._socket)
             self._socket.close()
 
     def _run(self, coroutine: Any) -> None:
@@ -123,7 +125,7 @@ class Listener:
         with self._guard:
             while self._is_open:
                 try:
-                    accepted, _ = self._socket.accept()
+                    accepted, peer = self._socket.accept()
                 except BlockingIOError:
                     return
                 except ConnectionError:
@@ -131,14 +133,14 @@ class Listener:
                 except OSError:
                     self._pause()
                     return
-                self._welcome(accepted)
+                self._welcome(accepted, peer[1])
 
-    def _welcome(self, accepted: socket.socket) -> None:
+    def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
         accepted.setblocking(False)
         running = self._loop.loop
-        task = running.create_task(
-            running.connect_accepted_socket(lambda: ServerProtocol(self._state, running), accepted)
-        )
+        target = None if self._entrance is None else self._entrance.arrived(peer_port)
+        connection = ServerConnection(self._state, running, self._loop.buffer, self._entrance, target)
+        task = running.create_task(running.connect_accepted_socket(lambda: connection, accepted))
         self._arriving.add(task)
         task.add_done_callback(self._arrived)
 
@@ -149,7 +151,7 @@ class Listener:
 
     def _pause(self) -> None:
         """Wait for a descriptor to become free, instead of trying all the time."""
-        self._loop.deafen(self._socket)
+        self._loop.stop_watching(self._socket)
         self._loop.loop.call_later(RETRY, self._retry)
 
     def _retry(self) -> None:

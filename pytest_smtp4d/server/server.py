@@ -1,7 +1,7 @@
 """The fake server: its life, and what a test does with it.
 
-The one thing to know: it listens as soon as `start` returns, on a socket of its own; its connections live in
-the one background loop of the process, and `stop` returns within a second, whatever clients do.
+It listens as soon as `start` returns, on a socket of its own. Its connections live in the one background loop
+of the process.
 """
 
 from __future__ import annotations
@@ -12,7 +12,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server import watch
+from pytest_smtp4d.server import entrance, watch
+from pytest_smtp4d.server.entrance import Entrance
 from pytest_smtp4d.server.listener import Listener
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.server.state import ServerState
@@ -24,7 +25,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pytest_smtp4d.faults.fault import Fault, Match
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.faults.match import Match
     from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.records.record import Session, Transaction
     from pytest_smtp4d.server.inbox import Inbox
@@ -49,6 +51,8 @@ class SMTPServer:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
         self._listener: Listener | None = None
+        self._entrances: dict[bool, tuple[Listener, Entrance]] = {}
+        self._is_down = False
         self._port = self._initial.port
         self._lock = threading.RLock()
         self.active_fault: tuple[str, str] | None = None
@@ -73,24 +77,32 @@ class SMTPServer:
     def stop(self) -> None:
         """Stop listening and end every session at once; nothing is left. Stopping twice is no error."""
         with self._lock:
-            listener, self._listener = self._listener, None
+            listeners = self._listeners
+            self._listener = None
+            self._entrances = {}
             _running.discard(self)
-        if listener is not None:
+        for listener in listeners:
             listener.close("server stopped")
+        if listeners:
             watch.current.left(self)
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
         """Be down: open connections are cut, new ones refused; then the server is back on the same port."""
         with self._lock:
-            listener = self._require_listener()
-        listener.suspend("server down")
+            first = self._require_listener()
+            self._is_down = True
+            listeners = self._listeners
+        for listener in listeners:
+            listener.suspend("server down")
         try:
             yield
         finally:
             with self._lock:
-                if self._listener is listener:
-                    listener.resume()
+                self._is_down = False
+                if self._listener is first:
+                    for listener in listeners:
+                        listener.resume()
 
     def drop_connections(self, reply: tuple[int, str] | Reply | None = None, abort: bool = False) -> None:
         """Close every open session now.
@@ -167,6 +179,44 @@ class SMTPServer:
         scheme = "smtps" if self.settings.tls == "implicit" else "smtp"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
+
+    # -- connections that asked for another host ------------------------------------------------------------
+
+    def intercept(self, *patterns: str) -> None:
+        """Take the mail for these hosts from now on, while interception is on (`smtp_intercept`).
+
+        Args:
+            patterns: shell patterns of names and addresses, such as "smtp.eu.*".
+
+        Raises:
+            RuntimeError: interception is off, or the server does not run.
+            SettingsError: no pattern is given, or no host can match one.
+        """
+        self._require_listener()
+        if entrance.take_hosts is None:
+            raise RuntimeError(
+                "interception is off: request the fixture smtp_intercept, or mark the test with it"
+            )
+        entrance.take_hosts(self, patterns)
+
+    def entrance(self, *, implicit: bool) -> Entrance | None:
+        """Return the entrance for connections that were redirected here, opened when first asked for.
+
+        Args:
+            implicit: whether they begin with TLS.
+
+        Returns:
+            None where the server is stopped or down, and refuses them.
+        """
+        with self._lock:
+            if self._listener is None or self._is_down:
+                return None
+            if implicit not in self._entrances:
+                door = Entrance(self._state, implicit=implicit)
+                listener = Listener(self._state, entrance.HOST, 0, door)
+                door.port = listener.port
+                self._entrances[implicit] = listener, door
+            return self._entrances[implicit][1]
 
     # -- what clients need ----------------------------------------------------------------------------------
 
@@ -279,28 +329,45 @@ class SMTPServer:
 
     def settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
-        with self._lock:
-            listener = self._listener
-        if listener is not None:
+        for listener in self._listeners:
             listener.settle()
 
     def check(self) -> None:
         """Raise the strict verdict now instead of at the end of the test.
 
         Raises:
-            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation.
+            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation;
+                what was raised once is not raised again.
         """
-        self.settle()
-        problems = watch.current.problems_of(self)
-        if problems:
-            raise AssertionError("\n".join(problems))
+        __tracebackhide__ = True
+        watch.current.raise_verdict([self])
 
-    def _let_go(self) -> None:
+    def cut(self, reason: str) -> None:
+        """Cut every session and refuse new ones until the next `reset`, without a lock: time is up.
+
+        Args:
+            reason: recorded as why the sessions ended; "" lets new ones in again.
+        """
+        self._state.is_cut = reason
+        if reason:
+            for connection in tuple(self._state.connections):
+                connection.cut(reason)
+
+    def release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
-        listener, self._listener = self._listener, None
+        listeners = self._listeners
+        self._listener = None
+        self._entrances = {}
         self._lock = threading.RLock()
-        if listener is not None:
-            listener.let_go()
+        for listener in listeners:
+            listener.release_after_fork()
+
+    @property
+    def _listeners(self) -> tuple[Listener, ...]:
+        """What takes connections for it: at its own address, and at its entrances."""
+        if self._listener is None:
+            return ()
+        return (self._listener, *(listener for listener, _ in tuple(self._entrances.values())))
 
     def _require_listener(self) -> Listener:
         if self._listener is None:
@@ -309,24 +376,30 @@ class SMTPServer:
 
 
 def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
-    from pytest_smtp4d.faults.action import ReplyWith, make_reply
+    from pytest_smtp4d.faults.reply import make_reply
 
     if reply is None:
         return None
-    action = make_reply(reply)
-    if not isinstance(action, ReplyWith):
+    spoken = make_reply(reply)
+    if spoken is None:
         raise SettingsError(f"drop_connections() says a reply such as (421, '4.3.2 …'), not {reply!r}")
-    return action.reply
+    return spoken
 
 
 _running: set[SMTPServer] = set()
 
 
-def _let_go_in_child() -> None:
+def cut_everything(reason: str) -> None:
+    """Cut every session of every server that runs (see `SMTPServer.cut`)."""
     for server in tuple(_running):
-        server._let_go()  # noqa: SLF001 - this is its room
+        server.cut(reason)
+
+
+def _release_after_fork() -> None:
+    for server in tuple(_running):
+        server.release_after_fork()
     _running.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)
+    os.register_at_fork(after_in_child=_release_after_fork)

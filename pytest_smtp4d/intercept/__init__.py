@@ -1,0 +1,1 @@
+"""Outgoing mail of this process: where a connection is redirected to, or why it is refused."""
