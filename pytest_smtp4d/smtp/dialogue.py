@@ -3,11 +3,12 @@
 RFC 5321 3 (session, transaction), 4.2 (replies), RFC 2920 (pipelining), RFC 3207 (STARTTLS), RFC 4954 (AUTH),
 RFC 3030 (CHUNKING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
-A dialogue knows no socket, clock or thread. Its driver sends the octets of an `Exchange`, reads one reply
-for each of its stages, and sends the list of replies back in. Where the peer ended the session after a
-refusal or a 421, the driver sends back the replies that came, the deciding one last. For a `Derivation` the
-driver sends back what it derives to. When the connection is lost or time runs out, the driver raises a
-`Problem` inside the dialogue, which catches it where the outcome is known all the same.
+A dialogue knows no socket, clock or thread. Its driver sends the octets of an `Exchange`, reads one reply for
+each of its stages, and sends the list of replies back in. Where the peer ended the session after a refusal or
+a 421, the driver sends back the replies that came, the deciding one last. A `Derivation` and `AddTransparency`
+take the processor long: the driver calls their `derive` where it likes, and sends back what that returns. When
+the connection is lost or time runs out, the driver raises a `Problem` inside the dialogue, which catches it
+where the outcome is known all the same.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.smtp.sasl import Secrets
 
 __all__ = [
+    "AddTransparency",
     "Dialogue",
     "Exchange",
     "Outcome",
@@ -69,7 +71,21 @@ class UpgradeTLS:
     """Do the TLS handshake; no reply comes of it."""
 
 
-Step = Exchange | UpgradeTLS | Derivation
+@dataclass(frozen=True, slots=True)
+class AddTransparency:
+    """Make large content ready for DATA; send back what `derive` returns."""
+
+    content: bytes = field(repr=False)
+
+    def derive(self) -> bytes:
+        """Return the octets that follow the 354; takes the processor long."""
+        return wire.add_transparency(self.content)
+
+
+_LARGE = 1 << 20
+"""Octets of content from which on adding transparency is a step of its own."""
+
+Step = Exchange | UpgradeTLS | Derivation | AddTransparency
 _T = TypeVar("_T")
 Dialogue = Generator[Step, Any, _T]
 
@@ -391,7 +407,10 @@ def _submit(content: bytes, extensions: Extensions, data_reply: Reply | None) ->
         if not data_reply.is_positive:
             return Outcome(data_reply, "DATA")
         _require(data_reply, "DATA", 354)
-        octets = wire.add_transparency(content)
+        if len(content) < _LARGE:
+            octets = wire.add_transparency(content)
+        else:
+            octets = yield AddTransparency(content)
     (reply,) = yield Exchange(octets, ("CONTENT",))
     if reply.is_positive:
         _require(reply, "CONTENT", 250)

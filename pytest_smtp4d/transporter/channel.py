@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp.dialogue import Exchange, Refused, UpgradeTLS
+from pytest_smtp4d.smtp.sasl import Derivation
 from pytest_smtp4d.smtp.wire import ReplyReader
 from pytest_smtp4d.tls import TLSPipe
 from pytest_smtp4d.transporter.trust import default_context, tls_problem
@@ -29,9 +30,8 @@ from pytest_smtp4d.transporter.waiting import Compute, DeadlineOver
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from pytest_smtp4d.smtp.dialogue import Dialogue, Step
+    from pytest_smtp4d.smtp.dialogue import AddTransparency, Dialogue, Step
     from pytest_smtp4d.smtp.reply import Reply
-    from pytest_smtp4d.smtp.sasl import Derivation
     from pytest_smtp4d.transporter.log import SessionLog
     from pytest_smtp4d.transporter.waiting import Deadline, Ready, Work
 
@@ -253,11 +253,11 @@ class Channel:
         self._log.event(f"TLS started: {tls.version}, {tls.cipher}")
         self._over = False
 
-    def _derived(self, derivation: Derivation, stage: str, deadline: Deadline) -> Work[bytes]:
+    def _derived(self, step: Derivation | AddTransparency, stage: str, deadline: Deadline) -> Work[bytes]:
+        # What takes milliseconds is not worth a thread, but in an event loop.
+        within_deadline = isinstance(step, Derivation) and step.iterations > _QUICK
         try:
-            # What takes milliseconds is not worth a thread, but in an event loop.
-            within = derivation.iterations > _QUICK
-            derived: bytes = yield Compute(derivation.derive, deadline, within_deadline=within)
+            derived: bytes = yield Compute(step.derive, deadline, within_deadline=within_deadline)
         except DeadlineOver:
             self._over = True
             raise self._timed_out(stage, deadline) from None

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import Cause, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp import dialogue
-from pytest_smtp4d.smtp.dialogue import Dialogue, Exchange, Refused, UpgradeTLS
+from pytest_smtp4d.smtp.dialogue import AddTransparency, Dialogue, Exchange, Refused, UpgradeTLS
 from pytest_smtp4d.smtp.envelope import Envelope
 from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.reply import Reply
@@ -37,7 +37,7 @@ class Play:
                 if isinstance(step, UpgradeTLS):
                     self.sent.append(b"<TLS>")
                     step = talk.send(None)
-                elif isinstance(step, Derivation):
+                elif isinstance(step, Derivation | AddTransparency):
                     step = talk.send(step.derive())
                 else:
                     step = talk.send(self.answers(step))
@@ -484,3 +484,14 @@ def test_a_greeting_of_another_code_is_quoted() -> None:
     with pytest.raises(RemoteProtocolError) as caught:
         play("354 " + "x" * 9000).run(dialogue.secure("me", implicit=False, cleartext=True))
     assert len(str(caught.value)) < 300
+
+
+def test_transparency_of_large_content_is_a_step_of_its_own() -> None:
+    """The driver does it, outside its event loop; what is sent is the same."""
+    content = b".line\r\n" * 300_000
+    peer = play("250 OK", "250 OK", "354 go", "250 OK")
+    outcome = peer.run(
+        dialogue.transaction(Envelope("a@example.com", ("b@example.org",)), content, Extensions())
+    )
+    assert outcome.is_accepted
+    assert peer.sent[-1] == b"..line\r\n" * 300_000 + b".\r\n"
