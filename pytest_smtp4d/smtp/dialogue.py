@@ -3,12 +3,12 @@
 RFC 5321 3 (session, transaction), 4.2 (replies), RFC 2920 (pipelining), RFC 3207 (STARTTLS), RFC 4954 (AUTH),
 RFC 3030 (CHUNKING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
 
-A dialogue knows no socket, clock or thread. Its driver sends the octets of an `Exchange`, reads one reply for
-each of its stages, and sends the list of replies back in. Where the peer ended the session after a refusal
-or a 421, the driver sends back the replies that came, the deciding one last. A `Derivation` and an
-`AddTransparency` take the processor long: the driver calls `derive` in whatever thread it likes, and sends back
-what that returns. When the connection is lost or time runs out, the driver raises a `Problem` inside the
-dialogue, which catches it where the outcome is known all the same.
+A dialogue knows no socket, clock or thread. Its driver sends the octets of an `Exchange`, reads one
+reply for each of its stages, and sends the list of replies back in. Where the peer ended the session
+after a refusal or a 421, the driver sends back the replies that came, the deciding one last. A
+`Derivation` and an `AddTransparency` take the processor long: the driver calls `derive` in whatever
+thread it likes, and sends back what that returns. When the connection is lost or time runs out, the
+driver raises a `Problem` inside the dialogue, which catches it where the outcome is known all the same.
 """
 
 from __future__ import annotations
