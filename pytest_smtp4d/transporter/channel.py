@@ -16,7 +16,6 @@ from __future__ import annotations
 
 import os
 import ssl
-from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError
@@ -337,9 +336,12 @@ class Channel:
             return
         try:
             if self.is_mine:
-                with suppress(OSError):
+                try:
                     if not self.in_doubt:
                         self._take_leave(b"QUIT\r\n" if farewell else b"")
+                except OSError as error:
+                    if error.errno is None:  # as above
+                        raise
                 self._log.event("Session closed")
         finally:
             self._ready.close()

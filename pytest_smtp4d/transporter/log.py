@@ -71,6 +71,8 @@ class _File:
                 file.write("".join(map(_columns, lines)).encode("utf-8", "backslashreplace"))
                 return file.tell()
         except OSError as error:
+            if error.errno is None:  # not the system's: what a signal handler raised
+                raise
             if not self._failed:
                 self._failed = True
                 logging.getLogger("pytest_smtp4d").warning(

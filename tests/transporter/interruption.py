@@ -33,22 +33,26 @@ class Strike:
         at: which one, from 1.
         opcodes: count instructions, not lines.
         rooms: the folders and files to count in; all that is not named goes by untouched.
+        kind: what is raised.
     """
 
-    def __init__(self, at: int, *, opcodes: bool, rooms: tuple[str, ...]) -> None:
+    def __init__(
+        self, at: int, *, opcodes: bool, rooms: tuple[str, ...], kind: type[BaseException] = Interrupt
+    ) -> None:
+        self._kind = kind
         self.count = 0
         self.at = at
         self._event = "opcode" if opcodes else "line"
         self._rooms = tuple(f"{PACKAGE}/{room}" for room in rooms)
 
-    def call(self, function: Callable[[], object]) -> Interrupt | None:
+    def call(self, function: Callable[[], object]) -> BaseException | None:
         """Call a function; return what struck it, with its traceback and all frames, or None."""
         before = sys.gettrace()
         gc.disable()  # what is collected within the call would be struck in its place
         sys.settrace(self._enter)
         try:
             function()
-        except Interrupt as interrupt:
+        except self._kind as interrupt:
             return interrupt
         finally:
             sys.settrace(before)
@@ -65,7 +69,7 @@ class Strike:
         if event == self._event:
             self.count += 1
             if self.count == self.at:
-                raise Interrupt(f"{frame.f_code.co_filename}:{frame.f_lineno}")
+                raise self._kind(f"{frame.f_code.co_filename}:{frame.f_lineno}")
         return self._step
 
 

@@ -16,7 +16,7 @@ import pytest
 
 from pytest_smtp4d import AsyncSMTPTransporter, Event, SMTPTransporter
 from pytest_smtp4d.transporter import event_loop
-from tests.transporter.interruption import Post, Strike, send_under_signals
+from tests.transporter.interruption import Interrupt, Post, Strike, send_under_signals
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, SMTPServer
@@ -52,17 +52,27 @@ def strike_everywhere(transporter: SMTPTransporter, server: SMTPServer, step: in
         status = transporter.send(last)
         assert status.success, (str(interrupt), status)
         post.took(last, status)
-        if interrupt is None:
+        if strike.count < at:
             break
     transporter.close()
     post.check(server)
     return at
 
 
-def test_a_send_that_is_struck_at_any_line(server: SMTPServer) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Interrupt,
+        *(
+            pytest.param(kind, marks=pytest.mark.slow)
+            for kind in (KeyboardInterrupt, TimeoutError, ConnectionResetError, ValueError, GeneratorExit)
+        ),
+    ],
+)
+def test_a_send_that_is_struck_at_any_line(server: SMTPServer, kind: type[BaseException]) -> None:
     """A kept-alive send, an exception at each of its lines, and another mail."""
     transporter = SMTPTransporter(**server.client_options())
-    assert strike_everywhere(transporter, server, opcodes=False, rooms=EVERYWHERE) > 100
+    assert strike_everywhere(transporter, server, opcodes=False, rooms=EVERYWHERE, kind=kind) > 100
 
 
 @pytest.mark.slow

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -199,6 +200,7 @@ def test_a_refusal_is_logged(make_transporter: MakeTransporter, tmp_path: Path) 
     assert texts[-1] == "Session closed"
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="needs modes of files")
 @pytest.mark.smtp_server(tls="none")
 def test_a_log_is_its_owners(make_transporter: MakeTransporter, tmp_path: Path) -> None:
     """It holds mail: nobody else may read it."""
