@@ -68,7 +68,7 @@ def test_an_address_that_is_silent_leaves_time_for_the_next(
     """Half of the time for the first of two; the second answers."""
     resolving(monkeypatch, ["127.0.0.2", "127.0.0.1"])
     with ScriptedServer(session) as server, silent("127.0.0.2", server.port):
-        client = make_client(server.port, host="mx.test", connection_time_out=1, send_time_out=10)
+        client = make_client(server.port, host="mx.test", connection_time_out=2, send_time_out=10)
         assert client.check_connection().command == "EHLO"
         client.close()
 

@@ -108,16 +108,13 @@ def test_a_large_mail_leaves_the_loop_to_others(
     assert len(smtp_server.messages.one().content) > 20_000_000
 
 
-@pytest.mark.parametrize(("iterations", "time_out", "code"), [(1_000_000, 30, 535), (1_000_000, 0.1, 0)])
-def test_a_derivation_leaves_the_loop_to_others(
-    loop: asyncio.AbstractEventLoop, iterations: int, time_out: float, code: int
-) -> None:
-    """A server's million iterations hold nobody up, and do not outlast the time-out."""
+def test_a_derivation_leaves_the_loop_to_others(loop: asyncio.AbstractEventLoop) -> None:
+    """A server's million iterations hold nobody up."""
 
     def script(line: Line) -> None:
         line.open_session("AUTH SCRAM-SHA-1")
         _, _, first = line.hear_auth()
-        line.challenge(f"r={first.rpartition('r=')[2]}1,s=c2FsdA==,i={iterations}")
+        line.challenge(f"r={first.rpartition('r=')[2]}1,s=c2FsdA==,i=1000000")
         if line.hear():
             line.say("535 5.7.8 No")
             line.wait_for_end()
@@ -129,12 +126,11 @@ def test_a_derivation_leaves_the_loop_to_others(
             accept_unsecure_connection=True,
             user="me",
             password="pw",
-            send_time_out=time_out,
         )
 
         async def send() -> None:
             status = await transporter.send(MAIL)
-            assert (status.status, status.command) == (code, "AUTH"), status
+            assert (status.status, status.command) == (535, "AUTH"), status
             await transporter.close()
 
         assert run_beside(loop, send()) > 5
