@@ -169,11 +169,13 @@ def sweep() -> str:
     """Which stage can have which kind of fault, with the codes that refuse."""
     from pytest_smtp4d.faults.action import ReplyWith
     from pytest_smtp4d.faults.rules import Rules
-    from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, KINDS, STAGE_KINDS, apply
+    from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, KINDS, SETTINGS_OF_KIND, STAGE_KINDS, apply
 
     def cell(stage: str, kind: str) -> object:
         if kind not in STAGE_KINDS[stage]:
             return ""
+        if kind in SETTINGS_OF_KIND:
+            return ", ".join(f"`{name}={value!r}`" for name, value in SETTINGS_OF_KIND[kind].items())
         action = apply(Rules(), stage, kind).actions[0]
         return action.reply.code if isinstance(action, ReplyWith) else "✓"
 

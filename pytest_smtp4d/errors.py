@@ -138,6 +138,7 @@ class Cause(Enum):
     NOT_SMTP = (1308, "SMTP", "check host and port: what answers there does not speak SMTP")
     MALFORMED_REPLY = (1309, "SMTP", "look into the server's log; the session was closed")
     COMMAND_UNFIT = (1310, "SMTP", "correct the value that is named")
+    IN_USE = (1311, "SMTP", "send after that call has returned, or with another transporter")
 
     MAIL_UNFIT = (1401, "MIME", "correct the mail object")
     SIGNING_FAILED = (1402, "MIME", "check certificate, certificateName and certificatePassword")

@@ -493,19 +493,22 @@ def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
     """A factory of transporters that trust the server and are closed when the test ends."""
 
     def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+        from pytest_smtp4d.transporter.options import Given
         from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
+        given = Given(server=None, keywords=options)
+        del options  # a traceback shows what stands in a frame, and this holds secrets
         if server is None:
             server = request.getfixturevalue("smtp_server")
         if not hasattr(server, "client_options"):
             from pytest_smtp4d.errors import SettingsError
 
             raise SettingsError(f"make_transporter takes a server of ours first, not {type(server).__name__}")
-        defaults = {"connection_time_out": 2, "send_time_out": 5, **server.client_options()}
-        transporter = SMTPTransporter(**{**defaults, **options})
-        request.node.addfinalizer(
-            transporter.close
-        )  # the last added is the first done: before the server stops
+        times = {"connection_time_out": 2, "send_time_out": 5}
+        given["keywords"] = {**times, **server.client_options(), **given["keywords"]}
+        transporter = SMTPTransporter(given)
+        # The last finalizer that is added is the first to run: before the server stops.
+        request.node.addfinalizer(transporter.close)
         return transporter
 
     return make

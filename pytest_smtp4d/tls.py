@@ -1,7 +1,7 @@
 """TLS as a pair of buffers, for both sides: ciphertext in, plaintext out, and the other way round.
 
 RFC 8446 (TLS 1.3), RFC 5246 (TLS 1.2), RFC 3207 (STARTTLS).
-The one thing to know: it never touches a socket; whoever owns the octets passes them through.
+It never touches a socket: the owner of a connection passes the octets through.
 """
 
 from __future__ import annotations
@@ -87,7 +87,7 @@ class TLSPipe:
                 self.eof = True
         return chunks[0] if len(chunks) == 1 else b"".join(chunks)
 
-    def send(self, plaintext: bytes) -> None:
+    def send(self, plaintext: bytes | memoryview) -> None:
         """Encrypt plaintext; the ciphertext is then in `pending`. Only after the handshake."""
         if plaintext:
             self._tls.write(plaintext)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
-from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.errors import LocalProtocolError, SettingsError
 from pytest_smtp4d.words import nearest
 
 __all__ = ["Accounts", "Boolean", "HostNames", "Kind", "Number", "OneOf", "SeveralOf", "Text"]
@@ -276,7 +276,22 @@ class Accounts:
                 raise SettingsError(
                     f"{name}: the {self.secret} of {user!r} is a text, not a {type(word).__name__}"
                 )
+            self._check_preparation(name, user, word)
         return MappingProxyType(dict(value))
+
+    def _check_preparation(self, name: str, user: str, word: str) -> None:
+        """Refuse what no client can log in with: what SASLprep forbids (RFC 4013)."""
+        if user.isascii() and user.isprintable() and word.isascii() and word.isprintable():
+            return
+        from pytest_smtp4d.smtp.sasl import prepared
+
+        try:
+            prepared(user)
+            prepared(word)
+        except LocalProtocolError:
+            raise SettingsError(
+                f"{name}: {user!r} or its {self.secret} holds a character that no login carries (RFC 4013)"
+            ) from None
 
     def from_ini(self, name: str, value: object) -> object:
         """Return the accounts that lines give; a line without a colon is a `SettingsError`."""

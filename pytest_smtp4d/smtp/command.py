@@ -1,17 +1,18 @@
 """Command lines: a verb and its argument as octets, or a refusal.
 
 RFC 5321 4.1 (commands), 4.5.3.1.4 (512 octets), RFC 4954 4 (12288 octets for AUTH), RFC 3030 2 (BDAT).
-The one thing to know: nothing with CR, LF or NUL in it ever becomes a command, so nothing can be smuggled.
+An argument with CR, LF or NUL never becomes a command, so a value cannot smuggle a second command in.
 """
 
 from __future__ import annotations
 
-import base64
+import binascii
 import re
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import LocalProtocolError
 from pytest_smtp4d.smtp.extension import EXTENSIONS
+from pytest_smtp4d.smtp.secret import SecretOctets
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -103,25 +104,35 @@ def rcpt(mailbox: str, parameters: tuple[str, ...] = ()) -> bytes:
 
 
 def auth(mechanism: str, initial_response: bytes | None = None) -> bytes:
-    """Return the AUTH command; "=" stands for an empty initial response (RFC 4954 4); raises as `command`."""
+    """Return the AUTH command; "=" stands for an empty initial response (RFC 4954 4); raises as `command`.
+
+    A line with a response is `SecretOctets`.
+    """
     if initial_response is None:
         return command("AUTH", mechanism)
-    encoded = base64.b64encode(initial_response).decode() or "="
-    return command("AUTH", f"{mechanism} {encoded}")
+    line = SecretOctets(b"AUTH %b %b\r\n" % (mechanism.encode(), _base64(initial_response) or b"="))
+    if is_too_long("AUTH", line):
+        raise LocalProtocolError(f"AUTH has {len(line)} octets; {LIMITS['AUTH']} are allowed (RFC 4954)")
+    return line
 
 
 def auth_response(response: bytes) -> bytes:
-    """Return the line that answers a 334 challenge.
+    """Return the line that answers a 334 challenge, as `SecretOctets`.
 
     Raises:
         LocalProtocolError: the line is over 12288 octets.
     """
-    line = base64.b64encode(response) + b"\r\n"
+    line = SecretOctets(_base64(response) + b"\r\n")
     if is_too_long("AUTH", line):
         raise LocalProtocolError(
             f"the AUTH response has {len(line)} octets; {LIMITS['AUTH']} are allowed (RFC 4954)"
         )
     return line
+
+
+def _base64(octets: bytes) -> SecretOctets:
+    # Not base64.b64encode, which gives the encoded secret a name in a frame of its own.
+    return SecretOctets(binascii.b2a_base64(octets, newline=False))
 
 
 def bdat(content: bytes) -> bytes:

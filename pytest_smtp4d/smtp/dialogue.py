@@ -2,22 +2,27 @@
 
 RFC 5321 3 (session, transaction), 4.2 (replies), RFC 2920 (pipelining), RFC 3207 (STARTTLS), RFC 4954 (AUTH),
 RFC 3030 (CHUNKING), RFC 1870 (SIZE), RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8).
-The one thing to know: no socket, no clock, no thread. Whoever drives a dialogue sends a step's octets, reads
-one reply for each of its stages, and sends the replies back in. Where the peer ended the session after a
-refusal or a 421, the driver sends back the replies that came, the deciding one last.
+
+A dialogue knows no socket, clock or thread. Its driver sends the octets of an `Exchange`, reads one
+reply for each of its stages, and sends the list of replies back in. Where the peer ended the session
+after a refusal or a 421, the driver sends back the replies that came, the deciding one last. A
+`Derivation` and an `AddTransparency` take the processor long: the driver calls `derive` in whatever
+thread it likes, and sends back what that returns. When the connection is lost or time runs out, the
+driver raises a `Problem` inside the dialogue, which catches it where the outcome is known all the same.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Generator
+from contextlib import suppress
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, Problem, RemoteProtocolError, SMTP4DError
 from pytest_smtp4d.smtp import command, sasl, wire
 from pytest_smtp4d.smtp.extension import Extensions
+from pytest_smtp4d.smtp.sasl import Derivation
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.smtp.sasl import Secrets
 
 __all__ = [
+    "AddTransparency",
     "Dialogue",
     "Exchange",
     "Outcome",
@@ -65,9 +71,23 @@ class UpgradeTLS:
     """Do the TLS handshake; no reply comes of it."""
 
 
-Step = Exchange | UpgradeTLS
+@dataclass(frozen=True, slots=True)
+class AddTransparency:
+    """Make large content ready for DATA; send back what `derive` returns."""
+
+    content: bytes = field(repr=False)
+
+    def derive(self) -> bytes:
+        """Return the octets that follow the 354; takes the processor long."""
+        return wire.add_transparency(self.content)
+
+
+_LARGE = 1 << 20
+"""Octets of content from which on adding transparency is a step of its own."""
+
+Step = Exchange | UpgradeTLS | Derivation | AddTransparency
 _T = TypeVar("_T")
-Dialogue = Generator[Step, "list[Reply]", _T]
+Dialogue = Generator[Step, Any, _T]
 
 
 class Refused(SMTP4DError):  # noqa: N818 - an answer, not an error of the program
@@ -87,21 +107,32 @@ class Outcome:
         reply: the deciding one: that to the content, or the first refusal.
         stage: what it answered.
         refused: recipient to reply, for every recipient that was refused.
+        chunked: whether the content went by BDAT.
     """
 
     reply: Reply
     stage: str
     refused: Mapping[str, Reply] = field(default_factory=dict)
+    chunked: bool = False
 
     @property
     def is_accepted(self) -> bool:
         """True when the server took the message."""
         return self.stage == "CONTENT" and self.reply.is_positive
 
+    @property
+    def needs_data(self) -> bool:
+        """True when the server offered CHUNKING and does not know BDAT: the same must be sent by DATA."""
+        return self.chunked and self.reply.code in (500, 502, 504)
 
-def _ask(octets: bytes, stage: str, shown: str | None = None) -> Dialogue[Reply]:
-    replies = yield Exchange(octets, (stage,), shown)
+
+def _ask(octets: bytes, stage: str) -> Dialogue[Reply]:
+    replies: list[Reply] = yield Exchange(octets, (stage,))
     return replies[0]
+
+
+_QUOTED = 200
+"""Characters of a reply that an error quotes."""
 
 
 def _require(reply: Reply, stage: str, code: int) -> Reply:
@@ -110,7 +141,9 @@ def _require(reply: Reply, stage: str, code: int) -> Reply:
         return reply
     if not reply.is_positive:
         raise Refused(stage, reply)
-    raise RemoteProtocolError(f"the server answered {stage} with {reply.code}, where {code} was due", stage)
+    said = str(reply)
+    quoted = repr(said if len(said) <= _QUOTED else said[:_QUOTED] + "…")
+    raise RemoteProtocolError(f"the server answered {stage} with {quoted}, where {code} was due", stage)
 
 
 # -- opening a session ---------------------------------------------------------------------------------
@@ -185,44 +218,86 @@ def login(extensions: Extensions, secrets: Secrets, mode: str | None, nonce: str
             Cause.MECHANISM_NOT_OFFERED, f"the server offers {', '.join(offered)}, not {wanted}", "AUTH"
         )
     try:
-        return (yield from _authenticate(name, sasl.client_mechanism(name, secrets, nonce)))
+        return (yield from _authenticate(name, sasl.deferring_client_mechanism(name, secrets, nonce)))
     except LocalProtocolError as error:
         raise Problem(Cause.CREDENTIALS_UNFIT, str(error), "AUTH") from error
 
 
-def _authenticate(name: str, mechanism: sasl.ClientMechanism) -> Dialogue[Reply]:
-    initial = next(mechanism)
-    shown = f"AUTH {name}" if initial is None else f"AUTH {name} ********"
-    line = command.auth(name, initial)
-    if len(line) > command.MAX_LINE:
-        # RFC 4954 4 allows 12288 octets; servers that stop at 512 take the response on a line of its own.
-        line, shown = command.auth(name), f"AUTH {name}"
-        reply = yield from _ask(line, "AUTH", shown)
-        if reply.code == 334 and initial is not None:
-            reply = yield from _ask(command.auth_response(initial), "AUTH", "********")
-    else:
-        reply = yield from _ask(line, "AUTH", shown)
+def _authenticate(name: str, mechanism: sasl.DeferringClientMechanism) -> Dialogue[Reply]:
+    reply = yield from _begin(name, next(mechanism))
     while reply.code == 334:
         try:
-            response = mechanism.send(base64.b64decode(reply.text, validate=True)) or b""
-        except (binascii.Error, StopIteration, RemoteProtocolError) as error:
-            yield from _ask(b"*\r\n", "AUTH")  # cancels the exchange (RFC 4954 4)
+            response = yield from _response(name, mechanism, reply.text)
+        except (_UnfitChallenge, RemoteProtocolError) as error:
+            with suppress(Problem):  # what the server says to it changes nothing
+                yield from _ask(b"*\r\n", "AUTH")  # cancels the exchange (RFC 4954 4)
             raise _unfit_challenge(error) from error
-        reply = yield from _ask(command.auth_response(response), "AUTH", "********")
+        reply = yield from _log_in_with(command.auth_response(response), _MASK)
     _require(reply, "AUTH", 235)
     if name.startswith("SCRAM-"):
         _verify(mechanism)
     return reply
 
 
+_MASK = "********"
+
+
+def _log_in_with(line: bytes, shown: str) -> Dialogue[Reply]:
+    replies: list[Reply] = yield Exchange(line, ("AUTH",), shown)
+    return replies[0]
+
+
+def _begin(name: str, initial: bytes | sasl.Derivation | None) -> Dialogue[Reply]:
+    """Send AUTH, with the initial response where the client speaks first and the line is short enough."""
+    assert not isinstance(initial, Derivation)
+    if initial is not None:
+        line = command.auth(name, initial)
+        if len(line) <= command.MAX_LINE:
+            return (yield from _log_in_with(line, f"AUTH {name} {_MASK}"))
+    # RFC 4954 4 allows 12288 octets; servers that stop at 512 take the response on a line of its own.
+    reply = yield from _log_in_with(command.auth(name), f"AUTH {name}")
+    if reply.code == 334 and initial is not None:
+        reply = yield from _log_in_with(command.auth_response(initial), _MASK)
+    return reply
+
+
+def _response(name: str, mechanism: sasl.DeferringClientMechanism, challenge: str) -> Dialogue[bytes]:
+    """Return what the mechanism answers to a challenge, as it stands behind the 334."""
+    decoded = _decoded(name, challenge)
+    try:
+        answer = mechanism.send(decoded)
+    except StopIteration:
+        raise _UnfitChallenge("is one more than the mechanism has") from None
+    while isinstance(answer, Derivation):
+        answer = mechanism.send((yield answer))
+    return answer or b""
+
+
+_PROMPTED = frozenset({"LOGIN", "XOAUTH2", "OAUTHBEARER"})
+"""Mechanisms whose challenges are for people: the response does not depend on what they say."""
+
+
+class _UnfitChallenge(Exception):  # noqa: N818 - what the challenge is, not what we did
+    """A challenge that the mechanism cannot answer, and why."""
+
+
+def _decoded(name: str, challenge: str) -> bytes:
+    if name in _PROMPTED:
+        return b""  # "334 Username:" in clear text is answered as "334 VXNlcm5hbWU6"
+    text = challenge.strip()  # QUIRK: some servers leave a blank behind the challenge
+    try:
+        return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)  # QUIRK: or its padding out
+    except ValueError as error:
+        raise _UnfitChallenge("is not base64") from error
+
+
 def _unfit_challenge(error: Exception) -> Problem:
     if isinstance(error, RemoteProtocolError):
         return Problem(Cause.SERVER_NOT_AUTHENTIC, str(error), "AUTH")
-    what = "is not base64" if isinstance(error, binascii.Error) else "is one more than the mechanism has"
-    return Problem(Cause.MALFORMED_REPLY, f"the server's AUTH challenge {what}", "AUTH")
+    return Problem(Cause.MALFORMED_REPLY, f"the server's AUTH challenge {error}", "AUTH")
 
 
-def _verify(mechanism: sasl.ClientMechanism) -> None:
+def _verify(mechanism: sasl.DeferringClientMechanism) -> None:
     """Refuse a 235 that came before the server proved that it knows the password (RFC 5802 5)."""
     try:
         mechanism.send(b"")
@@ -269,7 +344,8 @@ def transaction(
     data_reply = replies[2] if with_data and len(replies) == 3 else None
     if refusal is not None:
         if data_reply is not None and data_reply.code == 354:
-            yield Exchange(wire.END_OF_CONTENT, ("CONTENT",))
+            with suppress(Problem):  # the refusal is the outcome, whether or not this is answered
+                yield Exchange(wire.END_OF_CONTENT, ("CONTENT",))
         return refusal
     return (yield from _submit(content, extensions, data_reply))
 
@@ -323,7 +399,8 @@ def _refusal(envelope: Envelope, replies: list[Reply]) -> Outcome | None:
 
 
 def _submit(content: bytes, extensions: Extensions, data_reply: Reply | None) -> Dialogue[Outcome]:
-    if data_reply is None and "CHUNKING" in extensions:
+    chunked = data_reply is None and "CHUNKING" in extensions
+    if chunked:
         content = content if content.endswith(wire.CRLF) or not content else content + wire.CRLF
         octets = command.bdat(content)
     else:
@@ -332,11 +409,14 @@ def _submit(content: bytes, extensions: Extensions, data_reply: Reply | None) ->
         if not data_reply.is_positive:
             return Outcome(data_reply, "DATA")
         _require(data_reply, "DATA", 354)
-        octets = wire.add_transparency(content)
+        if len(content) < _LARGE:
+            octets = wire.add_transparency(content)
+        else:
+            octets = yield AddTransparency(content)
     (reply,) = yield Exchange(octets, ("CONTENT",))
     if reply.is_positive:
         _require(reply, "CONTENT", 250)
-    return Outcome(reply, "CONTENT")
+    return Outcome(reply, "CONTENT", chunked=chunked)
 
 
 # -- between and after transactions --------------------------------------------------------------------

@@ -1,7 +1,8 @@
 """The envelope: one reverse-path, the forward-paths, and the parameters of MAIL and RCPT.
 
-RFC 5321 2.3.1, 4.1.1.2, 4.1.1.3, 4.1.2 (syntax), RFC 6531 3.3 (UTF-8 in mailboxes), RFC 3461 4 (xtext).
-The one thing to know: a mailbox here is text without brackets, and "" is the null reverse-path.
+RFC 5321 2.3.1, 4.1.1.2, 4.1.1.3, 4.1.2, 4.1.3 (syntax), RFC 6531 3.3 (UTF-8 in mailboxes), RFC 3461 4
+(xtext).
+A mailbox here is text without angle brackets; "" is the null reverse-path.
 """
 
 from __future__ import annotations
@@ -11,7 +12,16 @@ from dataclasses import dataclass
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
 
-__all__ = ["Envelope", "Path", "is_domain", "is_mailbox", "parse_path", "xtext_decode"]
+__all__ = [
+    "Envelope",
+    "MalformedPath",
+    "Path",
+    "is_address_literal",
+    "is_domain",
+    "is_mailbox",
+    "parse_path",
+    "xtext_decode",
+]
 
 # Mailbox       = Local-part "@" ( Domain / address-literal )                            RFC 5321 4.1.2
 # Local-part    = Dot-string / Quoted-string
@@ -28,7 +38,7 @@ _LET_DIG = r"[^\x00-/:-@\[-^`{-\x7f]"
 _LDH = r"[^\x00-,./:-@\[-^`{-\x7f]"
 _SUB_DOMAIN = rf"{_LET_DIG}(?:{_LDH}*{_LET_DIG})?"
 _DOMAIN = rf"{_SUB_DOMAIN}(?:\.{_SUB_DOMAIN})*"
-_LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"
+_LITERAL = r"\[[\x21-\x5a\x5e-\x7e]+\]"  # what may stand between the brackets: see is_address_literal
 _MAILBOX = rf"(?:{_DOT_STRING}|{_QUOTED_STRING})@(?:{_DOMAIN}|{_LITERAL})"
 
 # Path = "<" [ A-d-l ":" ] Mailbox ">";  A-d-l = "@" Domain *( "," "@" Domain ), to be ignored
@@ -38,6 +48,8 @@ _PATH = re.compile(
     rf"<(?:(?:@{_DOMAIN}(?:,@{_DOMAIN})*:)?(?P<mailbox>{_MAILBOX}|(?i:postmaster))|)>"
     r"(?: +(?P<rest>.*))?"
 )
+_WITHOUT_AT = re.compile(r"(?P<keyword>(?i:FROM|TO)): ?<(?P<mailbox>[^<>@\s]+)>")
+_BAD_MAILBOX = {"FROM": "5.1.7", "TO": "5.1.3"}  # a sender's, a destination's mailbox of bad syntax: RFC 3463
 _DOMAIN_ALONE = re.compile(_DOMAIN)
 _MAILBOX_ALONE = re.compile(rf"{_MAILBOX}|(?i:postmaster)")
 
@@ -79,6 +91,19 @@ class Envelope:
         return self.mail_from.isascii() and all(mailbox.isascii() for mailbox in self.rcpt_to)
 
 
+class MalformedPath(RemoteProtocolError):  # noqa: N818 - what the argument is
+    """The argument of MAIL or RCPT has not the syntax of RFC 5321 4.1.2.
+
+    Args:
+        message: a sentence for the reply.
+        enhanced_code: the enhanced status code of the reply.
+    """
+
+    def __init__(self, message: str, enhanced_code: str = "5.5.4") -> None:
+        super().__init__(message)
+        self.enhanced_code = enhanced_code
+
+
 @dataclass(frozen=True, slots=True)
 class Path:
     """What stands behind MAIL or RCPT.
@@ -104,28 +129,67 @@ def is_domain(text: str) -> bool:
 
 def is_mailbox(text: str) -> bool:
     """Return True when `text` is a Mailbox of RFC 5321 4.1.2 (with RFC 6531), or the lone "postmaster"."""
-    return _MAILBOX_ALONE.fullmatch(text) is not None
+    return _MAILBOX_ALONE.fullmatch(text) is not None and _has_possible_domain(text)
+
+
+def is_address_literal(text: str) -> bool:
+    """Return True when `text`, with its brackets, is an address literal (RFC 5321 4.1.3).
+
+    That is an IPv4 address, or "IPv6:" and an IPv6 address: no other tag is registered.
+    """
+    if text[:1] != "[" or text[-1:] != "]":
+        return False
+    address = text[1:-1]
+    if address[:5].upper() == "IPV6:":
+        return _is_ipv6(address[5:])
+    snums = address.split(".")  # Snum = 1*3DIGIT, from 0 through 255; leading zeros are allowed
+    return len(snums) == 4 and all(
+        1 <= len(snum) <= 3 and snum.isascii() and snum.isdigit() and int(snum) <= 255 for snum in snums
+    )
+
+
+def _is_ipv6(text: str) -> bool:
+    from ipaddress import AddressValueError, IPv6Address
+
+    try:
+        IPv6Address(text)
+    except AddressValueError:
+        return False
+    return "%" not in text  # a zone means something on one host only
+
+
+def _has_possible_domain(mailbox: str) -> bool:
+    return mailbox[-1:] != "]" or is_address_literal(mailbox[mailbox.rindex("@") + 1 :])
 
 
 def parse_path(argument: str, keyword: str) -> Path:
     """Read the argument of MAIL (`keyword` "FROM") or RCPT ("TO").
 
     Raises:
-        RemoteProtocolError: with a sentence for a 501 reply.
+        MalformedPath: with a sentence and an enhanced status code for a 501 reply.
     """
     match = _PATH.fullmatch(argument)
     if match is None or match["keyword"].upper() != keyword:
-        raise RemoteProtocolError(f"Syntax: {keyword}:<mailbox> [parameters]")
+        without_at = _WITHOUT_AT.match(argument)
+        if without_at is not None and without_at["keyword"].upper() == keyword:
+            raise MalformedPath(
+                f"There is no '@' in the mailbox {without_at['mailbox']}", _BAD_MAILBOX[keyword]
+            )
+        raise MalformedPath(f"Syntax: {keyword}:<mailbox> [parameters]")
     mailbox = match["mailbox"] or ""
+    if not _has_possible_domain(mailbox):
+        raise MalformedPath(
+            f"{mailbox} holds an impossible address literal (RFC 5321 4.1.3)", _BAD_MAILBOX[keyword]
+        )
     if not mailbox and keyword == "TO":
-        raise RemoteProtocolError("The null path is for MAIL FROM only")
+        raise MalformedPath("The null path is for MAIL FROM only")
     rest = match["rest"]
     if not rest:
         return Path(mailbox)
     parameters = tuple(rest.split())
     for parameter in parameters:
         if _PARAMETER.fullmatch(parameter) is None:
-            raise RemoteProtocolError(f"Malformed parameter {parameter}")
+            raise MalformedPath(f"Malformed parameter {parameter}")
     return Path(mailbox, parameters)
 
 

@@ -60,7 +60,14 @@ class Extensions:
     def size(self) -> int | None:
         """The largest message taken, in octets; None where no limit was named (0 means none, too)."""
         number = self.keywords.get("SIZE", "")
-        return int(number) or None if number.isascii() and number.isdigit() else None
+        # size-value = 1*20DIGIT (RFC 1870 3); a longer number limits nothing, and `int` may refuse it.
+        if not number.isascii() or not number.isdigit() or len(number) > 20:
+            return None
+        return int(number) or None
+
+    def without(self, keyword: str) -> Extensions:
+        """Return the same offer without one keyword."""
+        return Extensions({name: value for name, value in self.keywords.items() if name != keyword})
 
 
 # The extensions that our server speaks, one row each: what EHLO says, which parameters of MAIL and RCPT

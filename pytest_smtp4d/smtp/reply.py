@@ -1,7 +1,7 @@
 """A reply: three digits and text, and what they mean.
 
 RFC 5321 4.2 (reply codes), RFC 3463 and RFC 2034 (enhanced status codes).
-The one thing to know: the enhanced code stays in the text, as the server wrote it, and is parsed beside it.
+The enhanced code stays in the text, as the server wrote it, and is read from there.
 """
 
 from __future__ import annotations

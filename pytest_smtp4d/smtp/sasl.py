@@ -2,43 +2,56 @@
 
 RFC 4954 (AUTH), RFC 4422 (SASL), RFC 4616 (PLAIN), RFC 2195 (CRAM-MD5), RFC 5802 and 7677 (SCRAM),
 RFC 7628 (OAUTHBEARER); LOGIN and XOAUTH2 after the providers' own pages.
-The one thing to know: a client mechanism yields responses and receives challenges (its first yield is the
-initial response, None where the server speaks first); a server mechanism yields challenges, receives
-responses and returns the user. All of them are octets before base64.
+
+A mechanism is a generator of octets, before base64. The client's yields responses and receives challenges;
+its first yield is the initial response, or None where the server speaks first. The server's yields
+challenges, receives responses and returns the user. SCRAM's salted password takes the processor long. The
+deferring forms yield a `Derivation` there and receive what it derives to, so that their driver can choose
+the thread.
 """
 
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
+import re
 import stringprep
 import unicodedata
 from collections.abc import Generator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError, SMTP4DError
+from pytest_smtp4d.smtp.secret import SecretOctets, SecretText
 
 __all__ = [
     "CLIENT_FIRST",
+    "MAX_ITERATIONS",
     "SERVER_MECHANISMS",
     "AuthenticationFailed",
     "ClientMechanism",
     "Credentials",
+    "DeferringClientMechanism",
+    "DeferringServerMechanism",
+    "Derivation",
     "MalformedResponse",
     "Secrets",
     "ServerMechanism",
     "choose",
     "client_mechanism",
+    "deferring_client_mechanism",
+    "deferring_server_mechanism",
     "mechanisms_for",
+    "prepared",
     "server_mechanism",
 ]
 
 ClientMechanism = Generator["bytes | None", bytes, None]
+DeferringClientMechanism = Generator["bytes | Derivation | None", bytes, None]
 ServerMechanism = Generator[bytes, bytes, str]
+DeferringServerMechanism = Generator["bytes | Derivation", bytes, str]
 
 SERVER_MECHANISMS = (
     "SCRAM-SHA-256",
@@ -58,6 +71,9 @@ _OAUTH2 = ("XOAUTH2", "OAUTHBEARER")
 _HASHES = {"SCRAM-SHA-256": "sha256", "SCRAM-SHA-1": "sha1"}
 _ITERATIONS = 4096
 
+MAX_ITERATIONS = 1_000_000
+"""Iterations of SCRAM that a client does at a server's word: about half a second of a processor."""
+
 
 class AuthenticationFailed(SMTP4DError):  # noqa: N818 - the outcome of a dialogue
     """The user is unknown, or the password or token is not theirs: 535 5.7.8."""
@@ -69,6 +85,27 @@ class AuthenticationFailed(SMTP4DError):  # noqa: N818 - the outcome of a dialog
 
 class MalformedResponse(SMTP4DError):  # noqa: N818 - the outcome of a dialogue
     """A response does not follow the mechanism's syntax: 501 5.5.2."""
+
+
+@dataclass(frozen=True, slots=True)
+class Derivation:
+    """A salted password that SCRAM needs (RFC 5802 3: Hi). The repr shows no secret.
+
+    Args:
+        algorithm: of the hash, as `hashlib` names it.
+        password: prepared, as UTF-8.
+        salt: octets of the server's choice.
+        iterations: 1 to `MAX_ITERATIONS`.
+    """
+
+    algorithm: str
+    password: SecretOctets = field(repr=False)
+    salt: bytes
+    iterations: int
+
+    def derive(self) -> SecretOctets:
+        """Return the salted password; takes the processor long, and lets other threads run meanwhile."""
+        return SecretOctets(hashlib.pbkdf2_hmac(self.algorithm, self.password, self.salt, self.iterations))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +124,11 @@ class Secrets:
     token: str | None = field(default=None, repr=False)
     host: str = ""
     port: int = 0
+
+    def __post_init__(self) -> None:
+        for name in ("password", "token"):
+            if getattr(self, name) is not None:
+                object.__setattr__(self, name, SecretText(getattr(self, name)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +167,10 @@ class Credentials:
 
 
 def _same(one: str, other: str) -> bool:
-    return hmac.compare_digest(one.encode(), other.encode())
+    return hmac.compare_digest(
+        SecretOctets(one.encode("utf-8", "surrogatepass")),
+        SecretOctets(other.encode("utf-8", "surrogatepass")),
+    )
 
 
 def mechanisms_for(credentials: Credentials) -> tuple[str, ...]:
@@ -167,6 +212,11 @@ def choose(offered: tuple[str, ...], secrets: Secrets, mode: str | None) -> str 
 
 
 def client_mechanism(name: str, secrets: Secrets, nonce: str) -> ClientMechanism:
+    """Return the client's side of a mechanism, which derives at once; as `deferring_client_mechanism`."""
+    return _derived_at_once(deferring_client_mechanism(name, secrets, nonce))
+
+
+def deferring_client_mechanism(name: str, secrets: Secrets, nonce: str) -> DeferringClientMechanism:
     """Return the client's side of a mechanism.
 
     Args:
@@ -204,60 +254,75 @@ def _refuse(text: str, forbidden: str, what: str, name: str) -> None:
     try:
         text.encode()
     except UnicodeEncodeError:  # half a surrogate pair, as the environment gives for octets that are no text
-        raise LocalProtocolError(f"the {what} is no text that UTF-8, and so {name}, can carry") from None
+        raise LocalProtocolError(f"the {what} cannot be encoded as UTF-8, which {name} requires") from None
     if forbidden in text:
         raise LocalProtocolError(f"the {what} holds the character {forbidden!r}, which {name} cannot carry")
 
 
-def _client_plain(user: str, password: str) -> ClientMechanism:
-    yield f"\0{user}\0{password}".encode()
+def _client_plain(user: str, password: str) -> DeferringClientMechanism:
+    yield SecretOctets(f"\0{user}\0{password}".encode())
 
 
-def _client_login(user: str, password: str) -> ClientMechanism:
+def _client_login(user: str, password: str) -> DeferringClientMechanism:
     yield None
     yield user.encode()
-    yield password.encode()
+    yield SecretOctets(password.encode())
 
 
-def _client_cram_md5(user: str, password: str) -> ClientMechanism:
+def _client_cram_md5(user: str, password: str) -> DeferringClientMechanism:
     challenge = yield None
-    digest = hmac.new(password.encode(), challenge, "md5").hexdigest()
-    yield f"{user} {digest}".encode()
+    digest = SecretText(hmac.new(SecretOctets(password.encode()), challenge, "md5").hexdigest())
+    yield SecretOctets(f"{user} {digest}".encode())
 
 
-def _client_xoauth2(secrets: Secrets) -> ClientMechanism:
-    yield f"user={secrets.user}\x01auth=Bearer {secrets.token}\x01\x01".encode()
+def _client_xoauth2(secrets: Secrets) -> DeferringClientMechanism:
+    yield SecretOctets(f"user={secrets.user}\x01auth=Bearer {secrets.token}\x01\x01".encode())
     yield b""  # the answer to an error challenge; the code that follows says what was wrong
 
 
-def _client_oauthbearer(secrets: Secrets) -> ClientMechanism:
+def _client_oauthbearer(secrets: Secrets) -> DeferringClientMechanism:
     where = f"\x01host={secrets.host}\x01port={secrets.port}" if secrets.host else ""
-    yield f"n,a={_saslname(secrets.user)},{where}\x01auth=Bearer {secrets.token}\x01\x01".encode()
+    head = f"n,a={_saslname(secrets.user)},{where}"
+    yield SecretOctets(f"{head}\x01auth=Bearer {secrets.token}\x01\x01".encode())
     yield b"\x01"  # RFC 7628 3.2.3
 
 
-def _client_scram(algorithm: str, user: str, password: str, nonce: str) -> ClientMechanism:
-    bare = f"n={_saslname(_prepared(user))},r={nonce}"
+def _client_scram(algorithm: str, user: str, password: str, nonce: str) -> DeferringClientMechanism:
+    bare = f"n={_saslname(prepared(user))},r={nonce}"
     server_first = (yield f"n,,{bare}".encode()).decode("utf-8", "replace")
     attributes = _attributes(server_first)
     try:
         both, salt = attributes["r"], base64.b64decode(attributes["s"], validate=True)
-        iterations = int(attributes["i"])
+        iterations = _iteration_count(attributes["i"])
     except (KeyError, ValueError) as error:
         raise RemoteProtocolError("the server's SCRAM challenge is malformed (RFC 5802 7)") from error
     if not both.startswith(nonce) or len(both) == len(nonce):
         raise RemoteProtocolError("the server's SCRAM nonce does not continue ours: an answer replayed")
-    if not 1 <= iterations <= 10_000_000:
-        raise RemoteProtocolError(f"the server's SCRAM iteration count {iterations} is out of reason")
-    salted = hashlib.pbkdf2_hmac(algorithm, _prepared(password).encode(), salt, iterations)
+    salted = SecretOctets(
+        (yield Derivation(algorithm, SecretOctets(prepared(password).encode()), salt, iterations))
+    )
     without_proof = f"c=biws,r={both}"
     signed = f"{bare},{server_first},{without_proof}".encode()
-    proof = base64.b64encode(_proof(algorithm, salted, signed)).decode()
-    server_final = yield f"{without_proof},p={proof}".encode()
-    expected = base64.b64encode(_server_signature(algorithm, salted, signed)).decode()
+    proof = SecretText(base64.b64encode(_proof(algorithm, salted, signed)).decode())
+    server_final = yield SecretOctets(f"{without_proof},p={proof}".encode())
+    expected = SecretText(base64.b64encode(_server_signature(algorithm, salted, signed)).decode())
     if not _same(_attributes(server_final.decode("utf-8", "replace")).get("v", ""), expected):
         raise RemoteProtocolError("the server does not know the password: its SCRAM signature is wrong")
     yield b""
+
+
+_POSIT_NUMBER = re.compile("[1-9][0-9]*")  # posit-number = %x31-39 *DIGIT                     RFC 5802 7
+
+
+def _iteration_count(text: str) -> int:
+    if _POSIT_NUMBER.fullmatch(text) is None:
+        raise ValueError(text)
+    if len(text) > len(str(MAX_ITERATIONS)) or int(text) > MAX_ITERATIONS:
+        shown = text if len(text) <= 20 else f"of {len(text)} digits"
+        raise RemoteProtocolError(
+            f"the server's SCRAM iteration count {shown} is out of reason (more than {MAX_ITERATIONS})"
+        )
+    return int(text)
 
 
 # -- the server's side ---------------------------------------------------------------------------------
@@ -288,36 +353,49 @@ def server_mechanism(
         return _server_xoauth2(credentials)
     if name == "OAUTHBEARER":
         return _server_oauthbearer(credentials)
-    return _server_scram(_HASHES[name], credentials, nonce)
+    return _derived_at_once(_server_scram(_HASHES[name], credentials, nonce))
 
 
-def _text(octets: bytes) -> str:
+def deferring_server_mechanism(
+    name: str, credentials: Credentials, nonce: str, host: str = "localhost"
+) -> DeferringServerMechanism:
+    """Return the server's side of a mechanism, as `server_mechanism`; it may yield a `Derivation` as well.
+
+    Send back what that derives to: `steps.send(derivation.derive())`, in a thread of your choice.
+    """
+    if name in _HASHES:
+        return _server_scram(_HASHES[name], credentials, nonce)
+    return server_mechanism(name, credentials, nonce, host)
+
+
+def _text(octets: bytes) -> SecretText:
+    octets = SecretOctets(octets)
     try:
-        return octets.decode()
+        return SecretText(octets.decode())
     except UnicodeDecodeError:
         raise MalformedResponse("The response is not UTF-8") from None
 
 
 def _server_plain(credentials: Credentials) -> ServerMechanism:
     # message = [authzid] UTF8NUL authcid UTF8NUL passwd                               RFC 4616 2
-    fields = _text((yield b"")).split("\0")
-    if len(fields) != 3 or not fields[1] or not fields[2]:
+    authzid, *rest = map(SecretText, _text((yield b"")).split("\0"))
+    if len(rest) != 2 or not all(rest):
         raise MalformedResponse("PLAIN takes [authzid] NUL authcid NUL passwd (RFC 4616)")
-    authzid, user, password = fields
+    user, password = rest
     credentials.check_password(user, password)
     if authzid not in ("", user):
-        raise AuthenticationFailed(user)
-    return user
+        raise AuthenticationFailed(str(user))
+    return str(user)
 
 
 def _server_login(credentials: Credentials) -> ServerMechanism:
-    user = _text((yield b"Username:"))
+    user = str(_text((yield b"Username:")))
     password = _text((yield b"Password:"))
     return credentials.check_password(user, password)
 
 
 def _server_cram_md5(credentials: Credentials, challenge: bytes) -> ServerMechanism:
-    user, blank, digest = _text((yield challenge)).rpartition(" ")
+    user, blank, digest = _text((yield challenge)).rpartition(" ")  # the digest is no secret that lasts
     if not blank or len(digest) != 32:
         raise MalformedResponse("CRAM-MD5 takes the user, a blank and 32 hex digits (RFC 2195)")
     if credentials.users != "*":
@@ -327,9 +405,9 @@ def _server_cram_md5(credentials: Credentials, challenge: bytes) -> ServerMechan
     return user
 
 
-def _bearer(pairs: list[str]) -> str:
-    auth = next((pair[5:] for pair in pairs if pair.lower().startswith("auth=")), "")
-    scheme, _, token = auth.partition(" ")
+def _bearer(pairs: list[SecretText]) -> SecretText:
+    auth = SecretText(next((pair[5:] for pair in pairs if pair.lower().startswith("auth=")), ""))
+    scheme, token = (SecretText(word) for word in auth.partition(" ")[::2])
     if scheme.lower() != "bearer" or not token:
         raise MalformedResponse("The response has no auth=Bearer token")
     return token
@@ -337,7 +415,7 @@ def _bearer(pairs: list[str]) -> str:
 
 def _server_xoauth2(credentials: Credentials) -> ServerMechanism:
     # "user=" user ^A "auth=Bearer " token ^A ^A
-    pairs = _text((yield b"")).split("\x01")
+    pairs = [SecretText(pair) for pair in _text((yield b"")).split("\x01")]
     if len(pairs) < 4 or not pairs[0].startswith("user=") or pairs[-2:] != ["", ""]:
         raise MalformedResponse("XOAUTH2 takes user=…^Aauth=Bearer …^A^A")
     user = pairs[0][5:]
@@ -351,7 +429,7 @@ def _server_xoauth2(credentials: Credentials) -> ServerMechanism:
 
 def _server_oauthbearer(credentials: Credentials) -> ServerMechanism:
     # client-resp = gs2-header kvsep *kvpair kvsep                                    RFC 7628 3.1
-    pairs = _text((yield b"")).split("\x01")
+    pairs = [SecretText(pair) for pair in _text((yield b"")).split("\x01")]
     header = pairs[0].split(",")
     if len(pairs) < 4 or pairs[-2:] != ["", ""] or len(header) != 3 or header[0] not in ("n", "y"):
         raise MalformedResponse("OAUTHBEARER takes n,a=user,^Aauth=Bearer …^A^A (RFC 7628)")
@@ -367,7 +445,7 @@ def _server_oauthbearer(credentials: Credentials) -> ServerMechanism:
     return user
 
 
-def _server_scram(algorithm: str, credentials: Credentials, nonce: str) -> ServerMechanism:
+def _server_scram(algorithm: str, credentials: Credentials, nonce: str) -> DeferringServerMechanism:
     # client-first-message = gs2-header client-first-message-bare                     RFC 5802 7
     client_first = _text((yield b""))
     header = client_first.split(",", 2)
@@ -389,18 +467,35 @@ def _server_scram(algorithm: str, credentials: Credentials, nonce: str) -> Serve
     try:
         proof = base64.b64decode(attributes["p"], validate=True)
         fits = attributes["c"] == gs2_header and attributes["r"] == both
-    except (KeyError, binascii.Error) as error:
+    except (KeyError, ValueError) as error:
         raise MalformedResponse("SCRAM's final message names c=, r= and p= (RFC 5802)") from error
     if not fits:
         raise MalformedResponse("SCRAM's final message repeats another nonce or channel binding")
-    salted = hashlib.pbkdf2_hmac(
-        algorithm, _prepared(credentials.password_of(user)).encode(), salt, _ITERATIONS
-    )
+    try:
+        password = SecretOctets(prepared(credentials.password_of(user)).encode())
+    except LocalProtocolError:  # no client that prepares it too can know such a password
+        raise AuthenticationFailed(user) from None
+    salted = SecretOctets((yield Derivation(algorithm, password, salt, _ITERATIONS)))
     signed = f"{bare},{server_first},{without_proof}".encode()
     if not hmac.compare_digest(proof, _proof(algorithm, salted, signed)):
         raise AuthenticationFailed(user)
     yield b"v=" + base64.b64encode(_server_signature(algorithm, salted, signed))
     return user
+
+
+_Said = TypeVar("_Said")
+_End = TypeVar("_End")
+
+
+def _derived_at_once(steps: Generator[_Said | Derivation, bytes, _End]) -> Generator[_Said, bytes, _End]:
+    """Run a mechanism, and do its derivations where it runs."""
+    try:
+        step = next(steps)
+        while True:
+            step = steps.send(step.derive() if isinstance(step, Derivation) else (yield step))
+    except StopIteration as end:
+        value: _End = end.value
+        return value
 
 
 # -- SCRAM's arithmetic and names (RFC 5802 3, 5.1; RFC 4013) ------------------------------------------
@@ -424,20 +519,26 @@ def _saslname(user: str) -> str:
     return user.replace("=", "=3D").replace(",", "=2C")
 
 
-def _prepared(text: str) -> str:
-    """Return `text` after SASLprep (RFC 4013): mapped and normalised; characters it prohibits are refused."""
+def prepared(text: str) -> SecretText:
+    """Return a user or password after SASLprep (RFC 4013): mapped, normalised, and checked.
+
+    Raises:
+        LocalProtocolError: it holds a character that SASLprep prohibits, or cannot be encoded as UTF-8.
+    """
     if text.isascii() and text.isprintable():
-        return text
-    mapped = "".join(
-        " " if stringprep.in_table_c12(character) else character
-        for character in text
-        if not stringprep.in_table_b1(character)
+        return SecretText(text)
+    mapped = SecretText(
+        "".join(
+            " " if stringprep.in_table_c12(character) else character
+            for character in text
+            if not stringprep.in_table_b1(character)
+        )
     )
-    prepared = unicodedata.normalize("NFKC", mapped)
-    if any(table(character) for character in prepared for table in _PROHIBITED):
+    normal = SecretText(unicodedata.normalize("NFKC", mapped))
+    if any(table(character) for character in normal for table in _PROHIBITED):
         # Which one is not said: it may be the password's.
         raise LocalProtocolError("a user or password holds what SASLprep prohibits (RFC 4013 2.3)")
-    return prepared
+    return normal
 
 
 _PROHIBITED = (

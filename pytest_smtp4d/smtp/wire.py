@@ -1,7 +1,7 @@
 """Octets to replies and back, line ends, and the transparency of content.
 
 RFC 5321 2.3.8 (lines end in CRLF), 4.2 (reply syntax), 4.5.2 (transparency), 4.5.3.1.5 (reply lines).
-The one thing to know: nothing here reads or writes; octets come in at one end and values out at the other.
+Nothing here reads or writes a socket: octets come in at one end, and replies leave at the other.
 """
 
 from __future__ import annotations
@@ -132,9 +132,24 @@ def add_transparency(content: bytes) -> bytes:
     Content that does not end in CRLF gets one, for the final dot must stand on a line of its own
     (RFC 5321 4.1.1.4, 4.5.2).
     """
-    stuffed = content.replace(b"\r\n.", b"\r\n..")
-    if stuffed.startswith(b"."):
-        stuffed = b"." + stuffed
-    if stuffed and not stuffed.endswith(CRLF):
-        stuffed += CRLF
-    return stuffed + END_OF_CONTENT
+    end = END_OF_CONTENT if content.endswith(CRLF) or not content else CRLF + END_OF_CONTENT
+    if len(content) <= _PIECE:
+        return _stuffed(content) + end
+    # In pieces, so that a large message does not keep the interpreter from running other threads.
+    pieces = []
+    start = 0
+    while start < len(content):
+        # A piece ends behind a line; so the next one begins with one.
+        at = content.find(CRLF, start + _PIECE)
+        stop = len(content) if at < 0 else at + 2
+        pieces.append(_stuffed(content[start:stop]))
+        start = stop
+    return b"".join((*pieces, end))
+
+
+_PIECE = 1 << 20
+
+
+def _stuffed(lines: bytes) -> bytes:
+    stuffed = lines.replace(b"\r\n.", b"\r\n..")
+    return b"." + stuffed if stuffed.startswith(b".") else stuffed

@@ -1,110 +1,176 @@
-"""One connection of a transporter: opens it, sends and checks over it, keeps it, replaces it, leaves it.
+"""One client of a server: it opens a session, sends and checks over it, keeps it, replaces it and leaves it.
 
-RFC 5321 3.1 to 3.8; 4D: `keepAlive`, `connectionTimeOut`, `sendTimeOut`.
-The one thing to know: nothing here waits; each method is work (see `waiting`) that a transporter runs.
+RFC 5321 3.1 to 3.8; 4D: `keepAlive`, `connectionTimeOut`, `sendTimeOut`. Nothing here waits; each method is
+work (see `waiting`) that a transporter runs.
 """
 
 from __future__ import annotations
 
 import socket
 from contextlib import suppress
-from dataclasses import dataclass
 from secrets import token_hex
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d.errors import Cause, MailError, Problem
+from pytest_smtp4d.mail.mailbox import ascii_domain
 from pytest_smtp4d.smtp import dialogue
 from pytest_smtp4d.smtp.envelope import is_domain
+from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.sasl import Secrets
 from pytest_smtp4d.transporter.channel import Channel
+from pytest_smtp4d.transporter.connect import Connecting
 from pytest_smtp4d.transporter.log import ExtendedLog, SessionLog, logs_for
-from pytest_smtp4d.transporter.outgoing import Letter, write_letter
+from pytest_smtp4d.transporter.outgoing import OutgoingMessage, is_large, outgoing_message
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
-from pytest_smtp4d.transporter.waiting import Deadline, Work
+from pytest_smtp4d.transporter.waiting import Compute, Deadline, DeadlineOver, Work
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
     from email.message import Message
 
     from pytest_smtp4d.mail.smime import Signer
-    from pytest_smtp4d.smtp.extension import Extensions
     from pytest_smtp4d.smtp.reply import Reply
     from pytest_smtp4d.transporter.options import Options
 
-__all__ = ["Connection", "client_name"]
+__all__ = ["Client", "client_name"]
 
 _GOODBYE = 2.0
 """Seconds that a close waits for the 221."""
 
-
-@dataclass(frozen=True, slots=True)
-class _Session:
-    """A session that was opened, secured and logged in.
-
-    Args:
-        channel: its octets.
-        extensions: what the server offers now.
-        reply: the last reply of the opening, and `stage` what it answered.
-    """
-
-    channel: Channel
-    extensions: Extensions
-    reply: Reply
-    stage: str
+_T = TypeVar("_T")
 
 
-class Connection:
+class Client:
     """What a transporter does, over at most one session at a time.
 
     It knows the options and not the transporter, so that a transporter that nobody holds any more can go.
+
+    `_at_rest` is True between calls only. It is cleared before the first step of a call and set after the
+    last, so whatever ends a call early leaves it cleared, and the next call closes what it finds.
+
+    Args:
+        options: the transporter's.
+        in_loop: whether an event loop runs the work, which is not to be held up by composing.
     """
 
-    def __init__(self, options: Options) -> None:
+    def __init__(self, options: Options, *, in_loop: bool = False) -> None:
         self._options = options
-        self._session: _Session | None = None
+        self._in_loop = in_loop
+        self._connecting: Connecting | None = None  # to be closed, as the channel
+        self._channel: Channel | None = None
+        self._extensions = Extensions()
+        self._at_rest = True
+        self._knows_bdat = True
         self._signer: Signer | None = None
-        self._log: ExtendedLog | None = None  # kept, so that it tells only once that it cannot be written
+        self._log: ExtendedLog | None = None  # kept, so that it says only once that it cannot be written
+        self.leaves = False
+        """True when the session is to be closed at the end of the call that is under way."""
 
-    def farewell(self) -> None:
-        """Write QUIT and close, without waiting for anything."""
-        session, self._session = self._session, None
-        if session is not None:
-            session.channel.close(farewell=True)
+    # -- what a transporter asks for
 
     def sending(self, mail: Mapping[str, Any] | Message) -> Work[Status]:
         """Send a mail; raises `TypeError` where it is none."""
         deadline = Deadline.after(self._options.send_time_out, "sendTimeOut")
         try:
-            letter = self._letter(mail)
-            outcome = yield from self._delivered(letter, deadline)
-            return Status.from_reply(
-                outcome.reply, outcome.stage, success=outcome.is_accepted, refused=outcome.refused
-            )
-        except dialogue.Refused as refusal:
-            return Status.from_reply(refusal.reply, refusal.stage, success=False)
+            if self._in_loop and is_large(mail):
+                message = yield from self._computed(lambda: self._message(mail), deadline)
+            else:
+                message = self._message(mail)
         except Problem as problem:
             return Status.from_problem(problem, FAILED_TO_SEND)
-        except MailError as error:  # of the letter as it is, or as a server without 8BITMIME needs it
+        except MailError as error:
             return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
-        finally:
-            yield from self._settled(deadline)
+        try:
+            status = yield from self._sent(message, deadline)
+            if self._is_to_leave():
+                yield from self._leave(deadline)
+        except BaseException:
+            self._drop()
+            raise
+        self._at_rest = True
+        return status
 
     def checking(self) -> Work[Status]:
         """Ask a live session, or open one."""
         deadline = Deadline.after(self._options.send_time_out, "sendTimeOut")
         try:
-            reply, stage = yield from self._checked(deadline)
-            return Status.from_reply(reply, stage, success=True)
-        except dialogue.Refused as refusal:
-            return Status.from_reply(refusal.reply, refusal.stage, success=False)
-        except Problem as problem:
-            return Status.from_problem(problem)
-        finally:
-            yield from self._settled(deadline)
+            status = yield from self._checked(deadline)
+            if self._is_to_leave():
+                yield from self._leave(deadline)
+        except BaseException:
+            self._drop()
+            raise
+        self._at_rest = True
+        return status
 
-    def _letter(self, mail: Mapping[str, Any] | Message) -> Letter:
+    def closing(self) -> Work[None]:
+        """Say QUIT on the session there is, and close it."""
+        try:
+            if self._begin() is not None:
+                yield from self._leave(None)
+        finally:
+            self._drop()
+
+    def farewell(self) -> None:
+        """Write QUIT and close, without waiting; in mid-call only close."""
+        at_rest, self._at_rest = self._at_rest, False
+        if self._channel is not None:
+            self._channel.close(farewell=at_rest)
+        elif self._connecting is not None:
+            self._connecting.close()
+
+    # -- the session between calls
+
+    def _begin(self) -> Channel | None:
+        """Return the channel of the call before if it is alive as far as can be seen; else close it."""
+        if not self._at_rest:
+            self._drop()
+        self._at_rest = False
+        channel = self._channel
+        if channel is not None and not (channel.is_mine and not channel.is_dead()):
+            self._drop()
+        return self._channel
+
+    def _is_to_leave(self) -> bool:
+        """Return whether the session is to be left at the end of a call; close one in doubt."""
+        channel, leaves = self._channel, self.leaves
+        self.leaves = False
+        if channel is not None and channel.in_doubt:
+            self._drop()
+        return leaves or not self._options.keep_alive
+
+    def _drop(self) -> None:
+        """Close what there is, without a word."""
+        if self._channel is not None:
+            self._channel.close()
+            self._channel = None
+        if self._connecting is not None:
+            self._connecting.close()
+            self._connecting = None
+
+    def _leave(self, deadline: Deadline | None) -> Work[None]:
+        """Say QUIT where that still makes sense, wait a moment for the 221, and close."""
+        goodbye = Deadline.after(_GOODBYE, "close")
+        channel = self._channel
+        if channel is not None and channel.is_mine and not channel.in_doubt and not channel.is_dead():
+            until = goodbye if deadline is None else min(goodbye, deadline, key=lambda one: one.at)
+            with suppress(Problem):
+                yield from channel.run(dialogue.quit_session(), until)
+        self._drop()
+
+    # -- composing
+
+    def _message(self, mail: Mapping[str, Any] | Message) -> OutgoingMessage:
         options = self._options
-        return write_letter(mail, options.header_charset, options.body_charset, self._loaded_signer())
+        return outgoing_message(mail, options.header_charset, options.body_charset, self._loaded_signer())
+
+    def _computed(self, compose: Callable[[], _T], deadline: Deadline) -> Work[_T]:
+        """Compose what is large: not in an event loop."""
+        try:
+            composed: _T = yield Compute(compose, deadline, within_deadline=False)
+        except DeadlineOver:
+            raise Problem(Cause.SEND_TIMED_OUT, f"the mail was not composed in time, {deadline}") from None
+        return composed
 
     def _loaded_signer(self) -> Signer | None:
         options = self._options
@@ -121,135 +187,146 @@ class Connection:
                 raise Problem(Cause.SIGNING_FAILED, str(error)) from error
         return self._signer
 
-    def _delivered(self, letter: Letter, deadline: Deadline) -> Work[dialogue.Outcome]:
-        """Send a letter over the session there is, or over a new one; replace a dead one once."""
-        session = self._live_session()
-        if session is not None:
+    # -- sending and checking
+
+    def _sent(self, message: OutgoingMessage, deadline: Deadline) -> Work[Status]:
+        try:
+            outcome = yield from self._delivered(message, deadline)
+            return Status.from_reply(
+                outcome.reply, outcome.stage, success=outcome.is_accepted, refused=outcome.refused
+            )
+        except dialogue.Refused as refusal:
+            return Status.from_reply(refusal.reply, refusal.stage, success=False)
+        except Problem as problem:
+            return Status.from_problem(problem, FAILED_TO_SEND)
+        except MailError as error:  # of the mail as a server without 8BITMIME needs it
+            return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
+
+    def _delivered(self, message: OutgoingMessage, deadline: Deadline) -> Work[dialogue.Outcome]:
+        """Send over the session there is, or over a new one; replace a dead one once."""
+        channel = self._begin()
+        if channel is not None:
             try:
-                outcome = yield from self._transacted(session, letter, deadline)
+                outcome = yield from self._transaction(channel, message, deadline)
+                if outcome.needs_data:
+                    outcome = yield from self._by_data(channel, message, deadline)
                 if outcome.stage != "MAIL" or outcome.reply.code != 421:
                     return outcome
             except Problem as problem:
                 if problem.cause is not Cause.CONNECTION_LOST or problem.stage != "MAIL":
                     raise
-            self._dropped()
-        session = yield from self._opened(deadline)
-        return (yield from self._transacted(session, letter, deadline))
-
-    def _transacted(self, session: _Session, letter: Letter, deadline: Deadline) -> Work[dialogue.Outcome]:
-        extensions = session.extensions
-        content = letter.content(eightbit="8BITMIME" in extensions)
-        talk = dialogue.transaction(letter.envelope, content, extensions, utf8=letter.utf8)
-        outcome = yield from session.channel.run(talk, deadline)
-        if not outcome.is_accepted and not session.channel.broken:
-            try:
-                yield from session.channel.run(dialogue.reset(), deadline)
-            except (Problem, dialogue.Refused):
-                # The refusal is what counts; a session in doubt is not used again.
-                session.channel.broken = True
+        channel, _, _ = yield from self._opened(deadline)
+        outcome = yield from self._transaction(channel, message, deadline)
+        if outcome.needs_data:
+            outcome = yield from self._by_data(channel, message, deadline)
         return outcome
 
-    def _checked(self, deadline: Deadline) -> Work[tuple[Reply, str]]:
-        session = self._live_session()
-        if session is not None:
+    def _by_data(
+        self, channel: Channel, message: OutgoingMessage, deadline: Deadline
+    ) -> Work[dialogue.Outcome]:
+        """Send once more, where a server that offers CHUNKING does not know BDAT."""
+        self._knows_bdat = False
+        if channel.in_doubt:
+            channel, _, _ = yield from self._opened(deadline)
+        return (yield from self._transaction(channel, message, deadline))
+
+    def _transaction(
+        self, channel: Channel, message: OutgoingMessage, deadline: Deadline
+    ) -> Work[dialogue.Outcome]:
+        extensions = self._extensions if self._knows_bdat else self._extensions.without("CHUNKING")
+        content = message.octets
+        if "8BITMIME" not in extensions and message.is_8bit:
+            content = yield from self._computed(message.sevenbit, deadline)
+        talk = dialogue.transaction(message.envelope, content, extensions, utf8=message.utf8)
+        outcome = yield from channel.run(talk, deadline)
+        if not outcome.is_accepted and not channel.in_doubt:
             try:
-                return (yield from session.channel.run(dialogue.noop(), deadline)), "NOOP"
+                yield from channel.run(dialogue.reset(), deadline)
+            except (Problem, dialogue.Refused):
+                channel.in_doubt = True  # the refusal is what counts
+        return outcome
+
+    def _checked(self, deadline: Deadline) -> Work[Status]:
+        try:
+            reply, stage = yield from self._answered(deadline)
+            return Status.from_reply(reply, stage, success=True)
+        except dialogue.Refused as refusal:
+            return Status.from_reply(refusal.reply, refusal.stage, success=False)
+        except Problem as problem:
+            return Status.from_problem(problem)
+
+    def _answered(self, deadline: Deadline) -> Work[tuple[Reply, str]]:
+        channel = self._begin()
+        if channel is not None:
+            try:
+                return (yield from channel.run(dialogue.noop(), deadline)), "NOOP"
             except dialogue.Refused as refusal:
                 if refusal.reply.code != 421:
                     raise
             except Problem as problem:
                 if problem.cause is not Cause.CONNECTION_LOST:
                     raise
-            self._dropped()
-        session = yield from self._opened(deadline)
-        return session.reply, session.stage
+        _, reply, stage = yield from self._opened(deadline)
+        return reply, stage
 
-    # -- the session
+    # -- opening a session
 
-    def _live_session(self) -> _Session | None:
-        """Return the session of before, if it is ours, and alive as far as can be seen without asking."""
-        session = self._session
-        if session is None or (session.channel.is_mine and not session.channel.is_dead()):
-            return session
-        self._dropped()
-        return None
+    def _opened(self, deadline: Deadline) -> Work[tuple[Channel, Reply, str]]:
+        """Connect, secure, say EHLO and log in; return the last reply of these, and what it answered.
 
-    def _dropped(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            session.channel.close()
-
-    def _opened(self, deadline: Deadline) -> Work[_Session]:
-        """Connect, secure, say EHLO and log in; on the way out of a failure, say QUIT and close."""
+        On the way out of a failure, say QUIT and close. What session there was is closed first.
+        """
+        self._drop()
         options = self._options
-        if options.lonely_secret is not None:
-            raise Problem(Cause.CREDENTIALS_UNFIT, f"{options.lonely_secret} is given without user", "AUTH")
+        if options.secret_without_user is not None:
+            raise Problem(
+                Cause.CREDENTIALS_UNFIT, f"{options.secret_without_user} is given without user", "AUTH"
+            )
         connecting = Deadline.after(options.connection_time_out, "connectionTimeOut")
-        wall = min(connecting, deadline, key=lambda one: one.at)
+        first = min(connecting, deadline, key=lambda one: one.at)
+        channel = yield from self._connected(first)
+        try:
+            reply, stage = yield from self._introduced(channel, first, deadline)
+        except (dialogue.Refused, Problem):
+            yield from self._leave(deadline)
+            raise
+        return channel, reply, stage
+
+    def _connected(self, deadline: Deadline) -> Work[Channel]:
+        options = self._options
+        self._connecting = Connecting(options.host, options.port)
+        ready = yield from self._connecting.connect(deadline)
         if self._log is None and options.log_file is not None:
             self._log = ExtendedLog(options.log_file)
         log = SessionLog(logs_for(self._log))
-        channel = yield from Channel.connect(options.host, options.port, log, wall)
-        try:
-            session = yield from self._introduced(channel, wall, deadline)
-        except (dialogue.Refused, Problem):
-            yield from _left(channel, deadline)
-            raise
-        except BaseException:
-            channel.close()
-            raise
-        self._session = session
-        return session
+        # Looked up, asked for and verified in one spelling.
+        self._channel = channel = Channel(ready, ascii_domain(options.host), log)
+        log.event(f"Session started: host {options.host}, port {options.port}")
+        return channel
 
-    def _introduced(self, channel: Channel, wall: Deadline, deadline: Deadline) -> Work[_Session]:
+    def _introduced(self, channel: Channel, first: Deadline, deadline: Deadline) -> Work[tuple[Reply, str]]:
         options = self._options
         name = client_name(channel.local_address)
         talk = dialogue.secure(
             name, implicit=options.tls_from_the_start, cleartext=options.accept_unsecure_connection
         )
-        greeted = yield from channel.run(talk, wall, options.ssl_context)
+        greeted = yield from channel.run(talk, first, options.ssl_context)
         if greeted is None:
             greeted = yield from channel.run(dialogue.hello(name), deadline)
-        reply, extensions = greeted
+        reply, self._extensions = greeted
         if options.user is None:
-            return _Session(channel, extensions, reply, "EHLO" if extensions.keywords else "HELO")
+            return reply, "EHLO" if self._extensions.keywords else "HELO"
         secrets = Secrets(
             options.user, options.password, options.access_token_oauth2, options.host, options.port
         )
-        talk_in = dialogue.login(extensions, secrets, options.authentication_mode, token_hex(18))
-        return _Session(channel, extensions, (yield from channel.run(talk_in, deadline)), "AUTH")
-
-    def _settled(self, deadline: Deadline) -> Work[None]:
-        """After each call: a broken session is closed, and one that is not to be kept says QUIT."""
-        session = self._session
-        if session is not None and session.channel.broken:
-            self._dropped()
-        elif session is not None and not self._options.keep_alive:
-            yield from self.closing(deadline)
-
-    def closing(self, deadline: Deadline | None = None) -> Work[None]:
-        """Say QUIT on the session there is, and close it."""
-        session, self._session = self._session, None
-        if session is not None:
-            yield from _left(session.channel, deadline)
-
-
-def _left(channel: Channel, deadline: Deadline | None) -> Work[None]:
-    """Say QUIT where that still makes sense, wait a moment for the 221, and close."""
-    goodbye = Deadline.after(_GOODBYE, "close")
-    wall = goodbye if deadline is None else min(goodbye, deadline, key=lambda one: one.at)
-    try:
-        if channel.is_mine and not channel.broken and not channel.is_dead():
-            with suppress(Problem):
-                yield from channel.run(dialogue.quit_session(), wall)
-    finally:
-        channel.close()
+        login = dialogue.login(self._extensions, secrets, options.authentication_mode, token_hex(18))
+        return (yield from channel.run(login, deadline)), "AUTH"
 
 
 def client_name(local_address: str) -> str:
     """Return what to say in EHLO: this host's full name if it has one, else its address (RFC 5321 4.1.4)."""
     name = socket.gethostname()
-    if "." in name.strip(".") and is_domain(name):
+    if "." in name.strip(".") and name.isascii() and is_domain(name):
         return name
     address = local_address.partition("%")[0]
     return f"[IPv6:{address}]" if ":" in address else f"[{address}]"

@@ -1,7 +1,7 @@
 """4D's error stack: the handler that a serious problem calls, and what it can read there.
 
 4D: `ON ERR CALL`, `Last errors` (earlier `GET LAST ERROR STACK`).
-The one thing to know: a server's refusal is no error in this sense; it is in the status alone.
+A server's refusal is not an error in this sense; it is in the status alone.
 """
 
 from __future__ import annotations

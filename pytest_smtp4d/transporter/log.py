@@ -1,8 +1,9 @@
 """4D's log files: the extended one of a transporter, and the regular one of the whole program.
 
 4D: `server.logFile`, `SET DATABASE PARAMETER(SMTP Log; n)`.
-The one thing to know: a line has five columns, tab-separated (sequence number, date-time, process id, thread
-id, text), secrets are masked before they get here, and a log that cannot be written never fails a send.
+A line has five columns, tab-separated: sequence number, date-time, process id, thread id, text. Control
+characters in the text are escaped, secrets are masked before they get here, and a log that cannot be written
+never fails a send. Only their owner can read the files: they hold mail.
 """
 
 from __future__ import annotations
@@ -43,11 +44,20 @@ class Log(Protocol):
 def _columns(line: str) -> str:
     # 4D's columns show local time, and no zone.
     now = datetime.now().isoformat(timespec="milliseconds")  # noqa: DTZ005
-    return f"{next(_sequence)}\t{now}\t{os.getpid()}\t{threading.get_native_id()}\t{line}\n"
+    text = line.translate(_ESCAPED)
+    return f"{next(_sequence)}\t{now}\t{os.getpid()}\t{threading.get_native_id()}\t{text}\n"
+
+
+def _for_the_owner(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
+# C0 but for the tab, DEL and C1: a terminal that shows a log must not obey what a server or a mail says.
+_ESCAPED = {code: f"\\x{code:02x}" for code in (*range(9), *range(10, 32), *range(127, 160))}
 
 
 class _File:
-    """A file that lines are appended to; the first failure is told, once, and no failure is raised."""
+    """A file that lines are appended to. Logs the first write error; never raises one."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -57,13 +67,12 @@ class _File:
         """Append lines in one write and return the size of the file afterwards, in octets."""
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with (
-                _writing,
-                self.path.open("a", encoding="utf-8", errors="surrogateescape", newline="") as file,
-            ):
-                file.write("".join(map(_columns, lines)))
+            with _writing, open(self.path, "ab", opener=_for_the_owner) as file:
+                file.write("".join(map(_columns, lines)).encode("utf-8", "backslashreplace"))
                 return file.tell()
         except OSError as error:
+            if error.errno is None:  # not the system's: what a signal handler raised
+                raise
             if not self._failed:
                 self._failed = True
                 logging.getLogger("pytest_smtp4d").warning(
@@ -116,7 +125,7 @@ class RegularLog:
             if self._file.append(lines) >= REGULAR_LIMIT:
                 self._number += 1
                 self._file = self._open()
-                with suppress(OSError):  # one that cannot be replaced is told of by the next write
+                with suppress(OSError):  # the next write reports one that cannot be replaced
                     self._file.path.unlink(missing_ok=True)
 
 
@@ -154,24 +163,32 @@ def logs_for(own: ExtendedLog | None) -> tuple[Log, ...]:
 
 
 class SessionLog:
-    """What a channel tells of one session; does nothing where no log is on."""
+    """Writes one session to the active logs."""
 
     def __init__(self, logs: tuple[Log, ...]) -> None:
         self._logs = logs
+
+    @property
+    def is_on(self) -> bool:
+        """True when there is a log to write to."""
+        return bool(self._logs)
 
     def event(self, text: str) -> None:
         """Write that a session began or ended, or that TLS is on."""
         for log in self._logs:
             log.write([text])
 
-    def sent(self, octets: bytes, shown: str | None, *, is_content: bool) -> None:
-        """Write what the client sent; `shown` stands for octets that hold a secret."""
-        if not self._logs or not (octets or shown):
+    def sent(self, octets: bytes, *, is_content: bool) -> None:
+        """Write what the client sent."""
+        if not octets:
             return
         header = octets.partition(b"\r\n\r\n")[0] if is_content else octets
         for log in self._logs:
-            told = octets if log.shows_content else header
-            log.write([f"C > {shown}"] if shown is not None else _lines("C > ", told))
+            log.write(_lines("C > ", octets if log.shows_content else header))
+
+    def sent_secret(self, shown: str) -> None:
+        """Write that the client sent octets that hold a secret, and `shown` for them."""
+        self.event(f"C > {shown}")
 
     def received(self, reply: Reply) -> None:
         """Write what the server answered."""
@@ -180,7 +197,7 @@ class SessionLog:
 
 
 def _lines(prefix: str, octets: bytes) -> list[str]:
-    text = octets.decode("utf-8", "surrogateescape")
+    text = octets.decode("utf-8", "backslashreplace")
     return [prefix + line for line in text.removesuffix("\r\n").split("\r\n")]
 
 

@@ -1,8 +1,9 @@
 """Server options: what a transporter is made from, checked once, when it is made.
 
-4D: the `server` parameter of `SMTP New transporter`.
-The one thing to know: documents spell a key as 4D does (`keepAlive`), keywords in snake_case (`keep_alive`);
-both end as fields of `Options`, and None means absent, as 4D's null.
+4D: the `server` parameter of `SMTP New transporter`. Documents spell a key as 4D does (`keepAlive`),
+keywords in snake_case (`keep_alive`); both end as fields of `Options`, and None means absent, as 4D's null.
+What a caller gave may hold secrets, so it is passed on as `Given`, which does not show it, and a function
+here that raises has no secret under a name.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from typing import Any, TypeVar
 
 from pytest_smtp4d.errors import TransporterOptionError
 from pytest_smtp4d.mail.charset import MailMode
+from pytest_smtp4d.smtp.secret import SecretOctets, SecretText
 from pytest_smtp4d.spelling import camel_case
 from pytest_smtp4d.words import nearest
 
-__all__ = ["AuthenticationMode", "Options", "spelled_as_4d"]
+__all__ = ["AuthenticationMode", "Given", "Options", "spelled_as_4d"]
 
 _E = TypeVar("_E", bound=Enum)
 
@@ -38,11 +40,35 @@ class AuthenticationMode(str, Enum):
         return self.value
 
 
+class _Hidden(dict[str, Any]):
+    """A mapping that does not show itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "{…}"
+
+
+class Given(_Hidden):
+    """What a caller gave: `Given(server=…, keywords=…)`, a server object or None, and a mapping."""
+
+    __slots__ = ()
+
+
+class _Unchecked(tuple[object]):
+    """A value that may be a secret, and does not show itself."""
+
+    __slots__ = ()
+
+    def __repr__(self) -> str:
+        return "(…)"
+
+
 @dataclass(frozen=True, slots=True)
 class Options:
     """Checked server options; the fields are those of the contract's table, seconds where times are meant.
 
-    The repr shows no secret.
+    The repr shows no secret, and the secrets themselves are `SecretText`.
     """
 
     host: str
@@ -65,35 +91,43 @@ class Options:
     implicit_tls: bool | None = None
 
     @classmethod
-    def read(cls, server: Mapping[str, Any] | None, keywords: Mapping[str, Any]) -> Options:
+    def read(cls, given: Given) -> Options:
         """Check a server object and keywords; a keyword wins over a key.
 
         Raises:
             TransporterOptionError: names the option, the value (unless secret) and what would do.
         """
-        if server is None:
-            server = {}
-        elif not isinstance(server, Mapping):
-            raise TransporterOptionError(f"server must be a mapping of options, not {type(server).__name__}")
-        given: dict[str, tuple[str, object]] = {}
+        if not isinstance(given["server"], Mapping | None):
+            raise TransporterOptionError(
+                f"server must be a mapping of options, not {type(given['server']).__name__}"
+            )
+        server, keywords = _Hidden(given["server"] or ()), _Hidden(given["keywords"])
+        sources: dict[str, tuple[str, _Hidden]] = {}
         for spellings, source in ((_KEYS, server), (_KEYWORDS, keywords)):
-            for name, value in source.items():
+            for name in source:
                 if name not in spellings:
                     hint = nearest(str(name), spellings)
                     raise TransporterOptionError(f"there is no server option {name!r}{hint}")
-                if value is not None:
-                    given[spellings[name]] = (name, value)
-        if "host" not in given:
+                if source[name] is not None:
+                    sources[spellings[name]] = (name, source)
+        if "host" not in sources:
             raise TransporterOptionError(
                 "host is missing: name the server, as in {'host': 'smtp.example.com'}"
             )
-        options = cls(**{member: _CHECKS[member](name, value) for member, (name, value) in given.items()})
+        options = cls(
+            **{
+                member: _CHECKS[member](
+                    name, SecretText(source[name]) if _is_secret_text(member, source, name) else source[name]
+                )
+                for member, (name, source) in sources.items()
+            }
+        )
         if options.certificate is not None and options.certificate_name is not None:
             raise TransporterOptionError("give certificate or certificateName, not both")
         return options
 
     @property
-    def lonely_secret(self) -> str | None:
+    def secret_without_user(self) -> str | None:
         """The key of a password or token that is given without the user it is for, or None."""
         if self.user is not None:
             return None
@@ -105,6 +139,13 @@ class Options:
     def tls_from_the_start(self) -> bool:
         """True for implicit TLS: as `implicit_tls` says, else on port 465 (RFC 8314 3.3)."""
         return self.port == 465 if self.implicit_tls is None else self.implicit_tls
+
+
+_SECRETS = frozenset({"password", "access_token_oauth2", "certificate_password"})
+
+
+def _is_secret_text(member: str, source: _Hidden, name: str) -> bool:
+    return member in _SECRETS and isinstance(source[name], str)
 
 
 def _text(name: str, value: object) -> str:
@@ -126,21 +167,31 @@ def _optional_text(name: str, value: object) -> str | None:
     return _text(name, value) or None
 
 
-def _secret(name: str, value: object) -> str:
+def _secret(name: str, value: object) -> SecretText:
+    flaw = _flaw_of_secret(value)
+    text = SecretText(value) if flaw is None else SecretText()
+    del value
+    if flaw is not None:
+        raise TransporterOptionError(f"{name} {flaw}")
+    return text
+
+
+def _flaw_of_secret(value: object) -> str | None:
     if not isinstance(value, str):
-        raise TransporterOptionError(f"{name} must be text, not {type(value).__name__}")
+        return f"must be text, not {type(value).__name__}"
     if any(character in value for character in "\r\n\0"):
-        raise TransporterOptionError(f"{name} must not hold CR, LF or NUL (its value is not shown)")
-    return value
+        return "must not hold CR, LF or NUL (its value is not shown)"
+    return None
 
 
-def _token(name: str, value: object) -> str | None:
+def _token(name: str, value: object) -> SecretText | None:
     if isinstance(value, Mapping):
-        inner = value.get("token")
-        value = inner.get("access_token") if isinstance(inner, Mapping) else None
+        value = _Hidden(value).get("token")
+        value = _Hidden(value).get("access_token") if isinstance(value, Mapping) else None
         if value is None:
             raise TransporterOptionError(f"{name} as an object must hold token.access_token")
-    return _secret(name, value) or None
+    value = _Unchecked((value,))
+    return _secret(name, value[0]) or None
 
 
 def _port(name: str, value: object) -> int:
@@ -186,7 +237,7 @@ def _path(name: str, value: object) -> str | Path:
 
 def _certificate(name: str, value: object) -> str | Path | bytes:
     if isinstance(value, bytes):
-        return value
+        return SecretOctets(value)  # it holds a private key
     if not isinstance(value, (str, Path)):
         raise TransporterOptionError(
             f"{name} must be a path or bytes (PKCS#12 or PEM), not {type(value).__name__}"
@@ -197,6 +248,10 @@ def _certificate(name: str, value: object) -> str | Path | bytes:
 def _ssl_context(name: str, value: object) -> ssl.SSLContext:
     if not isinstance(value, ssl.SSLContext):
         raise _wrong_type(name, value, "an ssl.SSLContext")
+    if value.protocol is ssl.PROTOCOL_TLS_SERVER:
+        raise TransporterOptionError(
+            f"{name} is a context for servers: make one with ssl.create_default_context()"
+        )
     return value
 
 

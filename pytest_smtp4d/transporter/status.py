@@ -1,7 +1,7 @@
 """What `send` and `check_connection` return.
 
 4D: status object of `.send()` and `.checkConnection()`; RFC 5321 4.2, RFC 3463 for the codes.
-The one thing to know: a server's refusal is a status, not an exception; with code 0 no reply decided.
+A server's refusal is a status, not an exception. Code 0 means that no reply decided.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _NOBODY: Mapping[str, Reply] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Status(FourDSpelling):
-    """How a `send` or a `check_connection` ended; true when it succeeded.
+    """The outcome of a `send` or a `check_connection`; true when it succeeded.
 
     Args:
         success: whether it did.
@@ -105,20 +105,20 @@ class Status(FourDSpelling):
         if self.success:
             return self
         where = f"{self.command}: " if self.command else ""
-        raise SMTPStatusError(self, where + self._told())
+        raise SMTPStatusError(self, where + self._summary())
 
     def __bool__(self) -> bool:
         return self.success
 
     def __repr__(self) -> str:
-        head = f"{self.command}: {self._told()!r}" if self.command else repr(self._told())
+        head = f"{self.command}: {self._summary()!r}" if self.command else repr(self._summary())
         refused = f", refused={list(self.refused)}" if self.refused else ""
         tail = f", success={self.success})"
         room = _SHOWN - len("Status(") - len(tail)
         shown = head + refused
         return f"Status({shown if len(shown) <= room else shown[: room - 1] + '…'}{tail}"
 
-    def _told(self) -> str:
+    def _summary(self) -> str:
         """Return the reply, or with status 0 the last error's message."""
         if self.status:
             return f"{self.status} {self.status_text}".rstrip()

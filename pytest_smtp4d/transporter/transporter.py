@@ -1,8 +1,7 @@
 """The transporter: server options in, mails in, status objects out; blocking and for asyncio.
 
-4D: `SMTPTransporter`, `SMTP New transporter`.
-The one thing to know: what a transporter does is `session.Connection`'s work; the two classes here run it,
-and keep two sends apart.
+4D: `SMTPTransporter`, `SMTP New transporter`. What a transporter does is `client.Client`'s work; the two
+classes here run it, and let one call at a time use the client.
 """
 
 from __future__ import annotations
@@ -11,14 +10,19 @@ import asyncio
 import os
 import threading
 import weakref
-from dataclasses import dataclass
+from collections import deque
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
 
+from pytest_smtp4d.errors import Cause, Problem
 from pytest_smtp4d.spelling import FourDSpelling
-from pytest_smtp4d.transporter.client import Connection
+from pytest_smtp4d.transporter.client import Client
 from pytest_smtp4d.transporter.error_stack import clear_errors, report_errors
-from pytest_smtp4d.transporter.options import Options
-from pytest_smtp4d.transporter.waiting import Work, run_async, run_blocking
+from pytest_smtp4d.transporter.event_loop import can_watch, run_async, run_in_thread
+from pytest_smtp4d.transporter.options import Given, Options, spelled_as_4d
+from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
+from pytest_smtp4d.transporter.waiting import Work, run_blocking
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     import ssl
@@ -28,7 +32,6 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.mail.charset import MailMode
     from pytest_smtp4d.transporter.options import AuthenticationMode
-    from pytest_smtp4d.transporter.status import Status
 
 __all__ = ["AsyncSMTPTransporter", "SMTPTransporter", "smtp_new_transporter"]
 
@@ -78,7 +81,7 @@ class _Secret:
 
 
 class _Transporter(FourDSpelling):
-    """What both transporters are: their members, and what they do, as work that somebody else runs."""
+    """The members that both transporters have."""
 
     host: _Option[str] = _Option()
     port: _Option[int] = _Option()
@@ -100,6 +103,15 @@ class _Transporter(FourDSpelling):
         access_token_oauth2 = _Secret()
         certificate_password = _Secret()
 
+        def __setattr__(self, name, value):
+            """Refuse to assign what is no option, such as `send_timeout`, which would change nothing."""
+            if not name.startswith("_") and name not in _MEMBERS:
+                raise AttributeError(
+                    f"a transporter has no {name!r}{nearest(name, _MEMBERS)}; and its options stay as given: "
+                    "make another transporter with others"
+                )
+            super().__setattr__(name, value)
+
     def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
         """Check the options; no connection is opened.
 
@@ -110,22 +122,29 @@ class _Transporter(FourDSpelling):
         Raises:
             TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
         """
-        self._options = Options.read(server, options)
+        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+        del server, options  # they may hold secrets, and a traceback can show them
+        self._options = Options.read(given)
 
     @classmethod
     def new(  # noqa: PYI019 - typing.Self came with 3.11
         cls: type[_Self], server: Mapping[str, Any] | None = None, /, **options: Any
     ) -> _Self:
         """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class."""
-        return cls(server, **options)
+        given = Given(server=server, keywords=options)
+        del server, options
+        return cls(given)
 
     def __repr__(self) -> str:
         user = f", user={self.user!r}" if self.user is not None else ""
         return f"{type(self).__name__}(host={self.host!r}, port={self.port}{user})"
 
 
+_MEMBERS = [spelling for option in fields(Options) for spelling in (option.name, spelled_as_4d(option.name))]
+
+
 def _reported(status: Status) -> Status:
-    """Tell 4D's error stack of a status that no reply decided, and return it."""
+    """Put a status that no reply decided on 4D's error stack, and return it."""
     if status.errors:
         report_errors(status.errors)
     return status
@@ -139,10 +158,12 @@ class SMTPTransporter(_Transporter):
     """
 
     def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._connection = Connection(self._options)
-        self._lock = threading.Lock()
-        weakref.finalize(self, self._connection.farewell)  # also at interpreter exit
+        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+        del server, options
+        super().__init__(given)
+        self._client = Client(self._options)
+        self._lock = threading.RLock()
+        weakref.finalize(self, self._client.farewell)  # also at interpreter exit
         _transporters.add(self)
 
     def send(self, mail: Mapping[str, Any] | Message) -> Status:
@@ -159,7 +180,7 @@ class SMTPTransporter(_Transporter):
         Raises:
             TypeError: `mail` is neither a mapping nor a message.
         """
-        return self._run(self._connection.sending(mail))
+        return self._run(self._client.sending(mail), FAILED_TO_SEND)
 
     def check_connection(self) -> Status:
         """Check that the server can be reached and takes us, without sending (4D: `.checkConnection()`).
@@ -167,12 +188,18 @@ class SMTPTransporter(_Transporter):
         NOOP on a live connection, else connect, EHLO, TLS and AUTH; `connectionTimeOut` seconds at most up to
         TLS, `sendTimeOut` as a whole.
         """
-        return self._run(self._connection.checking())
+        return self._run(self._client.checking(), None)
 
     def close(self) -> None:
-        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew."""
-        with self._lock:
-            run_blocking(self._connection.closing())
+        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew.
+
+        Within a call on the same transporter (in a signal handler), the session is closed when that call
+        ends.
+        """
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as in _run
+            self._client.leaves = True
+        else:
+            self._exclusively(self._client.closing())
 
     def __enter__(self) -> SMTPTransporter:  # noqa: PYI034 - typing.Self came with 3.11
         return self
@@ -180,15 +207,31 @@ class SMTPTransporter(_Transporter):
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _run(self, work: Work[Status]) -> Status:
+    def _run(self, work: Work[Status], text: str | None) -> Status:
+        if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - what `Condition` asks, too
+            work.close()
+            return _reported(Status.from_problem(Problem(Cause.IN_USE, _IN_USE), text))
         clear_errors()
-        with self._lock:
-            status = run_blocking(work)
-        return _reported(status)
+        return _reported(self._exclusively(work))
 
-    def _forked(self) -> None:
-        """In a fork's child: whoever held the lock is not here."""
-        self._lock = threading.Lock()
+    def _exclusively(self, work: Work[_T]) -> _T:
+        """Run work when the calls of other threads are done."""
+        lock = self._lock
+        try:
+            with lock:
+                result = run_blocking(work)
+        finally:
+            # A trace function may raise where the block ends, before the lock is released.
+            if lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as above
+                lock.release()
+        return result  # not in the block: a `return` there has an instruction that no `finally` covers
+
+    def _release_after_fork(self) -> None:
+        """Forget the lock in a fork's child: the thread that holds it is not here."""
+        self._lock = threading.RLock()
+
+
+_IN_USE = "this thread is in a call of the same transporter"
 
 
 _transporters: weakref.WeakSet[SMTPTransporter] = weakref.WeakSet()
@@ -196,7 +239,7 @@ _transporters: weakref.WeakSet[SMTPTransporter] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for transporter in list(_transporters):
-        transporter._forked()  # noqa: SLF001 - its own class
+        transporter._release_after_fork()  # noqa: SLF001 - its own class
 
 
 if hasattr(os, "register_at_fork"):
@@ -204,31 +247,35 @@ if hasattr(os, "register_at_fork"):
 
 
 class AsyncSMTPTransporter(_Transporter):
-    """`SMTPTransporter` for asyncio: the same options and members, with `await`, in the running loop alone.
+    """`SMTPTransporter` for asyncio: the same options and members, with `await`.
 
-    (The loop looks names up, and does so in a thread of its executor.)
+    All of it runs in the running loop, but for names, which the loop looks up, large mails, which are
+    composed in its executor, and SCRAM's derivations, done there too. A loop that cannot watch sockets runs
+    each call in it.
 
-    Tasks may share it; their sends take turns. A connection belongs to the loop that opened it; used in
-    another loop, the transporter opens its own. A cancelled send closes the connection.
+    Tasks may share a transporter; their sends take turns. A connection belongs to the loop that opened it;
+    used in another loop, the transporter opens its own. A cancelled send closes the connection.
     """
 
     def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        super().__init__(server, **options)
-        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turn] = weakref.WeakKeyDictionary()
+        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+        del server, options
+        super().__init__(given)
+        self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = (
+            weakref.WeakKeyDictionary()
+        )
 
     async def send(self, mail: Mapping[str, Any] | Message) -> Status:
         """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`."""
-        return await self._run(lambda connection: connection.sending(mail))
+        return await self._run(lambda client: client.sending(mail))
 
     async def check_connection(self) -> Status:
         """Check that the server can be reached and takes us; as `SMTPTransporter.check_connection`."""
-        return await self._run(Connection.checking)
+        return await self._run(Client.checking)
 
     async def close(self) -> None:
         """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew."""
-        turn = self._turn()
-        async with turn.lock:
-            await run_async(turn.connection.closing())
+        await self._turns_here().take(Client.closing)
 
     async def __aenter__(self) -> AsyncSMTPTransporter:  # noqa: PYI034 - typing.Self came with 3.11
         return self
@@ -236,32 +283,59 @@ class AsyncSMTPTransporter(_Transporter):
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
-    async def _run(self, start: Callable[[Connection], Work[Status]]) -> Status:
+    async def _run(self, start: Callable[[Client], Work[Status]]) -> Status:
         clear_errors()
-        turn = self._turn()
-        async with turn.lock:
-            status = await run_async(start(turn.connection))
-        return _reported(status)
+        return _reported(await self._turns_here().take(start))
 
-    def _turn(self) -> _Turn:
-        """Return what the running loop has of this transporter; leave the connections of loops that ended."""
+    def _turns_here(self) -> _Turns:
+        """Return the turns of the running loop; close the connections of loops that ended."""
         loop = asyncio.get_running_loop()
-        turn = self._turns.get(loop)
-        if turn is None:
+        turns = self._turns.get(loop)
+        if turns is None:
             for other in list(self._turns):
                 if other.is_closed():
-                    self._turns.pop(other).connection.farewell()
-            turn = self._turns[loop] = _Turn(Connection(self._options), asyncio.Lock())
-            weakref.finalize(self, turn.connection.farewell)
-        return turn
+                    self._turns.pop(other).client.farewell()
+            turns = self._turns[loop] = _Turns(Client(self._options, in_loop=True), can_watch(loop))
+            weakref.finalize(turns, turns.client.farewell)
+        return turns
 
 
-@dataclass(frozen=True, slots=True)
-class _Turn:
-    """A loop's connection, and whose turn it is to use it."""
+@dataclass(eq=False)
+class _Turns:
+    """A loop's client, and the calls that want to use it, in the order in which they came.
 
-    connection: Connection
-    lock: asyncio.Lock
+    Args:
+        client: the one that the loop uses.
+        watched: whether the loop can watch its socket.
+        queue: a future for each call; the first one's call has its turn.
+    """
+
+    client: Client
+    watched: bool
+    queue: deque[asyncio.Future[None]] = field(default_factory=deque)
+
+    async def take(self, start: Callable[[Client], Work[_T]]) -> _T:
+        """Run work when the calls before are done."""
+        ticket: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        try:
+            try:
+                self.queue.append(ticket)
+                if self.queue[0] is not ticket:
+                    await ticket
+                run = run_async if self.watched else run_in_thread
+                result = await run(start(self.client))
+            finally:
+                self._leave(ticket)
+        finally:
+            self._leave(ticket)  # once more, for a trace function may have raised there
+        return result  # not in the block: a `return` there has an instruction that no `finally` covers
+
+    def _leave(self, ticket: asyncio.Future[None]) -> None:
+        queue = self.queue
+        if ticket in queue:
+            queue.remove(ticket)
+        if queue and not queue[0].done():
+            queue[0].set_result(None)
 
 
 def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: Any) -> SMTPTransporter:
@@ -274,4 +348,6 @@ def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: 
     Raises:
         TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
     """
-    return SMTPTransporter(server, **options)
+    given = Given(server=server, keywords=options)
+    del server, options
+    return SMTPTransporter(given)

@@ -1,30 +1,50 @@
-"""Waiting for a socket or a name, in this thread or in a loop: what the work of a channel yields.
+"""What a client's work waits for, and waiting for it in this thread.
 
-The one thing to know: work is a generator that says what it needs and until when, and knows of no thread and
-no loop; `run_blocking` and `run_async` do nothing but wait for it, and raise inside it what came between.
+Work is a generator. It yields what it cannot go on without (a socket that is ready, the addresses of a name,
+the result of a long computation) and until when it will wait. It knows of no thread and no event loop.
+`run_blocking` runs work in this thread; `event_loop.run_async` runs it in asyncio.
+
+A runner sends the answer in. When the deadline has passed it raises `DeadlineOver` inside the work, and
+whatever else ended the waiting (Ctrl-C, a cancellation) as it came.
 """
 
 from __future__ import annotations
 
-import asyncio
+import os
 import select
 import socket
 import threading
-import time
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-__all__ = ["Address", "Deadline", "Ready", "Resolve", "Work", "run_async", "run_blocking"]
+from pytest_smtp4d import clock
+
+__all__ = [
+    "Address",
+    "Compute",
+    "Deadline",
+    "DeadlineOver",
+    "Ready",
+    "Resolve",
+    "Work",
+    "addresses",
+    "literal_addresses",
+    "run_blocking",
+]
 
 _T = TypeVar("_T")
 Address = tuple[int, Any]
 """An address family, and a socket address of it."""
 
 
+class DeadlineOver(Exception):  # noqa: N818 - an answer to work that waits
+    """The deadline passed first. It is no `TimeoutError`, which a user's signal handler may raise."""
+
+
 @dataclass(frozen=True, slots=True)
 class Deadline:
-    """A wall: until when something may last, and which option said so."""
+    """Until when something may last, in seconds of `clock.monotonic`, and the option that said so."""
 
     at: float
     seconds: float
@@ -32,30 +52,39 @@ class Deadline:
 
     @classmethod
     def after(cls, seconds: float, option: str) -> Deadline:
-        """Return the wall that stands `seconds` from now."""
-        return cls(time.monotonic() + seconds, seconds, option)
+        """Return the deadline that is `seconds` from now."""
+        return cls(clock.monotonic() + seconds, seconds, option)
 
     def remaining(self) -> float:
         """Seconds left, never below 0."""
-        return max(0.0, self.at - time.monotonic())
+        return max(0.0, self.at - clock.monotonic())
+
+    def share(self, count: int) -> Deadline:
+        """Return an earlier deadline, which leaves as much time again for each of `count` - 1 others."""
+        return Deadline(clock.monotonic() + self.remaining() / count, self.seconds, self.option)
 
     def __str__(self) -> str:
         return f"{self.option} of {self.seconds:g} s is over"
 
 
 class Ready:
-    """Wait until the socket can be read, or, with `write`, until it can be read or written.
+    """Wait until a socket can be read, or, with `write`, until it can be read or written.
 
-    A channel has one, and yields it again and again: to make what waits costs as much as waiting.
+    It owns the socket, and is yielded again for each wait: creating one costs as much as a wait.
     """
 
-    __slots__ = ("_poll", "deadline", "socket", "write")
+    __slots__ = ("_pid", "_poll", "close_watched", "deadline", "socket", "watch", "write")
 
     deadline: Deadline
 
     def __init__(self, sock: socket.socket) -> None:
         self.socket = sock
         self.write = False
+        self.watch: Any = None
+        """The registration of the event loop that watches the socket between waits, for that loop's use."""
+        self.close_watched: Callable[[], None] | None = None
+        """How to close a socket that an event loop watches."""
+        self._pid = os.getpid()
         self._poll = select.poll() if hasattr(select, "poll") else None  # Windows has none
         if self._poll is not None:
             self._poll.register(sock, select.POLLIN)
@@ -67,15 +96,24 @@ class Ready:
         return self
 
     def is_readable(self) -> bool:
-        """True when the socket can be read now."""
+        """Return whether the socket can be read now."""
         self._wait_for(False)
         return self.within(0)
 
     def within(self, seconds: float) -> bool:
-        """Wait, and return whether it came to that within so many seconds."""
+        """Wait up to `seconds`; return whether the socket became ready."""
         if self._poll is None:
-            return any(select.select([self.socket], [self.socket] if self.write else [], [], seconds))
+            writable = [self.socket] if self.write else []
+            # The third list: Windows tells there that a connection was refused.
+            return any(select.select([self.socket], writable, writable, seconds))
         return bool(self._poll.poll(seconds * 1000))
+
+    def close(self) -> None:
+        """Close the socket; in the process that opened it, stop watching it first."""
+        if self.close_watched is not None and self._pid == os.getpid():
+            self.close_watched()
+        else:
+            self.socket.close()
 
     def _wait_for(self, write: bool) -> None:
         if write is not self.write:
@@ -93,110 +131,135 @@ class Resolve:
     deadline: Deadline
 
 
-Work = Generator["Ready | Resolve", Any, _T]
+@dataclass(frozen=True, slots=True)
+class Compute:
+    """Call a function that takes the processor long; what it returns comes back, and what it raises.
+
+    Args:
+        function: takes nothing; it cannot be stopped, and its result is forgotten when the deadline passes.
+        deadline: until when to wait for it.
+        within_deadline: whether that holds in blocking use too, which takes a thread. An event loop is never
+            held up.
+    """
+
+    function: Callable[[], Any]
+    deadline: Deadline
+    within_deadline: bool = True
 
 
-def run_blocking(work: Work[_T]) -> _T:
-    """Do the work in this thread; what interrupts the waiting, a time-out or other, is raised inside it."""
+Work = Generator["Ready | Resolve | Compute", Any, _T]
+
+
+def run_blocking(work: Work[_T], is_cancelled: Callable[[], bool] | None = None) -> _T:
+    """Run `work` in this thread.
+
+    Args:
+        work: what to do.
+        is_cancelled: asked twenty times a second; when it returns True, all waiting ends as if the deadline
+            had passed.
+    """
     answer: Any = None
-    wait = work.send
+    advance = work.send
     try:
         while True:
-            want = wait(answer)
+            want = advance(answer)
             try:
-                answer = _waited(want)
-                wait = work.send
-            except BaseException as error:  # noqa: BLE001 - raised again, where the work stands
-                answer, wait = error, work.throw
+                answer = _waited(want, is_cancelled)
+                advance = work.send
+            except BaseException as error:  # noqa: BLE001 - raised again, inside the work
+                answer, advance = error, work.throw
     except StopIteration as end:
         return end.value  # type: ignore[no-any-return]
+    except BaseException:
+        work.close()  # where the exception struck here, the work does not know of it
+        raise
 
 
-async def run_async(work: Work[_T]) -> _T:
-    """Do the work in the running loop, which looks names up; a cancellation is raised inside it."""
-    answer: Any = None
-    wait = work.send
-    try:
-        while True:
-            want = wait(answer)
-            try:
-                answer = await (_resolve_async(want) if isinstance(want, Resolve) else _wait_async(want))
-                wait = work.send
-            except BaseException as error:  # noqa: BLE001 - raised again, where the work stands
-                answer, wait = error, work.throw
-    except StopIteration as end:
-        return end.value  # type: ignore[no-any-return]
-
-
-def _waited(want: Ready | Resolve) -> list[Address] | None:
+def _waited(want: Ready | Resolve | Compute, is_cancelled: Callable[[], bool] | None) -> Any:
+    if isinstance(want, Ready):
+        if is_cancelled is None:
+            if not want.within(want.deadline.remaining()):
+                raise DeadlineOver
+        else:
+            _until(want.within, want.deadline, is_cancelled)
+        return None
     if isinstance(want, Resolve):
-        return _resolve(want)
-    if not want.within(want.deadline.remaining()):
-        raise TimeoutError
-    return None
+        return _resolve(want, is_cancelled)
+    if not want.within_deadline:
+        return want.function()
+    return _in_thread(want.function, want.deadline, is_cancelled)
 
 
-async def _wait_async(want: Ready) -> None:
-    loop = asyncio.get_running_loop()
-    ready: asyncio.Future[None] = loop.create_future()
-
-    def wake(error: Exception | None = None) -> None:
-        if not ready.done():
-            ready.set_result(None) if error is None else ready.set_exception(error)
-
-    timer = loop.call_later(want.deadline.remaining(), wake, TimeoutError())
-    loop.add_reader(want.socket, wake)
-    if want.write:
-        loop.add_writer(want.socket, wake)
-    try:
-        await ready
-    finally:
-        timer.cancel()
-        loop.remove_reader(want.socket)
-        loop.remove_writer(want.socket)
+_SLICE = 0.05
+"""Seconds between two looks at whether a wait was cancelled."""
 
 
-def _addresses(infos: list[Any]) -> list[Address]:
-    return [(info[0], info[4]) for info in infos]
+def _until(within: Callable[[float], bool], deadline: Deadline, is_cancelled: Callable[[], bool]) -> None:
+    """Wait in slices until `within` returns True, or raise `DeadlineOver`."""
+    while not is_cancelled():
+        remaining = deadline.remaining()
+        if within(min(remaining, _SLICE)):
+            return
+        if not remaining:
+            break
+    raise DeadlineOver
 
 
-def _literal(want: Resolve) -> list[Address] | None:
+def _in_thread(function: Callable[[], _T], deadline: Deadline, is_cancelled: Callable[[], bool] | None) -> _T:
+    """Call a function in a thread of its own, and wait for it no longer than to the deadline."""
+    results: list[_T] = []
+    errors: list[Exception] = []
+    done = threading.Event()
+
+    def call() -> None:
+        try:
+            results.append(function())
+        except Exception as error:  # noqa: BLE001 - raised again, in the thread that waits
+            errors.append(error)
+        finally:
+            done.set()
+
+    threading.Thread(target=call, name="smtp4d-work", daemon=True).start()
+    _until(done.wait, deadline, is_cancelled or _never)
+    if errors:
+        raise errors[0]
+    return results[0]
+
+
+def _never() -> bool:
+    return False
+
+
+# -- names -----------------------------------------------------------------------------------------------
+
+
+def literal_addresses(want: Resolve) -> list[Address] | None:
+    """Return the address that the host is, or None where it is a name; asks nobody."""
     try:
         infos = socket.getaddrinfo(want.host, want.port, type=socket.SOCK_STREAM, flags=socket.AI_NUMERICHOST)
     except socket.gaierror:
         return None
-    return _addresses(infos)
+    return addresses(infos)
 
 
-def _resolve(want: Resolve) -> list[Address]:
-    """Look a name up in a thread of its own, for the system's look-up knows no time-out."""
-    literal = _literal(want)
+def addresses(infos: list[Any]) -> list[Address]:
+    """Return what `getaddrinfo` found, the families in turn (RFC 8305 4)."""
+    found = [(info[0], info[4]) for info in infos]
+    first = [one for one in found if one[0] == found[0][0]]
+    other = [one for one in found if one[0] != found[0][0]]
+    in_turn: list[Address] = []
+    for at in range(max(len(first), len(other))):
+        in_turn += first[at : at + 1] + other[at : at + 1]
+    return in_turn
+
+
+def _resolve(want: Resolve, is_cancelled: Callable[[], bool] | None) -> list[Address]:
+    # In a thread of its own, for the system's look-up knows no time-out.
+    literal = literal_addresses(want)
     if literal is not None:
         return literal
-    found: list[Any] = []
 
-    def look_up() -> None:
-        try:
-            found.append(_addresses(socket.getaddrinfo(want.host, want.port, type=socket.SOCK_STREAM)))
-        except (OSError, UnicodeError) as error:
-            found.append(error)
+    def look_up() -> list[Address]:
+        return addresses(socket.getaddrinfo(want.host, want.port, type=socket.SOCK_STREAM))
 
-    thread = threading.Thread(target=look_up, name="smtp4d-resolve", daemon=True)
-    thread.start()
-    thread.join(want.deadline.remaining())
-    if not found:
-        raise TimeoutError
-    if isinstance(found[0], Exception):
-        raise found[0]
-    return found[0]  # type: ignore[no-any-return]
-
-
-async def _resolve_async(want: Resolve) -> list[Address]:
-    literal = _literal(want)
-    if literal is not None:
-        return literal
-    look_up = asyncio.get_running_loop().getaddrinfo(want.host, want.port, type=socket.SOCK_STREAM)
-    try:
-        return _addresses(await asyncio.wait_for(look_up, want.deadline.remaining()))
-    except asyncio.TimeoutError:
-        raise TimeoutError from None
+    return _in_thread(look_up, want.deadline, is_cancelled)

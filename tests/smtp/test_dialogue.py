@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 from typing import TypeVar
 
@@ -11,11 +12,11 @@ from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import Cause, Problem, RemoteProtocolError
 from pytest_smtp4d.smtp import dialogue
-from pytest_smtp4d.smtp.dialogue import Dialogue, Exchange, Refused, UpgradeTLS
+from pytest_smtp4d.smtp.dialogue import AddTransparency, Dialogue, Exchange, Refused, UpgradeTLS
 from pytest_smtp4d.smtp.envelope import Envelope
 from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.reply import Reply
-from pytest_smtp4d.smtp.sasl import Secrets
+from pytest_smtp4d.smtp.sasl import Derivation, Secrets
 
 T = TypeVar("T")
 
@@ -30,15 +31,16 @@ class Play:
 
     def run(self, talk: Dialogue[T]) -> T:
         """Run the dialogue to its end, as a driver does."""
-        replies: list[Reply] = []
         try:
             step = next(talk)
             while True:
                 if isinstance(step, UpgradeTLS):
                     self.sent.append(b"<TLS>")
+                    step = talk.send(None)
+                elif isinstance(step, Derivation | AddTransparency):
+                    step = talk.send(step.derive())
                 else:
-                    replies = self.answers(step)
-                step = talk.send(replies)
+                    step = talk.send(self.answers(step))
         except StopIteration as end:
             value: T = end.value
             return value
@@ -173,19 +175,75 @@ def test_an_oauth2_error_challenge_is_answered_and_the_final_code_counts() -> No
 
 
 @pytest.mark.parametrize(
-    ("script", "cause"),
+    ("mode", "script", "words"),
     [
-        (("334 not base64!", "501 cancelled"), Cause.MALFORMED_REPLY),
-        (("334 ", "334 ", "334 ", "501 cancelled"), Cause.MALFORMED_REPLY),
+        ("CRAM-MD5", ("334 not base64!", "501 cancelled"), "is not base64"),
+        ("CRAM-MD5", ("334 é", "501 cancelled"), "is not base64"),
+        ("LOGIN", ("334 ", "334 ", "334 ", "501 cancelled"), "is one more than the mechanism has"),
     ],
 )
-def test_an_unfit_challenge_cancels_the_exchange(script: tuple[str, ...], cause: Cause) -> None:
+def test_an_unfit_challenge_cancels_the_exchange(mode: str, script: tuple[str, ...], words: str) -> None:
     """A lone "*" (RFC 4954 4), and the reason in the problem."""
     peer = play(*script)
-    with pytest.raises(Problem) as caught:
-        login(peer, Secrets("me", "pw"), "LOGIN")
-    assert caught.value.cause is cause
+    with pytest.raises(Problem, match=words) as caught:
+        login(peer, Secrets("me", "pw"), mode)
+    assert caught.value.cause is Cause.MALFORMED_REPLY
     assert peer.sent[-1] == b"*\r\n"
+
+
+@pytest.mark.parametrize(
+    "prompts", [("Username:", "Password:"), ("é", "ü"), ("VXNlcm5hbWU6", "UGFzc3dvcmQ6 ")]
+)
+def test_the_prompts_of_login_are_for_people(prompts: tuple[str, str]) -> None:
+    """Servers exist that write them in clear text; any prompt is answered, the user first."""
+    peer = play(f"334 {prompts[0]}", f"334 {prompts[1]}", "235 OK")
+    assert login(peer, Secrets("me", "pw"), "LOGIN").code == 235
+    assert peer.sent == [b"AUTH LOGIN\r\n", b"bWU=\r\n", b"cHc=\r\n"]
+
+
+@pytest.mark.parametrize("challenge", ["PDEyMz4= ", "PDEyMz4=", "PDEyMz4", " PDEyMz4=\t"])
+def test_a_challenge_is_read_with_blanks_around_it_and_without_padding(challenge: str) -> None:
+    """Some servers write so; the digest is that of the octets meant."""
+    peer = play(f"334 {challenge}", "235 OK")
+    login(peer, Secrets("tim", "tanstaaftanstaaf"), "CRAM-MD5")
+    strict = play("334 PDEyMz4=", "235 OK")
+    login(strict, Secrets("tim", "tanstaaftanstaaf"), "CRAM-MD5")
+    assert peer.sent == strict.sent
+
+
+@pytest.mark.parametrize("reason", ["eyJzdGF0dXMiOiI0MDEifQ", "not base64!", "é", ""])
+def test_a_refused_token_is_its_535(reason: str) -> None:
+    """The 334 before it only carries a reason (RFC 7628 3.2.3): it is answered, however it is written."""
+    peer = play(f"334 {reason}", "535 5.7.8 denied")
+    with pytest.raises(Refused) as caught:
+        login(peer, Secrets("me", token="t"), offered="XOAUTH2")
+    assert str(caught.value.reply) == "535 5.7.8 denied"
+    assert peer.sent[1] == b"\r\n"
+
+
+@pytest.mark.parametrize("mechanism", ["SCRAM-SHA-256", "SCRAM-SHA-1"])
+def test_a_salted_password_is_a_step_of_its_own(mechanism: str) -> None:
+    """The driver derives, in a thread of its choice; more than a million iterations are refused at once."""
+    talk = dialogue.login(Extensions({"AUTH": mechanism}), Secrets("me", "pw"), None, "nonce")
+    next(talk)
+    salt = base64.b64encode(b"salt").decode()
+
+    def challenge(iterations: str) -> list[Reply]:
+        first = f"r=nonce1,s={salt},i={iterations}".encode()
+        return [Reply(334, base64.b64encode(first).decode())]
+
+    step = talk.send(challenge("1000000"))
+    assert isinstance(step, Derivation)
+    assert (step.salt, step.iterations, "pw" in repr(step)) == (b"salt", 1_000_000, False)
+    for iterations in ("1000001", "9" * 5000, "0", "-1", "\u0661", "1_0", " 5"):
+        talk = dialogue.login(Extensions({"AUTH": mechanism}), Secrets("me", "pw"), None, "nonce")
+        next(talk)
+        cancel = talk.send(challenge(iterations))
+        assert isinstance(cancel, Exchange)
+        assert cancel.octets == b"*\r\n"
+        with pytest.raises(Problem, match=r"iteration count|malformed") as caught:
+            talk.send([Reply(501)])
+        assert caught.value.cause is Cause.SERVER_NOT_AUTHENTIC
 
 
 def test_a_235_before_the_servers_proof_is_not_believed() -> None:
@@ -386,3 +444,54 @@ def test_between_transactions() -> None:
         play("421 Bye").run(dialogue.noop())
     with pytest.raises(Refused):
         play("500 What?").run(dialogue.reset())
+
+
+def test_a_refusal_outlives_what_happens_to_the_dot_after_it() -> None:
+    """A server that refused the recipient, and takes a lone dot without an answer: the refusal is told."""
+    talk = dialogue.transaction(
+        Envelope("a@example.com", ("b@example.org",)), b"x\r\n", Extensions({"PIPELINING": ""})
+    )
+    next(talk)
+    step = talk.send([Reply(250), Reply(550, "5.1.1 Who?"), Reply(354)])
+    assert isinstance(step, Exchange)
+    assert step.octets == b".\r\n"
+    with pytest.raises(StopIteration) as end:
+        talk.throw(Problem(Cause.CONNECTION_LOST, "it left", "CONTENT"))
+    outcome = end.value.value
+    assert (outcome.stage, str(outcome.reply)) == ("RCPT", "550 5.1.1 Who?")
+    assert list(outcome.refused) == ["b@example.org"]
+
+
+@pytest.mark.parametrize(
+    ("code", "again"), [(500, True), (502, True), (504, True), (552, False), (250, False)]
+)
+def test_an_unknown_bdat_is_told_from_a_refused_message(code: int, again: bool) -> None:
+    """What a server that offers CHUNKING and lacks it answers means: send the same by DATA."""
+    peer = play("250 OK", "250 OK", f"{code} x")
+    outcome = peer.run(
+        dialogue.transaction(
+            Envelope("a@example.com", ("b@example.org",)), b"x\r\n", Extensions({"CHUNKING": ""})
+        )
+    )
+    assert (outcome.chunked, outcome.needs_data) == (True, again)
+    assert not dialogue.Outcome(Reply(502), "CONTENT").needs_data
+
+
+def test_a_greeting_of_another_code_is_quoted() -> None:
+    """What answers there is named by its own words, however many they are."""
+    with pytest.raises(RemoteProtocolError, match="CONNECT with '250 POP3 is next door', where 220 was due"):
+        play("250 POP3 is next door").run(dialogue.secure("me", implicit=False, cleartext=True))
+    with pytest.raises(RemoteProtocolError) as caught:
+        play("354 " + "x" * 9000).run(dialogue.secure("me", implicit=False, cleartext=True))
+    assert len(str(caught.value)) < 300
+
+
+def test_transparency_of_large_content_is_a_step_of_its_own() -> None:
+    """The driver does it, outside its event loop; what is sent is the same."""
+    content = b".line\r\n" * 300_000
+    peer = play("250 OK", "250 OK", "354 go", "250 OK")
+    outcome = peer.run(
+        dialogue.transaction(Envelope("a@example.com", ("b@example.org",)), content, Extensions())
+    )
+    assert outcome.is_accepted
+    assert peer.sent[-1] == b"..line\r\n" * 300_000 + b".\r\n"

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import LocalProtocolError, RemoteProtocolError
-from pytest_smtp4d.smtp.envelope import Envelope, is_mailbox, parse_path, xtext_decode
+from pytest_smtp4d.smtp.envelope import Envelope, MalformedPath, is_mailbox, parse_path, xtext_decode
 
 
 @pytest.mark.parametrize(
@@ -99,3 +99,66 @@ def test_what_is_no_xtext_is_refused(bad: str) -> None:
     """Blanks, "=", a "+" without two hex digits."""
     with pytest.raises(RemoteProtocolError):
         xtext_decode(bad)
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "[127.0.0.1]",
+        "[0.0.0.0]",
+        "[255.255.255.255]",
+        "[IPv6:::1]",
+        "[ipv6:2001:db8::1]",
+        "[IPv6:::ffff:1.2.3.4]",
+    ],
+)
+def test_possible_address_literals(literal: str) -> None:
+    """RFC 5321 4.1.3: four numbers, or an IPv6 address behind its tag."""
+    assert is_mailbox(f"a@{literal}")
+    assert parse_path(f"FROM:<a@{literal}>", "FROM").mailbox == f"a@{literal}"
+
+
+@pytest.mark.parametrize(
+    "literal",
+    [
+        "[999.1.1.1]",
+        "[1.2.3]",
+        "[1.2.3.4.5]",
+        "[1.2.3.]",
+        "[1.2.3.0004]",
+        "[IPv6:20010db8::zz]",
+        "[IPv6:1:2:3]",
+        "[IPv6:]",
+        "[IPv6:fe80::1%eth0]",
+        "[2001:db8::1]",
+        "[x400:foo]",
+        "[a@b]",
+    ],
+)
+def test_impossible_address_literals(literal: str) -> None:
+    """Refused on both sides, with the literal in the words."""
+    assert not is_mailbox(f"a@{literal}")
+    with pytest.raises(LocalProtocolError, match="is no mailbox"):
+        Envelope("a@example.com", (f"a@{literal}",))
+    with pytest.raises(RemoteProtocolError, match=r"address literal|Syntax"):
+        parse_path(f"TO:<a@{literal}>", "TO")
+
+
+@pytest.mark.parametrize(
+    ("argument", "keyword", "code", "words"),
+    [
+        ("FROM:<user>", "FROM", "5.1.7", "There is no '@' in the mailbox user"),
+        ("to: <user> NOTIFY=NEVER", "TO", "5.1.3", "There is no '@' in the mailbox user"),
+        ("TO:<a@[999.1.1.1]>", "TO", "5.1.3", "impossible address literal"),
+        ("FROM:<a@[2001:db8::1]>", "FROM", "5.1.7", "impossible address literal"),
+        ("TO:<user>", "FROM", "5.5.4", "Syntax: FROM"),
+        ("FROM:<a@b", "FROM", "5.5.4", "Syntax: FROM"),
+        ("TO:<>", "TO", "5.5.4", "null path"),
+        ("FROM:<a@b> =", "FROM", "5.5.4", "Malformed parameter"),
+    ],
+)
+def test_what_is_wrong_with_a_path_has_a_code(argument: str, keyword: str, code: str, words: str) -> None:
+    """RFC 3463: 5.1.7 and 5.1.3 for the mailbox, 5.5.4 for all else."""
+    with pytest.raises(MalformedPath, match=words) as caught:
+        parse_path(argument, keyword)
+    assert caught.value.enhanced_code == code

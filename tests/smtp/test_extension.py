@@ -33,3 +33,15 @@ def test_nothing_is_offered_by_helo() -> None:
     """A server of the HELO age offers nothing."""
     assert Extensions().mechanisms == ()
     assert "SIZE" not in Extensions.from_reply(Reply(250, "mx.example.com"))
+
+
+@pytest.mark.parametrize("size", ["9" * 21, "9" * 5000, "\u0661", "-1", "1e3", "x"])
+def test_a_size_that_is_no_number_of_20_digits_limits_nothing(size: str) -> None:
+    """RFC 1870 3: 1*20DIGIT; a server may say anything."""
+    assert Extensions.from_reply(Reply(250, f"mx\nSIZE {size}")).size is None
+
+
+def test_an_offer_without_one_keyword() -> None:
+    """All the others stay."""
+    offer = Extensions({"CHUNKING": "", "SIZE": "10"})
+    assert offer.without("CHUNKING") == Extensions({"SIZE": "10"})

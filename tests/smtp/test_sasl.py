@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import contextlib
+from collections.abc import Generator
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -15,13 +17,18 @@ from pytest_smtp4d.smtp.sasl import (
     SERVER_MECHANISMS,
     AuthenticationFailed,
     Credentials,
+    Derivation,
     MalformedResponse,
     Secrets,
     choose,
     client_mechanism,
+    deferring_client_mechanism,
+    deferring_server_mechanism,
     mechanisms_for,
+    prepared,
     server_mechanism,
 )
+from pytest_smtp4d.smtp.secret import SecretOctets, SecretText
 
 USERS = Credentials({"me": "pässword"}, {"me": "token"})
 
@@ -271,10 +278,10 @@ def test_what_a_mechanism_cannot_carry_is_refused(name: str, secrets: Secrets) -
 
 def test_names_and_passwords_are_prepared_for_scram() -> None:
     """RFC 4013: I<SOFT HYPHEN>X is IX, the ª is an a, a control character is refused."""
-    prepared = Credentials({"IX": "a"})
-    assert log_in("SCRAM-SHA-256", Secrets("I\u00adX", "\u00aa"), prepared) == "IX"
+    users = Credentials({"IX": "a"})
+    assert log_in("SCRAM-SHA-256", Secrets("I\u00adX", "\u00aa"), users) == "IX"
     with pytest.raises(LocalProtocolError, match="SASLprep prohibits"):
-        log_in("SCRAM-SHA-256", Secrets("a\u0007", "x"), prepared)
+        log_in("SCRAM-SHA-256", Secrets("a\u0007", "x"), users)
 
 
 def test_no_repr_shows_a_secret() -> None:
@@ -288,3 +295,79 @@ def test_every_client_first_mechanism_speaks_first() -> None:
     """The server's first challenge is empty there, so that an initial response can take its place."""
     for name in SERVER_MECHANISMS:
         assert (next(server_mechanism(name, USERS, "n")) == b"") == (name in CLIENT_FIRST)
+
+
+@pytest.mark.parametrize("proof", ["é", "!", "\u0661", "AA"])
+def test_a_scram_proof_that_is_no_base64_is_malformed(proof: str) -> None:
+    """501, not an error of the server's: whatever stands where the proof is due."""
+    server = server_mechanism("SCRAM-SHA-256", USERS, "snonce")
+    next(server)
+    server.send(b"n,,n=me,r=cnonce")
+    with pytest.raises((MalformedResponse, AuthenticationFailed)) as caught:
+        server.send(f"c=biws,r=cnoncesnonce,p={proof}".encode())
+    assert proof == "AA" or isinstance(caught.value, MalformedResponse)
+
+
+@pytest.mark.parametrize("name", ["SCRAM-SHA-1", "SCRAM-SHA-256"])
+def test_a_password_that_saslprep_prohibits_lets_nobody_in(name: str) -> None:
+    """The server was given one; no client that prepares its password can know it."""
+    server = server_mechanism(name, Credentials({"me": "a\u0007"}), "snonce")
+    next(server)
+    server.send(b"n,,n=me,r=cnonce")
+    with pytest.raises(AuthenticationFailed):
+        server.send(b"c=biws,r=cnoncesnonce,p=AAAA")
+    with pytest.raises(LocalProtocolError, match="SASLprep"):
+        prepared("a\u0007")
+
+
+@pytest.mark.parametrize("password", ["p\udc80w", "pässword"])
+def test_a_password_outside_unicode_is_compared_as_any_other(password: str) -> None:
+    """As the environment gives it for octets that are no text: wrong, and no error."""
+    server = server_mechanism("PLAIN", Credentials({"me": password}), "")
+    next(server)
+    with pytest.raises(AuthenticationFailed):
+        server.send(b"\0me\0other")
+
+
+@pytest.mark.parametrize("name", SERVER_MECHANISMS)
+def test_the_deferring_forms_leave_the_derivation_to_their_driver(name: str) -> None:
+    """Both sides: what the driver derives, in whatever thread, is the same that is derived at once."""
+    secrets = Secrets("me", "pässword", "token")
+    client = deferring_client_mechanism(name, secrets, "cnonce")
+    server = deferring_server_mechanism(name, USERS, "snonce")
+    derived: list[bytes] = []
+
+    def answered(steps: Generator[Any, bytes, Any], message: bytes) -> bytes:
+        answer = steps.send(message)
+        while isinstance(answer, Derivation):
+            derived.append(answer.derive())
+            answer = steps.send(derived[-1])
+        assert isinstance(answer, bytes)
+        return answer
+
+    challenge, response = next(server), next(client)
+    assert not isinstance(challenge, Derivation)
+    assert not isinstance(response, Derivation)
+
+    def talk() -> str:
+        said, answer = challenge, response
+        while True:
+            try:
+                said = answered(server, answer if answer is not None else answered(client, said))
+            except StopIteration as end:
+                return str(end.value)
+            answer = None
+
+    assert talk() == "me"
+    assert len(derived) == (2 if name.startswith("SCRAM") else 0)
+    assert len(set(derived)) == len(derived) // 2
+
+
+def test_secrets_mask_themselves() -> None:
+    """A text and octets that are equal to what they hold, and print as a mask, also within others."""
+    text, octets = SecretText("pw"), SecretOctets(b"pw")
+    assert (text, octets) == ("pw", b"pw")
+    assert (repr(text), repr(octets), repr([text])) == ("'********'", "b'********'", "['********']")
+    assert "pw" not in repr(Secrets("me", "pw"))
+    steps = client_mechanism("PLAIN", Secrets("me", "hunter2"), "")
+    assert repr(next(steps)) == "b'********'"

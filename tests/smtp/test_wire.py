@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import RemoteProtocolError
+from pytest_smtp4d.smtp import wire
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.smtp.wire import (
     MAX_REPLY,
@@ -132,3 +133,16 @@ def test_transparency_round_trip(lines: list[bytes]) -> None:
     assert b"\r\n.\r\n" not in (b"\r\n" + sent)[:-2]
     undone = (b"\r\n" + sent[:-3]).replace(b"\r\n..", b"\r\n.")[2:]  # as RFC 5321 4.5.2 has the receiver do
     assert undone == content
+
+
+@given(
+    st.lists(st.sampled_from([b".", b"..", b"x", b"\r\n", b"\r\n.", b"\r", b"\n"]), max_size=40),
+    st.integers(1, 6),
+)
+def test_transparency_is_the_same_in_pieces(parts: list[bytes], piece: int) -> None:
+    """Large content is made transparent piece by piece; where the pieces end makes no difference."""
+    content = b"".join(parts)
+    whole = add_transparency(content)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(wire, "_PIECE", piece)
+        assert add_transparency(content) == whole

@@ -9,6 +9,7 @@ import pytest
 
 from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, Status, on_err_call
 from pytest_smtp4d.transporter.error_stack import clear_errors
+from tests.transporter.loops import LoopWithoutReaders
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -56,10 +57,13 @@ def _clean_error_stack() -> Iterator[None]:
     clear_errors()
 
 
-@pytest.fixture(params=["blocking", "asyncio"])
+LOOPS = {"asyncio": asyncio.SelectorEventLoop, "asyncio in a thread": LoopWithoutReaders}
+
+
+@pytest.fixture(params=["blocking", *LOOPS])
 def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client]]:
     """Return a factory of transporters for a loopback port, with cleartext allowed and short time-outs."""
-    loop = asyncio.new_event_loop() if request.param == "asyncio" else None
+    loop = LOOPS[request.param]() if request.param in LOOPS else None
     made: list[Client] = []
 
     def make(port: int, **options: Any) -> Client:
@@ -73,4 +77,5 @@ def make_client(request: pytest.FixtureRequest) -> Iterator[Callable[..., Client
     for client in made:
         client.close()
     if loop is not None:
+        loop.run_until_complete(loop.shutdown_default_executor())
         loop.close()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import socket
 import struct
@@ -36,6 +37,22 @@ class Line:
             self._unread += octets
         line, _, self._unread = self._unread.partition(b"\r\n")
         return line.decode()
+
+    def hear_octets(self, count: int) -> bytes:
+        """Read so many octets."""
+        while len(self._unread) < count:
+            self._unread += self.socket.recv(65536)
+        octets, self._unread = self._unread[:count], self._unread[count:]
+        return octets
+
+    def hear_auth(self) -> tuple[str, str, str]:
+        """Read AUTH; return verb, mechanism and the initial response, decoded."""
+        verb, mechanism, initial = self.hear().split(" ")
+        return verb, mechanism, base64.b64decode(initial).decode()
+
+    def challenge(self, text: str) -> None:
+        """Send a 334 with a challenge."""
+        self.say(f"334 {base64.b64encode(text.encode()).decode()}")
 
     def hear_content(self) -> bytes:
         """Read up to the final dot line."""

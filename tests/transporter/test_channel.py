@@ -20,7 +20,7 @@ from pytest_smtp4d.smtp.extension import Extensions
 from pytest_smtp4d.smtp.sasl import Secrets
 from pytest_smtp4d.transporter.channel import Channel
 from pytest_smtp4d.transporter.log import SessionLog
-from pytest_smtp4d.transporter.waiting import Deadline, run_blocking
+from pytest_smtp4d.transporter.waiting import Deadline, Ready, run_blocking
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -36,7 +36,7 @@ def pair() -> Iterator[tuple[Channel, socket.socket]]:
     """Yield a channel and the socket of its peer."""
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    channel = Channel(ours, "peer.example", SessionLog(()))
+    channel = Channel(Ready(ours), "peer.example", SessionLog(()))
     try:
         yield channel, theirs
     finally:
@@ -128,7 +128,7 @@ def test_a_reply_without_end_is_cut_off(octets: bytes, words: str) -> None:
             with pytest.raises(Problem, match=words) as caught:
                 run(channel, dialogue.noop())
             assert caught.value.cause is Cause.MALFORMED_REPLY
-            assert channel.broken
+            assert channel.in_doubt
             channel.close()
             thread.join()
         assert tracemalloc.get_traced_memory()[1] < 2_000_000
@@ -136,7 +136,7 @@ def test_a_reply_without_end_is_cut_off(octets: bytes, words: str) -> None:
         tracemalloc.stop()
 
 
-def test_a_broken_channel_says_nothing_more() -> None:
+def test_a_channel_in_doubt_says_nothing_more() -> None:
     """After nonsense no QUIT is written: who knows what it would be taken for."""
     with pair() as (channel, peer):
         peer.sendall(b"nonsense\r\n")
@@ -184,14 +184,14 @@ LARGE = f"{'x' * 70}\r\n".encode() * 200_000
 
 
 def test_a_peer_that_does_not_read_is_a_time_out() -> None:
-    """14 MB into a socket that nobody empties: the wall stands, and says where."""
+    """14 MB into a socket that nobody empties: the deadline holds, and says where."""
     with pair() as (channel, peer):
         peer.sendall(b"250 OK\r\n250 OK\r\n354 go\r\n")
         talk = dialogue.transaction(ENVELOPE, LARGE, Extensions({"PIPELINING": ""}))
         with pytest.raises(Problem, match=r"did not finish CONTENT, sendTimeOut of 0\.2 s is over") as caught:
             run(channel, talk, 0.2)
         assert caught.value.cause is Cause.SEND_TIMED_OUT
-        assert channel.broken
+        assert channel.in_doubt
 
 
 @pytest.mark.parametrize("leaves", [False, True])
@@ -212,4 +212,4 @@ def test_an_early_refusal_of_the_content_is_believed(leaves: bool) -> None:
         outcome = run(channel, dialogue.transaction(ENVELOPE, LARGE, Extensions({"PIPELINING": ""})))
         thread.join()
         assert (outcome.stage, outcome.reply.code) == ("CONTENT", 552)
-        assert channel.broken
+        assert channel.in_doubt

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import os
 import re
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
@@ -203,3 +204,27 @@ def test_a_refusal_is_logged(make_transporter: MakeTransporter, tmp_path: Path) 
     texts = [line[4] for line in columns(tmp_path / "Logs" / "x.txt")]
     assert "S < 250 SIZE 100" in texts or any("SIZE 100" in text for text in texts)
     assert texts[-1] == "Session closed"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs modes of files")
+@pytest.mark.smtp_server(tls="none")
+def test_a_log_is_its_owners(make_transporter: MakeTransporter, tmp_path: Path) -> None:
+    """It holds mail: nobody else may read it."""
+    smtp_log(1)
+    with make_transporter(log_file="x.txt") as transporter:
+        assert transporter.send(MAIL)
+    for name in ("x.txt", "4DSMTPLog_1.txt"):
+        assert (tmp_path / "Logs" / name).stat().st_mode & 0o777 == 0o600
+
+
+@pytest.mark.smtp_server(tls="none")
+def test_control_characters_are_escaped(
+    smtp_server: SMTPServer, make_transporter: MakeTransporter, tmp_path: Path
+) -> None:
+    """Neither a server nor a mail gets to move a terminal's cursor, or to begin a line of its own."""
+    smtp_server.on("RCPT").send(b"550 \x1b[2J\x07 no\rfake\x9b\x7f \xc2\x85\r\n")
+    with make_transporter(log_file="x.txt") as transporter:
+        assert not transporter.send({**MAIL, "textBody": "a\tb\x1b[31mred"})
+    text = (tmp_path / "Logs" / "x.txt").read_bytes().decode()
+    assert "550 \\x1b[2J\\x07 no\\x0dfake" in text
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f]", text)

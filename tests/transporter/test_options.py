@@ -261,3 +261,12 @@ def test_a_constant_is_its_4d_value() -> None:
         "US-ASCII_ISO-2022-JP_UTF8_QP",
         "ISO-8859-1",
     }
+
+
+def test_a_context_for_servers_is_refused() -> None:
+    """At construction, with the way out."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    with pytest.raises(
+        TransporterOptionError, match=r"ssl_context is a context for servers: make one with ssl\.create"
+    ):
+        SMTPTransporter(host="mx.example.com", ssl_context=context)

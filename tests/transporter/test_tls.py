@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from pytest_smtp4d import SMTPServer, SMTPTransporter
-from pytest_smtp4d.transporter.channel import default_context
+from pytest_smtp4d.transporter.trust import default_context
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, MakeTransporter

@@ -241,7 +241,7 @@ def test_a_reset_that_fails_does_not_change_the_status(make_client: Make) -> Non
         (b"220 mx\r\nhello\r\n", "EHLO", 1309, "'hello' where a reply of three digits was due"),
         (b"220 mx\r\n250 mx\r\n", "EHLO", 1309, "spoke out of turn, saying '250 mx'"),
         (b"220 mx\r\n", "EHLO", 1106, "left at EHLO"),
-        (b"250 mx\r\n", "CONNECT", 1308, "answered CONNECT with 250, where 220 was due"),
+        (b"250 mx\r\n", "CONNECT", 1308, "answered CONNECT with '250 mx', where 220 was due"),
         (b"220-a\r\n550 b\r\n", "CONNECT", 1308, "began a reply with 220 and went on with 550"),
         (b"220 " + b"x" * 100_000, "CONNECT", 1308, "without a line end"),
     ],
@@ -368,7 +368,7 @@ def drip_later(line: Line) -> None:
     ],
     ids=["silence", "silence-whole-send", "drip", "silent-later", "drip-later"],
 )
-def test_time_outs_are_walls(
+def test_time_outs_end_a_call(
     make_client: Make, script: Callable[[Line], Any], options: dict[str, float], command: str, code: int
 ) -> None:
     """I5: however slowly the peer drips, the call ends, says where, and the connection is not used again."""

@@ -12,14 +12,13 @@ from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d import clock
-from pytest_smtp4d.errors import RemoteProtocolError
 from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.dialogue import replies
 from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, answer_plainly, ask
 from pytest_smtp4d.server.dialogue.commands import Plain
 from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
 from pytest_smtp4d.server.dialogue.step import MORE
-from pytest_smtp4d.smtp.envelope import Path, parse_path
+from pytest_smtp4d.smtp.envelope import MalformedPath, Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:
@@ -37,8 +36,8 @@ def _read_path(argument: str, keyword: str) -> tuple[Path | None, Reply]:
     """Read what stands behind MAIL or RCPT; the reply is the positive one, or refuses the syntax."""
     try:
         path = parse_path(argument, keyword)
-    except RemoteProtocolError as error:
-        return None, Reply(501, f"5.5.4 {error}")
+    except MalformedPath as error:
+        return None, Reply(501, f"{error.enhanced_code} {error}")
     return path, replies.SENDER_OK if keyword == "FROM" else replies.RECIPIENT_OK
 
 
