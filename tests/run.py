@@ -1,10 +1,10 @@
 """Make an environment, install the project into it, and run the test suite, or the examples.
 
     python3 tests/run.py                the suite; arguments are pytest's (`tests/plugin -x`)
-    python3 tests/run.py examples       docs/examples, with every SMTP dialogue shown
+    python3 tests/run.py examples       docs/examples, and a page of the mail that they sent
 
-The one thing to know: it needs nothing but a Python, and where that is too old or incomplete it says what to
-do; so this file keeps to what old Pythons can parse (ASCII, no annotations, no f-strings).
+It needs nothing but a Python, and where that is too old or incomplete it says what to do; so this file keeps to
+what old Pythons can parse (ASCII, no annotations, no f-strings).
 """
 
 import hashlib
@@ -119,10 +119,12 @@ def command(arguments):
     """Return what to install and what to run in the environment."""
     if arguments[:1] == ["examples"]:
         examples = os.path.join("docs", "examples")
-        shown = ["-c", os.path.join(examples, "pytest.ini"), "-v", "--smtp4d-transcript=all"]
+        page = os.path.join(ROOT, ".report", "examples.html")
+        shown = ["-c", os.path.join(examples, "pytest.ini"), "-q", "--smtp4d-report=" + page]
         return ".", ["-m", "pytest"] + shown + (arguments[1:] or [examples])
     measured = ["-m", "coverage", "run"] if os.environ.get("SMTP4D_COVERAGE") else []
-    return ".[test]", measured + ["-m", "pytest", "-W", "error", "-n", "logical"] + arguments
+    options = ["-W", "error", "-n", "logical", "-m", "not slow"]
+    return ".[test]", measured + ["-m", "pytest"] + options + arguments
 
 
 def main():
