@@ -150,7 +150,7 @@ def ini_settings() -> str:
 
 def fault_stages() -> str:
     """Where a fault can be put."""
-    from pytest_smtp4d.faults.action import STAGES
+    from pytest_smtp4d.faults.stage import STAGES
 
     return rows(
         ("stage", "when", "argument"), ((name, row.when, row.argument) for name, row in STAGES.items())
@@ -159,16 +159,16 @@ def fault_stages() -> str:
 
 def fault_actions() -> str:
     """Which stage can do what."""
-    from pytest_smtp4d.faults.action import ACTIONS, STAGE_ACTIONS
+    from pytest_smtp4d.faults.action import ACTIONS
+    from pytest_smtp4d.faults.fault import actions_of
+    from pytest_smtp4d.faults.stage import STAGES
 
-    columns = (*ACTIONS, "after_octets")
-    return rows(
-        ("stage", *columns),
-        (
-            (stage, *("✓" if name in able else "" for name in columns))
-            for stage, able in STAGE_ACTIONS.items()
-        ),
-    )
+    def cells(stage: str) -> Iterator[str]:
+        able = actions_of(stage)
+        yield from ("✓" if name in able else "" for name in ACTIONS)
+        yield "✓" if STAGES[stage].has_content else ""
+
+    return rows(("stage", *ACTIONS, "after_octets"), ((stage, *cells(stage)) for stage in STAGES))
 
 
 def sweep() -> str:
@@ -245,6 +245,7 @@ def failure() -> str:
 
     from pytest_smtp4d.records.expect import Expectation, explain_lack
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.records.recorder import Recorder
     from pytest_smtp4d.smtp.reply import Reply
 
     def stored(session: Session, recipient: str, subject: str) -> ReceivedMessage:
@@ -254,7 +255,11 @@ def failure() -> str:
         session.begin(Transaction("shop@example.com", [recipient], message=message))
         return message
 
-    sessions = [Session(("127.0.0.1", port)) for port in (41234, 41235, 41236)]
+    recorders = [Recorder() for _ in range(3)]
+    sessions = [
+        Session(("127.0.0.1", port), recorder)
+        for port, recorder in zip((41234, 41235, 41236), recorders, strict=True)
+    ]
     messages = [
         stored(sessions[0], "bob@example.org", "Invoice"),
         stored(sessions[0], "ada@example.org", "Hello"),
@@ -262,14 +267,11 @@ def failure() -> str:
     refused = Transaction("shop@example.com")
     refused.refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
     sessions[0].begin(refused)
-    sessions[1].record_reply(
-        sessions[1].record_command("STARTTLS", ""), Reply(220, "2.0.0 Ready to start TLS")
-    )
+    recorders[1].command(b"STARTTLS\r\n", "STARTTLS", "", pipelined=False)
+    recorders[1].reply(Reply(220, "2.0.0 Ready to start TLS"))
     sessions[1].end("TLS alert: unknown ca")
-    sessions[2].record_reply(
-        sessions[2].record_command("AUTH", "PLAIN secret"),
-        Reply(535, "5.7.8 Authentication credentials invalid"),
-    )
+    recorders[2].command(b"AUTH PLAIN secret\r\n", "AUTH", "PLAIN secret", pipelined=False)
+    recorders[2].reply(Reply(535, "5.7.8 Authentication credentials invalid"))
     sessions[2].end("QUIT")
     expectation = Expectation({"subject": "Hello!", "to": "ada@example.org"})
     text = explain_lack(expectation, messages, sessions, wanted=1, timeout=5.0)

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d import clock as _clock  # noqa: F401 - takes the real clock, before a test freezes it
+
 if TYPE_CHECKING:
     from pytest_smtp4d.errors import (
         LocalProtocolError,

@@ -1,4 +1,4 @@
-"""Words for messages: the nearest known name, and a value as a person reads it."""
+"""Words for messages: the nearest known name, and values and octets as a person reads them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-__all__ = ["nearest", "shown"]
+__all__ = ["escaped", "nearest", "shown"]
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -37,3 +37,14 @@ def shown(value: object) -> str:
     if callable(value):  # without the function that a test's own function stands in
         return str(getattr(value, "__qualname__", repr(value))).rpartition("<locals>.")[2]
     return repr(value)
+
+
+def escaped(octets: bytes) -> str:
+    """Return octets as text: UTF-8 where it is that, whatever cannot be printed escaped."""
+    text = octets.decode("utf-8", "backslashreplace")
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
+        for character in text
+    )

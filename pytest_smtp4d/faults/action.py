@@ -1,92 +1,80 @@
-"""What a fault does: the stages, the actions as values, and which stage can do what.
+"""What a fault does: one class for each action, and the table of their names.
 
-RFC 5321 4.2 (replies), 4.3.2 (which replies belong to which command), 3.8 (421).
-The one thing to know: an action is only a value; `fault` chains and counts them, the server carries them out.
+RFC 5321 4.2 (replies), 3.8 (421).
+
+An action is a value that knows how to carry itself out on a `Turn`, which is what the server gives it: one
+command in progress. `fault` chains actions and counts them. A new action is a class here, its row in
+`ACTIONS`, and the method of `Fault` that chains it.
 """
 
 from __future__ import annotations
 
+from collections.abc import Callable, Generator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.smtp.reply import Reply
+from pytest_smtp4d.faults.reply import make_reply
+from pytest_smtp4d.words import nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from pytest_smtp4d.smtp.reply import Reply
+
 __all__ = [
     "ACTIONS",
-    "DEFAULT_TEXTS",
-    "STAGES",
-    "STAGE_ACTIONS",
     "Accept",
     "Action",
+    "ActionKind",
     "Delay",
     "Disconnect",
     "PassThrough",
-    "ReplySpec",
+    "ReplyFrom",
     "ReplyWith",
     "Send",
     "Silence",
-    "Stage",
     "Trickle",
+    "Turn",
     "check_count",
     "check_octets",
     "check_positive",
-    "make_reply",
 ]
 
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """Where a fault can be put.
-
-    Args:
-        when: what has just happened there.
-        argument: what an event's argument holds; "" where it holds nothing.
-    """
-
-    when: str
-    argument: str = ""
+Doing = Generator[Any, Any, None]
+"""Carries something out; yields what has to be waited for."""
 
 
-STAGES: Mapping[str, Stage] = {
-    "CONNECT": Stage("the greeting is due (with implicit TLS, after the handshake)", "the peer's host"),
-    "HELO": Stage("HELO arrived", "the client's name"),
-    "EHLO": Stage("EHLO arrived", "the client's name"),
-    "STARTTLS": Stage("STARTTLS arrived"),
-    "TLS": Stage("the first octets of a handshake arrived"),
-    "AUTH": Stage("AUTH arrived, and each answer to a challenge", "the mechanism"),
-    "MAIL": Stage("MAIL arrived", "the mailbox"),
-    "RCPT": Stage("RCPT arrived", "the mailbox"),
-    "DATA": Stage("DATA arrived"),
-    "CONTENT": Stage("the final dot arrived, or the chunk of BDAT LAST"),
-    "BDAT": Stage("a chunk of BDAT arrived; those at the last one come before those at CONTENT"),
-    "RSET": Stage("RSET arrived"),
-    "NOOP": Stage("NOOP arrived", "the argument"),
-    "VRFY": Stage("VRFY arrived", "the argument"),
-    "HELP": Stage("HELP arrived", "the argument"),
-    "QUIT": Stage("QUIT arrived"),
-    "UNKNOWN": Stage("a verb arrived that is none of these"),
-}
-"""Where a fault can be put, in the order of a session; "*" is all of them."""
+class Turn(Protocol):
+    """One command in progress, as an action meets it."""
 
-ACTIONS = ("reply", "replies", "delay", "accept", "disconnect", "silence", "send", "trickle")
-"""The names of the actions, in the order of the documentation."""
+    own: Reply
+    """What the server itself would answer."""
+    announced: Reply | None
+    """What the fault will answer; None where that is no reply."""
+    octets_per_second: float | None
+    """The speed of what is written; None: at once."""
 
+    def commit(self, effective: bool, reply: Reply | None) -> None:
+        """Let the command take effect, or not; what was decided first stays."""
 
-def _actions_of(stage: str) -> frozenset[str]:
-    actions = set(ACTIONS)
-    if stage == "TLS":
-        actions -= {"reply", "replies"}  # a handshake is answered with records, not with a reply
-    if stage in ("CONTENT", "BDAT"):
-        actions.add("after_octets")  # only content has octets to count
-    return frozenset(actions)
+    def break_protocol(self) -> None:
+        """Say that from here on the client cannot be blamed."""
 
+    def mute(self) -> None:
+        """Say nothing more in this session."""
 
-STAGE_ACTIONS: Mapping[str, frozenset[str]] = {stage: _actions_of(stage) for stage in STAGES}
-"""Stage -> the actions it can have; "after_octets" is `disconnect(after_octets=…)`."""
+    def close(self, *, abort: bool) -> None:
+        """Close the connection, by RST where `abort` is on."""
+
+    def reply(self, reply: Reply) -> Doing:
+        """Give a reply; the command takes effect when it is 2yz or 3yz, unless that was decided before."""
+
+    def write(self, octets: bytes) -> Doing:
+        """Write octets as they are."""
+
+    def sleep(self, seconds: float) -> Doing:
+        """Wait."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +82,43 @@ class ReplyWith:
     """Answer with this reply; the command takes effect when it is 2yz or 3yz."""
 
     reply: Reply
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Give the reply."""
+        yield from turn.reply(self.reply)
+
+    def __str__(self) -> str:
+        return f"reply({self.reply.code}, {self.reply.text!r})"
 
 
 @dataclass(frozen=True, slots=True)
 class PassThrough:
     """Answer as if there were no fault ("ok" in `replies`)."""
+
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Give the server's own reply."""
+        yield from turn.reply(turn.own)
+
+    def __str__(self) -> str:
+        return "pass_through()"
+
+
+@dataclass(frozen=True, slots=True)
+class ReplyFrom:
+    """Answer with what a function of the user says; `rules` calls it before the server carries it out."""
+
+    function: Callable[[Any], object]
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Give the server's own reply, where nobody called the function."""
+        yield from turn.reply(turn.own)
+
+    def __str__(self) -> str:
+        return f"reply_with({shown(self.function)})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,11 +126,29 @@ class Delay:
     """Wait this many seconds before going on."""
 
     seconds: float
+    answers: ClassVar = False
+
+    def perform(self, turn: Turn) -> Doing:
+        """Wait."""
+        yield from turn.sleep(self.seconds)
+
+    def __str__(self) -> str:
+        return f"delay({self.seconds})"
 
 
 @dataclass(frozen=True, slots=True)
 class Accept:
     """Let the command take effect, whatever the client is told."""
+
+    answers: ClassVar = False
+
+    def perform(self, turn: Turn) -> Doing:
+        """Commit."""
+        turn.commit(True, turn.announced)
+        yield from ()
+
+    def __str__(self) -> str:
+        return "accept()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +162,35 @@ class Disconnect:
 
     abort: bool = False
     after_octets: int | None = None
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Close."""
+        turn.commit(False, None)
+        turn.close(abort=self.abort)
+        yield from ()
+
+    def __str__(self) -> str:
+        abort = "abort=True" if self.abort else ""
+        octets = "" if self.after_octets is None else f"after_octets={self.after_octets}"
+        return f"disconnect({', '.join(filter(None, (abort, octets)))})"
 
 
 @dataclass(frozen=True, slots=True)
 class Silence:
     """Answer nothing at all and keep the connection open."""
+
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Fall silent."""
+        turn.commit(False, None)
+        turn.break_protocol()
+        turn.mute()
+        yield from ()
+
+    def __str__(self) -> str:
+        return "silence()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +198,16 @@ class Send:
     """Write these octets instead of a reply."""
 
     octets: bytes
+    answers: ClassVar = True
+
+    def perform(self, turn: Turn) -> Doing:
+        """Write the octets."""
+        turn.commit(False, None)
+        turn.break_protocol()
+        yield from turn.write(self.octets)
+
+    def __str__(self) -> str:
+        return f"send({self.octets[:40]!r}{'…' if len(self.octets) > 40 else ''})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,84 +215,113 @@ class Trickle:
     """Write what follows at this many octets per second."""
 
     octets_per_second: float
+    answers: ClassVar = False
+
+    def perform(self, turn: Turn) -> Doing:
+        """Set the speed."""
+        turn.octets_per_second = self.octets_per_second
+        turn.break_protocol()
+        yield from ()
+
+    def __str__(self) -> str:
+        return f"trickle({self.octets_per_second})"
 
 
-Action = ReplyWith | PassThrough | Delay | Accept | Disconnect | Silence | Send | Trickle
-ReplySpec = Literal["ok"] | int | tuple[int, str] | Reply
-"""A reply as `replies([...])` takes it."""
+Action = ReplyWith | ReplyFrom | PassThrough | Delay | Accept | Disconnect | Silence | Send | Trickle
 
-DEFAULT_TEXTS: Mapping[int, str] = {
-    220: "Ready",
-    221: "2.0.0 Bye",
-    235: "2.7.0 Authentication successful",
-    250: "2.0.0 OK",
-    251: "2.1.5 User not local; will forward",
-    252: "2.5.0 Cannot verify the user, but will take the message",
-    354: "Start mail input; end with <CRLF>.<CRLF>",
-    421: "4.3.2 Service not available, closing the connection",
-    432: "4.7.12 A password transition is needed",
-    450: "4.2.0 Mailbox unavailable",
-    451: "4.3.0 Local error in processing",
-    452: "4.3.1 Insufficient system storage",
-    454: "4.7.0 Temporary authentication failure",
-    455: "4.5.4 Parameters not accepted for now",
-    500: "5.5.2 Command not recognized",
-    501: "5.5.4 Syntax error in parameters",
-    502: "5.5.1 Command not implemented",
-    503: "5.5.1 Bad sequence of commands",
-    504: "5.5.4 Command parameter not implemented",
-    530: "5.7.0 Authentication required",
-    534: "5.7.9 Authentication mechanism is too weak",
-    535: "5.7.8 Authentication credentials invalid",
-    538: "5.7.11 Encryption required for this mechanism",
-    550: "5.1.1 No such user",
-    551: "5.1.6 User not local",
-    552: "5.3.4 Message too big",
-    553: "5.1.3 Mailbox name not allowed",
-    554: "5.0.0 Transaction failed",
-    555: "5.5.4 Parameters not recognized",
-}
-"""The text of a reply that is given as a code alone."""
+# How an action is written as a keyword of the marker, and as a word of a command line.
 
 
-def make_reply(spec: object) -> ReplyWith | PassThrough:
-    """Return the action for a reply in any of its forms.
+@dataclass(frozen=True, slots=True)
+class ActionKind:
+    """One row of the table of actions.
 
     Args:
-        spec: "ok" (pass through), a code, (code, text), or a `Reply`.
-
-    Raises:
-        SettingsError: another form, a code outside 200-599, text with CR or NUL.
+        arguments: from the value of the marker's keyword to the arguments of the method of `Fault`; None: the
+            action is not wanted. Raises `SettingsError` for what it cannot be.
+        read: from a text of a command line to the value of the keyword. Raises `ValueError`.
+        is_flag: whether the word alone says all on a command line.
+        meaning: what it does, for the documentation.
     """
-    if isinstance(spec, str) and spec == "ok":
-        return PassThrough()
-    if isinstance(spec, Reply):
-        return ReplyWith(Reply(_check_code(spec.code), _check_text(spec.text)))
-    if isinstance(spec, (tuple, list)) and len(spec) == 2:
-        return ReplyWith(Reply(_check_code(spec[0]), _check_text(spec[1])))
-    if isinstance(spec, int) and not isinstance(spec, bool):
-        code = _check_code(spec)
-        return ReplyWith(Reply(code, DEFAULT_TEXTS.get(code, "")))
-    raise SettingsError(f"a reply is a code, (code, text), a Reply or 'ok', not {spec!r}")
+
+    arguments: Callable[[Any], tuple[Any, ...] | dict[str, Any] | None]
+    read: Callable[[str], object] | None
+    meaning: str
+    is_flag: bool = False
 
 
-def _check_code(code: object) -> int:
-    if isinstance(code, bool) or not isinstance(code, int):
-        raise SettingsError(f"a reply code is a number from 200 to 599, not {code!r}")
-    if not 200 <= code <= 599:
-        raise SettingsError(f"reply code {code} is outside 200-599; send(b'...') writes what is no reply")
-    return code
+def _one(value: object) -> tuple[object]:
+    return (value,)
 
 
-def _check_text(text: object) -> str:
-    if not isinstance(text, str):
-        raise SettingsError(f"the text of a reply is a str, not {text!r}")
-    if "\r" in text or "\0" in text:
-        raise SettingsError(
-            f"the text of a reply cannot hold CR or NUL: {text!r}; newlines make a multi-line reply, "
-            "and send(b'...') writes any octets"
-        )
-    return text
+def _flag_of(name: str) -> Callable[[object], tuple[()] | None]:
+    def arguments(value: object) -> tuple[()] | None:
+        if not isinstance(value, bool):
+            raise SettingsError(f"{name} is True or False, not {value!r}")
+        return () if value else None
+
+    return arguments
+
+
+def _reply_arguments(value: object) -> tuple[int, str]:
+    reply = make_reply(value)
+    if reply is None:
+        raise SettingsError("reply is a code, (code, text) or a Reply; replies=['ok', …] passes through")
+    return reply.code, reply.text
+
+
+def _disconnect_arguments(value: object) -> dict[str, Any] | tuple[()] | None:
+    if not isinstance(value, dict):
+        return _flag_of("disconnect")(value)
+    unknown = [key for key in value if key not in ("abort", "after_octets")]
+    if unknown:
+        hint = nearest(str(unknown[0]), ("abort", "after_octets"))
+        raise SettingsError(f"unknown argument {unknown[0]!r} of disconnect{hint}")
+    return value
+
+
+def _read_flag(text: str) -> bool:
+    if text:
+        raise ValueError("it takes no value")
+    return True
+
+
+def _read_reply(text: str) -> tuple[int, str]:
+    code, _, words = text.partition(" ")
+    return int(code), words.replace("\\n", "\n")
+
+
+def _read_replies(text: str) -> list[tuple[int, str] | str]:
+    return ["ok" if item == "ok" else _read_reply(item) for item in text.split("|")]
+
+
+def _read_disconnect(text: str) -> object:
+    if text in ("", "fin"):
+        return True
+    return {"abort": True} if text == "abort" else {"after_octets": int(text)}
+
+
+def _read_octets(text: str) -> bytes:
+    return text.encode().decode("unicode_escape").encode("latin-1")
+
+
+ACTIONS: Mapping[str, ActionKind] = {
+    "delay": ActionKind(_one, float, "wait so many seconds first"),
+    "accept": ActionKind(
+        _flag_of("accept"), _read_flag, "let the command take effect, whatever the client is told", True
+    ),
+    "trickle": ActionKind(_one, float, "write the answer at so many octets a second"),
+    "reply": ActionKind(_reply_arguments, _read_reply, "answer with this reply"),
+    "replies": ActionKind(_one, _read_replies, 'answer with these in turn; "ok" passes through'),
+    "reply_with": ActionKind(_one, None, "answer with what a function of the event returns"),
+    "pass_through": ActionKind(
+        _flag_of("pass_through"), _read_flag, "answer as usual, and ask no further rule", True
+    ),
+    "send": ActionKind(_one, _read_octets, "write these octets instead of a reply"),
+    "silence": ActionKind(_flag_of("silence"), _read_flag, "answer nothing, and keep the connection", True),
+    "disconnect": ActionKind(_disconnect_arguments, _read_disconnect, "close the connection", True),
+}
+"""The actions by the name of their method; as keywords they are carried out in this order."""
 
 
 def check_count(name: str, value: object, least: int, meaning: str) -> None:

@@ -1,12 +1,11 @@
 """What goes wrong, where, for whom and how often: one fault, its actions and its counters.
 
 RFC 5321 4.2 (replies), 3.8 (421), 4.3.2 (which replies belong to which command).
-The one thing to know: a command takes effect when its reply is 2yz or 3yz and not otherwise; `send`,
-`silence` and `disconnect` leave it without effect unless `accept()` comes first.
+A command takes effect when its reply is 2yz or 3yz and not otherwise; `send`, `silence` and `disconnect`
+leave it without effect unless `accept()` comes first.
 
-This room says and counts; `rules` asks one fault after the other, and carrying an action out is the server's
-business. A fault is made by the test's thread while sessions run in the server's loop: counters move under a
-lock.
+A fault says and counts; `rules` asks one after the other, and the server carries out the actions. A fault is
+made by the test's thread while sessions run in the server's loop: counters move under a lock.
 """
 
 from __future__ import annotations
@@ -17,14 +16,12 @@ from typing import TYPE_CHECKING, Any
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import (
     ACTIONS,
-    STAGE_ACTIONS,
-    STAGES,
     Accept,
     Action,
     Delay,
     Disconnect,
     PassThrough,
-    ReplySpec,
+    ReplyFrom,
     ReplyWith,
     Send,
     Silence,
@@ -32,33 +29,26 @@ from pytest_smtp4d.faults.action import (
     check_count,
     check_octets,
     check_positive,
-    make_reply,
 )
 from pytest_smtp4d.faults.match import Event, Match, matcher
+from pytest_smtp4d.faults.reply import ReplySpec, make_reply
+from pytest_smtp4d.faults.stage import STAGES
 from pytest_smtp4d.words import nearest, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-__all__ = [
-    "STAGES",
-    "Accept",
-    "Action",
-    "Delay",
-    "Disconnect",
-    "Event",
-    "Fault",
-    "Match",
-    "PassThrough",
-    "ReplyWith",
-    "Send",
-    "Silence",
-    "Trickle",
-]
+    from pytest_smtp4d.smtp.reply import Reply
+
+__all__ = ["Fault"]
+
+_REPLIES = (ReplyWith, PassThrough, ReplyFrom)
 
 
-_ANSWERS = (ReplyWith, PassThrough, Send, Silence, Disconnect)
-_REPLIES = (ReplyWith, PassThrough)
+def actions_of(stage: str) -> tuple[str, ...]:
+    """Return the names of the actions that a stage ("*": any stage) can have, in the order of the table."""
+    has_reply = stage == "*" or STAGES[stage].has_reply
+    return tuple(name for name in ACTIONS if has_reply or name not in ("reply", "replies", "reply_with"))
 
 
 class Fault:
@@ -116,7 +106,7 @@ class Fault:
             SettingsError: a code or text that no reply can have, or no place for it in the chain.
         """
         self._check("reply")
-        return self._chain(make_reply(code if text is None else (code, text)))
+        return self._chain(_reply_action(make_reply(code if text is None else (code, text))))
 
     def replies(self, replies: Sequence[ReplySpec]) -> Fault:
         """Answer with these replies over successive hits, then step aside.
@@ -134,8 +124,33 @@ class Fault:
             raise SettingsError(
                 f"times={self.times}, but replies() has {len(replies)}: leave times out or add replies"
             )
-        self._replies = tuple(make_reply(item) for item in replies)
+        self._replies = tuple(_reply_action(make_reply(item)) for item in replies)
         return self._chain(self._replies[0])
+
+    def reply_with(self, function: Callable[[Event], object]) -> Fault:
+        """Answer with what a function returns.
+
+        Args:
+            function: called with the `Event` in a thread of its own; returns a code, (code, text), a `Reply`,
+                or None for the server's own reply. While it runs only that session waits. If it raises, or
+                returns something else, the reply is 451 4.3.0 and the test fails.
+
+        Raises:
+            SettingsError: it cannot be called, or there is no place for it in the chain.
+        """
+        self._check("reply_with")
+        if not callable(function):
+            raise SettingsError(f"reply_with() takes a function of an Event, not {function!r}")
+        return self._chain(ReplyFrom(function))
+
+    def pass_through(self) -> Fault:
+        """Answer as if there were no fault, and ask no further rule: the head of an allow list.
+
+        Raises:
+            SettingsError: there is no place for it in the chain.
+        """
+        self._check("pass_through")
+        return self._chain(PassThrough())
 
     def delay(self, seconds: float) -> Fault:
         """Wait this many seconds, then go on with the next action, or answer as usual."""
@@ -145,7 +160,7 @@ class Fault:
     def accept(self) -> Fault:
         """Let the command take effect although its own reply is not sent, or says otherwise."""
         self._check("accept")
-        if self._has(Accept, *_ANSWERS):
+        if self._has(Accept) or self._answers:
             raise SettingsError("accept() comes once, and before reply, send, silence and disconnect")
         return self._chain(Accept())
 
@@ -189,7 +204,7 @@ class Fault:
             raise SettingsError("trickle() comes once: it is the speed of the whole answer")
         action = Trickle(check_positive("trickle", octets_per_second, "octets per second"))
         # It holds for the whole answer, so it goes before it, wherever in the chain it was named.
-        answers = [index for index, other in enumerate(self.actions) if isinstance(other, _ANSWERS)]
+        answers = [index for index, other in enumerate(self.actions) if other.answers]
         return self._chain(action, before=answers[0] if answers else None)
 
     def optional(self) -> Fault:
@@ -200,15 +215,19 @@ class Fault:
     def _has(self, *kinds: type[Any]) -> bool:
         return any(isinstance(action, kinds) for action in self.actions)
 
+    @property
+    def _answers(self) -> bool:
+        return any(action.answers for action in self.actions)
+
     def _check(self, name: str) -> None:
-        able = frozenset(ACTIONS) if self.stage == "*" else STAGE_ACTIONS[self.stage]
+        able = actions_of(self.stage)
         if name not in able:
-            known = ", ".join(action for action in ACTIONS if action in able)
+            known = ", ".join(able)
             raise SettingsError(f"{self.stage} has no reply, so it cannot have {name}(); it can have {known}")
         if self._has(Disconnect, Silence):
             ended = "disconnect" if self._has(Disconnect) else "silence"
             raise SettingsError(f"{name}() after {ended}() would never happen; {ended}() comes last")
-        if name in ("reply", "replies"):
+        if name in ("reply", "replies", "reply_with", "pass_through"):
             if self._has(*_REPLIES):
                 raise SettingsError(
                     f"{name}() after a reply: one command has one reply; replies([...]) answers in turn, "
@@ -218,19 +237,24 @@ class Fault:
                 raise SettingsError(f"{name}() after send(): put all the octets into send()")
 
     def _check_after_octets(self, after_octets: object) -> None:
-        if self.stage == "*" or "after_octets" not in STAGE_ACTIONS[self.stage]:
+        if self.stage == "*" or not STAGES[self.stage].has_content:
             raise SettingsError(
                 f"after_octets counts content: CONTENT and BDAT have it, {self.stage!r} has not"
             )
         check_count("after_octets", after_octets, 0, "how many octets of content arrive before the close")
-        if any(not isinstance(action, Delay) for action in self.actions):
-            raise SettingsError("disconnect(after_octets=…) acts in mid-content: only delay() can precede it")
+        if any(not isinstance(action, Delay | ReplyWith) for action in self.actions):
+            raise SettingsError(
+                "disconnect(after_octets=…) acts in mid-content: only delay() and a refusing reply() "
+                "can precede it"
+            )
+        if any(isinstance(action, ReplyWith) and action.reply.is_positive for action in self.actions):
+            raise SettingsError("a reply in mid-content refuses the message: its code is 421, 4yz or 5yz")
 
     def _chain(self, action: Action, before: int | None = None) -> Fault:
         position = len(self.actions) if before is None else before
         self.actions = (*self.actions[:position], action, *self.actions[position:])
         if self.stage == "*" and isinstance(action, _REPLIES):
-            self._stages = frozenset(stage for stage in STAGES if "reply" in STAGE_ACTIONS[stage])
+            self._stages = frozenset(name for name, stage in STAGES.items() if stage.has_reply)
         return self
 
     # The decision.
@@ -242,9 +266,9 @@ class Fault:
         return last.after_octets if isinstance(last, Disconnect) else None
 
     @property
-    def has_predicate(self) -> bool:
-        """Whether asking it runs the user's code."""
-        return callable(self.match)
+    def runs_users_code(self) -> bool:
+        """Whether asking it, or answering by it, runs the user's code."""
+        return callable(self.match) or self._has(ReplyFrom)
 
     @property
     def is_used_up(self) -> bool:
@@ -291,27 +315,15 @@ class Fault:
     def _shown(self, action: Action) -> str:
         if self._replies and isinstance(action, _REPLIES):
             return f"replies([{', '.join(map(_shown_reply, self._replies))}])"
-        return _shown_action(action)
+        return str(action)
 
     def __repr__(self) -> str:
         return f"<Fault {self}, {self.hits} hits>"
 
 
+def _reply_action(reply: Reply | None) -> Action:
+    return PassThrough() if reply is None else ReplyWith(reply)
+
+
 def _shown_reply(action: Action) -> str:
     return f"{action.reply.code}" if isinstance(action, ReplyWith) else "'ok'"
-
-
-def _shown_action(action: Action) -> str:
-    if isinstance(action, ReplyWith):
-        return f"reply({action.reply.code}, {action.reply.text!r})"
-    if isinstance(action, Delay):
-        return f"delay({action.seconds})"
-    if isinstance(action, Trickle):
-        return f"trickle({action.octets_per_second})"
-    if isinstance(action, Send):
-        return f"send({action.octets[:40]!r}{'…' if len(action.octets) > 40 else ''})"
-    if isinstance(action, Disconnect):
-        abort = "abort=True" if action.abort else ""
-        octets = "" if action.after_octets is None else f"after_octets={action.after_octets}"
-        return f"disconnect({', '.join(filter(None, (abort, octets)))})"
-    return f"{type(action).__name__.lower()}()"

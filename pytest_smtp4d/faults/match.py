@@ -1,8 +1,7 @@
-"""For whom a fault is: what happened, and whether it is meant.
+"""Decides whether a fault applies to an event.
 
-RFC 5321 4.1.1 (what the argument of a command is), 2.4 (case).
-The one thing to know: a shell pattern ignores case, as domains, mechanisms and the world's mailboxes do; a
-compiled pattern decides for itself.
+RFC 5321 4.1.1 (what the argument of a command is), 2.4 (case). A shell pattern ignores case, as domains,
+mechanisms and the world's mailboxes do; a compiled pattern decides for itself.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import STAGES
+from pytest_smtp4d.faults.stage import STAGES
 from pytest_smtp4d.words import shown
 
 if TYPE_CHECKING:
@@ -30,10 +29,13 @@ class Event:
     Args:
         stage: one of `STAGES`.
         argument: MAIL, RCPT: the mailbox without brackets or parameters; AUTH: the mechanism; HELO, EHLO,
-            VRFY, HELP, NOOP: the argument; CONNECT: the peer's host; others: "".
+            VRFY, EXPN, HELP, NOOP: the argument; CONNECT: the peer's host; UNKNOWN: the verb; others: "".
         session: the session so far.
         transaction: the open transaction, or None.
         content: the octets of the message (CONTENT, BDAT), else None.
+        verb: of the command line, upper case; "" where there is none.
+        line: the command line without its CRLF, secrets masked.
+        parameters: of MAIL and RCPT, as received.
     """
 
     stage: str
@@ -41,6 +43,9 @@ class Event:
     session: Session | None = None
     transaction: Transaction | None = None
     content: bytes | None = None
+    verb: str = ""
+    line: str = ""
+    parameters: tuple[str, ...] = ()
 
 
 Match = str | re.Pattern[str] | Callable[[Event], object] | None

@@ -1,18 +1,21 @@
 """The faults of one server: declared in order, asked in order, the first that matches acts.
 
 RFC 5321 4.1 (an event is a command, or what stands in its place).
-The one thing to know: rules are added by the test's thread while sessions run in the server's loop, so what
-is asked is a snapshot, replaced under a lock.
+Rules are added by the test's thread while sessions run in the server's loop, so what is asked is a snapshot,
+replaced under a lock.
 """
 
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import ACTIONS, STAGES, Action, ReplyWith, make_reply
+from pytest_smtp4d.faults.action import ACTIONS, Action, PassThrough, ReplyFrom, ReplyWith
 from pytest_smtp4d.faults.fault import Fault
+from pytest_smtp4d.faults.reply import make_reply
+from pytest_smtp4d.faults.stage import STAGES
+from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
@@ -20,7 +23,21 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.faults.match import Event, Match
 
-__all__ = ["Rules"]
+__all__ = ["Decision", "Rules"]
+
+
+class Decision(NamedTuple):
+    """What the rules say of an event.
+
+    Args:
+        fault: which of them acts.
+        actions: what to carry out, in order.
+        error: what the user's function raised, where it did.
+    """
+
+    fault: Fault
+    actions: tuple[Action, ...]
+    error: Exception | None = None
 
 
 class Rules:
@@ -77,8 +94,8 @@ class Rules:
             optional: do not fail the test when it is never hit.
             origin: as in `add`.
             actions: `reply=(550, "…")`, `replies=[…]`, `delay=0.2`, `accept=True`, `disconnect=True` or its
-                arguments `{"abort": True}`, `silence=True`, `send=b"…"`, `trickle=5`; carried out in the
-                order delay, accept, trickle, reply, replies, send, silence, disconnect.
+                arguments `{"abort": True}`, `silence=True`, `send=b"…"`, `trickle=5`, `reply_with=function`,
+                `pass_through=True`; carried out in the order of `ACTIONS`.
 
         Raises:
             SettingsError: an unknown or missing action, or what `add` and the action raise.
@@ -116,18 +133,16 @@ class Rules:
         """Return whether any rule is about this stage: one look-up, the fast path."""
         return stage in self._by_stage
 
-    def has_predicate(self, stage: str) -> bool:
+    def run_users_code(self, stage: str) -> bool:
         """Return whether `decide` may run the user's code for this stage (then not in the loop)."""
-        return any(fault.has_predicate for fault in self._by_stage.get(stage, ()))
+        return any(fault.runs_users_code for fault in self._by_stage.get(stage, ()))
 
     def thresholds(self, stage: str) -> tuple[int, ...]:
         """Return the octets of content at which a rule of this stage wants to act, ascending."""
         faults = self._by_stage.get(stage, ())
         return tuple(sorted({fault.after_octets for fault in faults if fault.after_octets is not None}))
 
-    def decide(
-        self, event: Event, after_octets: int | None = None
-    ) -> tuple[Fault, tuple[Action, ...]] | None:
+    def decide(self, event: Event, after_octets: int | None = None) -> Decision | None:
         """Ask the rules in order; the first that matches acts, and its hit is counted.
 
         Args:
@@ -144,7 +159,7 @@ class Rules:
             # Asked without a lock, for a predicate may take long; claimed under one, for another session may
             # be faster.
             if fault.concerns(event, after_octets) and (actions := fault.claim()) is not None:
-                return fault, actions
+                return _with_replies(fault, actions, event)
         return None
 
     def unhit(self) -> list[Fault]:
@@ -158,40 +173,40 @@ class Rules:
             self._by_stage = {}
 
 
+def _with_replies(fault: Fault, actions: tuple[Action, ...], event: Event) -> Decision:
+    """Call the user's function where the fault has one, and put its reply in its place."""
+    chosen: list[Action] = []
+    error = None
+    for action in actions:
+        if isinstance(action, ReplyFrom):
+            try:
+                reply = None if (said := action.function(event)) is None else make_reply(said)
+            except Exception as raised:  # noqa: BLE001 - told in the verdict
+                error, reply = raised, Reply(451, "4.3.0 The test's own function failed")
+            chosen.append(PassThrough() if reply is None else ReplyWith(reply))
+        else:
+            chosen.append(action)
+    return Decision(fault, tuple(chosen), error)
+
+
 def _chain_all(fault: Fault, actions: Mapping[str, object]) -> None:
     """Chain actions given as keywords, in the one order in which they make sense."""
     for name in actions:
         if name not in ACTIONS:
             known = (*ACTIONS, "times", "after", "optional")
             raise SettingsError(f"unknown option {name!r} of a fault{nearest(name, known)}")
-    for name in ("delay", "accept", "trickle", "reply", "replies", "send", "silence", "disconnect"):
-        if name in actions:
-            _chain_one(fault, name, actions[name])
+    for name, kind in ACTIONS.items():
+        if name not in actions:
+            continue
+        arguments = kind.arguments(actions[name])
+        if isinstance(arguments, dict):
+            getattr(fault, name)(**arguments)
+        elif arguments is not None:
+            getattr(fault, name)(*arguments)
     if not fault.actions:
         raise SettingsError(
             f"the fault on {fault.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
         )
-
-
-def _chain_one(fault: Fault, name: str, value: Any) -> None:
-    if name == "reply":
-        action = make_reply(value)
-        if not isinstance(action, ReplyWith):
-            raise SettingsError("reply is a code, (code, text) or a Reply; replies=['ok', …] passes through")
-        fault.reply(action.reply.code, action.reply.text)
-    elif name == "disconnect" and isinstance(value, dict):
-        unknown = [key for key in value if key not in ("abort", "after_octets")]
-        if unknown:
-            hint = nearest(str(unknown[0]), ("abort", "after_octets"))
-            raise SettingsError(f"unknown argument {unknown[0]!r} of disconnect{hint}")
-        fault.disconnect(**value)
-    elif name in ("accept", "silence", "disconnect"):
-        if not isinstance(value, bool):
-            raise SettingsError(f"{name} is True or False, not {value!r}")
-        if value:
-            getattr(fault, name)()
-    else:
-        getattr(fault, name)(value)
 
 
 def _caller() -> str:

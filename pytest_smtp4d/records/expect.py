@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.records.transcript import escaped
-from pytest_smtp4d.words import nearest, shown
+from pytest_smtp4d.words import escaped, nearest, shown
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

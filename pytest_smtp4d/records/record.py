@@ -3,7 +3,7 @@
 RFC 5321 3.3 (transactions), 4.1 (commands).
 The one thing to know: the server's loop records while tests read from their own threads, so everything that
 grows is only ever appended to, and every read is a copy. Secrets are masked before they get here: see
-`transcript`.
+`recorder`.
 """
 
 from __future__ import annotations
@@ -16,7 +16,10 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.records.transcript import MASK, VERBS, Transcript, TranscriptLine, begins_login, redact
+from pytest_smtp4d.records import recorder
+from pytest_smtp4d.records.recorder import Recorder
+from pytest_smtp4d.records.transcript import Transcript, TranscriptLine
+from pytest_smtp4d.records.violation import Judged, judge, words_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -252,6 +255,11 @@ class Transaction:
         return tuple(self._rcpt_to)
 
     @property
+    def recipients(self) -> int:
+        """How many recipients were accepted so far."""
+        return len(self._rcpt_to)
+
+    @property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
         """Accepted recipient -> the parameters of its RCPT as received."""
         return MappingProxyType(dict(self._rcpt_options))
@@ -281,21 +289,19 @@ class Transaction:
 class Session:
     """One connection from greeting to close; grows while it is live.
 
-    The server sets `client_name`, `tls`, `user`, `mechanism` and `broken` as they become known.
+    The server sets `client_name`, `tls`, `user` and `mechanism` as they become known, and writes down what
+    happens with a `Recorder`; commands, transcript and violations are read off that record when asked for.
 
     Args:
         peer: (host, port) of the client.
+        recorder: who writes the session down.
         target: (host, port) that the client had asked for when it was redirected here; None where it was not.
     """
 
     __slots__ = (
         "__weakref__",
-        "_commands",
-        "_login_began",
-        "_replies",
+        "_recorder",
         "_transactions",
-        "_violations",
-        "broken",
         "client_name",
         "ended",
         "mechanism",
@@ -306,7 +312,12 @@ class Session:
         "user",
     )
 
-    def __init__(self, peer: tuple[str, int], target: tuple[str, int] | None = None) -> None:
+    def __init__(
+        self,
+        peer: tuple[str, int],
+        recorder: Recorder | None = None,
+        target: tuple[str, int] | None = None,
+    ) -> None:
         self.peer = peer
         self.target = target
         self.client_name: str | None = None
@@ -316,23 +327,26 @@ class Session:
         """Who logged in; None before."""
         self.mechanism: str | None = None
         """The mechanism of the login."""
-        self.transcript = Transcript()
+        self._recorder = Recorder() if recorder is None else recorder
+        self.transcript = Transcript(self._recorder)
         self.ended: str | None = None
         """Why it ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
-        self.broken = False
-        """True after a fault that broke the protocol: from there on no violation is fatal."""
-        self._commands: list[tuple[str, str]] = []
-        self._replies: dict[int, Reply] = {}
         self._transactions: list[Transaction] = []
-        self._violations: list[Violation] = []
-        self._login_began = False
 
     @property
     def commands(self) -> tuple[Command, ...]:
-        """The commands so far, each with its reply."""
-        replies = dict(self._replies)
-        commands = tuple(self._commands)
-        return tuple(Command(*command, replies.get(index)) for index, command in enumerate(commands))
+        """The commands so far, each with its reply; of a long session the first and the last ones."""
+        commands: list[Command] = []
+        is_known = False
+        for entry in self._recorder.raw.read():
+            if entry.kind == recorder.COMMAND:
+                commands.append(Command(*words_of(entry)))
+                is_known = True
+            elif entry.kind == recorder.REPLY and is_known:
+                commands[-1] = replace(commands[-1], reply=entry.extra)
+            elif entry.kind == recorder.GAP:
+                is_known = False  # the next reply may answer a command that was forgotten
+        return tuple(commands)
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
@@ -342,42 +356,35 @@ class Session:
     @property
     def violations(self) -> tuple[Violation, ...]:
         """What the client did against the RFCs, in order."""
-        return tuple(self._violations)
+        return self._judged().violations
 
-    def record_command(self, verb: str, argument: str) -> int:
-        """Record a command (called by the server only); return its index for `record_reply`."""
-        line = f"{verb} {argument}" if argument else verb
-        if begins_login(line):
-            self._login_began = True
-            verb, _, argument = redact(line).partition(" ")
-        elif self._login_began and verb not in VERBS:
-            verb, argument = MASK, ""
-        self._commands.append((verb, argument))
-        return len(self._commands) - 1
+    @property
+    def broken(self) -> bool:
+        """Whether a fault broke the protocol: from there on no violation is fatal."""
+        return self._judged().judge.is_lenient
 
-    def record_reply(self, index: int, reply: Reply) -> None:
-        """Record the reply to the command with that index (called by the server only); the last one stays."""
-        self._replies[index] = reply
+    def _judged(self) -> Judged:
+        raw = self._recorder.raw
+        raw.judged = judged = judge(raw)
+        return judged
 
     def begin(self, transaction: Transaction) -> None:
         """Record that a MAIL began a transaction, or tried to (called by the server only)."""
         self._transactions.append(transaction)
 
-    def violate(self, violation: Violation) -> None:
-        """Record a violation (called by the server only); after `broken` it is never fatal."""
-        line = redact(violation.line)
-        if line != violation.line or (violation.fatal and self.broken):
-            violation = replace(violation, line=line, fatal=violation.fatal and not self.broken)
-        self._violations.append(violation)
-
-    def continued(self) -> Session:
-        """Return an empty record of the same connection, for what follows (called by the server only)."""
-        session = Session(self.peer, self.target)
+    def continued(self) -> tuple[Session, Recorder]:
+        """Return an empty record of the same connection, and its pen (called by the server only)."""
+        before, judged = self._recorder, self._judged()
+        pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, ()))
+        pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
+        session = Session(self.peer, pen, self.target)
         session.client_name, session.tls = self.client_name, self.tls
-        session.user, session.mechanism, session.broken = self.user, self.mechanism, self.broken
-        session._login_began = self._login_began
-        session.transcript = self.transcript.continued()
-        return session
+        session.user, session.mechanism = self.user, self.mechanism
+        return session, pen
+
+    def forget_middle(self) -> None:
+        """Keep beginning and end of a long session, and its violations whole (called by the server only)."""
+        self._recorder.forget_middle(self._judged()._replace(position=recorder.SHORTENED))
 
     def end(self, reason: str) -> None:
         """Record why the session ended (called by the server only); the first reason stays."""
@@ -386,6 +393,6 @@ class Session:
 
     def __repr__(self) -> str:
         return (
-            f"<Session of {self.peer[0]}:{self.peer[1]}, {len(self._commands)} commands, "
+            f"<Session of {self.peer[0]}:{self.peer[1]}, {len(self.commands)} commands, "
             f"{len(self._transactions)} transactions, {self.ended or 'live'}>"
         )

@@ -1,11 +1,7 @@
-"""The dialogue of a session, and the one place where secrets are masked.
+"""The dialogue of a session as lines of text, made from its record when somebody reads it.
 
-RFC 5321 4.1 (commands), RFC 4954 4 (what a login carries).
-The one thing to know: redaction happens when a line is appended, so a secret is never stored, and no log,
-report, repr or failure text can leak it.
-
-The server's loop appends while tests read from their own threads: entries are only ever appended, and every
-read works on a copy.
+RFC 5321 4.1 (commands), 4.2 (replies). Secrets are masked where they are recorded (see `recorder`), so no
+view can show one.
 """
 
 from __future__ import annotations
@@ -14,62 +10,21 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from pytest_smtp4d.records import recorder as record
+from pytest_smtp4d.words import escaped
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-__all__ = ["MASK", "VERBS", "Direction", "Transcript", "TranscriptLine", "begins_login", "escaped", "redact"]
+    from pytest_smtp4d.records.recorder import Entry, Recorder
 
-MASK = "********"
-"""What stands where a secret stood."""
-
-VERBS = frozenset(
-    ("HELO", "EHLO", "STARTTLS", "AUTH", "MAIL", "RCPT", "DATA", "BDAT", "RSET", "NOOP", "VRFY", "EXPN",
-     "HELP", "QUIT")
-)  # fmt: skip
-"""The verbs that SMTP knows; after a login began, an unknown one may be a stray answer to a challenge."""
-
-# "AUTH" SP sasl-mech [SP initial-response]           RFC 4954 4
-# sasl-mech = 1*20(UPPER-ALPHA / DIGIT / "-" / "_")   RFC 4422 3.1; in any case on the wire, but alone and in
-# mixed case it may as well be a password whose mechanism was forgotten, and is masked like one.
-_KNOWN = r"PLAIN|LOGIN|(?:CRAM|DIGEST)-MD5|XOAUTH2|OAUTHBEARER|SCRAM-SHA-\d+|GSSAPI|NTLM|EXTERNAL|ANONYMOUS"
-_AUTH = re.compile(
-    r"(\s*(?i:AUTH)\s+)"
-    rf"((?:[A-Z0-9_-]{{1,20}}|[a-z0-9_-]{{1,20}}|(?i:{_KNOWN}))(?=\s*\Z)|[A-Za-z0-9_-]{{1,20}}(?=\s+\S))?"
-    r"(.*)",
-    re.DOTALL,
-)
-# A slip such as "AUTHPLAIN AG…", "AUTHENTICATE PLAIN AG…" or "AUTH=AG…" carries a secret all the same.
-_NEARLY_AUTH = re.compile(r"(\s*(?i:AUTH)(?:(?:[A-Z]{1,16}|[a-z]{1,16})(?=\s|\Z))?)(.*)", re.DOTALL)
-
-
-def begins_login(line: str) -> bool:
-    """Return whether a command line is AUTH, or a slip of it: from there on, stray lines may be secrets."""
-    return line.lstrip()[:4].upper() == "AUTH"
-
-
-def redact(line: str) -> str:
-    """Return a command line as it may be stored: of AUTH the verb, the mechanism and a mask."""
-    match = _AUTH.fullmatch(line)
-    if match is not None:
-        if not match[3].strip():
-            return line
-        return f"{match[1]}{match[2]} {MASK}" if match[2] else f"{match[1]}{MASK}"
-    slip = _NEARLY_AUTH.fullmatch(line)
-    return line if slip is None or not slip[2].strip() else f"{slip[1]} {MASK}"
-
-
-def escaped(octets: bytes) -> str:
-    """Return octets as text: UTF-8 where it is that, whatever cannot be printed escaped."""
-    text = octets.decode("utf-8", "backslashreplace")
-    if text.isprintable():
-        return text
-    return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode("ascii")
-        for character in text
-    )
-
+__all__ = ["Direction", "Transcript", "TranscriptLine"]
 
 Direction = Literal["C", "S"]
+
+_FROM_CLIENT = frozenset({record.COMMAND, record.RESPONSE})
+_CONTENT = frozenset({record.CONTENT, record.CHUNK})
+_FROM_SERVER = frozenset({record.REPLY, record.SENT})
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +38,8 @@ class TranscriptLine:
         tls: True where it went through TLS.
         at: seconds since the session began.
         is_content: True for message content, which `str(transcript)` elides.
+        fault: the fault that wrote the line, as it was declared; "" where the server spoke for itself.
+        left_out: how many lines a long session has forgotten here; such a line has no octets.
     """
 
     direction: Direction
@@ -91,69 +48,41 @@ class TranscriptLine:
     tls: bool
     at: float
     is_content: bool = False
+    fault: str = ""
+    left_out: int = 0
 
     def __str__(self) -> str:
+        if self.left_out:
+            return f"[{self.left_out} lines of a long session left out]"
         return f"{self.direction}: {escaped(self.octets)}"
 
 
 class Transcript:
-    """Both directions of one session, in order; live while the session runs."""
+    """Both directions of one session, in order; live while the session runs.
 
-    __slots__ = ("_entries", "_login_began")
+    Args:
+        recorder: who writes the session down.
+    """
 
-    def __init__(self) -> None:
-        self._entries: list[tuple[Direction, bytes, str, bool, float, bool]] = []
-        self._login_began = False
+    __slots__ = ("_recorder",)
 
-    def append(
-        self,
-        direction: Direction,
-        octets: bytes,
-        *,
-        stage: str,
-        tls: bool,
-        at: float,
-        secret: bool = False,
-        is_content: bool = False,
-    ) -> None:
-        """Record octets (called by the server only).
-
-        Args:
-            direction: "C" or "S".
-            octets: one line or several, with or without the last CRLF; or, with `is_content`, the content of
-                a message, of which only the reference is kept.
-            stage: what it belongs to.
-            tls: whether it went through TLS.
-            at: seconds since the session began.
-            secret: it answers a challenge: a mask is stored instead.
-            is_content: it is content, which `str()` elides after the message header.
-        """
-        if direction == "C" and not is_content:
-            if secret or (self._login_began and stage == "UNKNOWN"):
-                octets = MASK.encode()
-            elif begins_login(line := octets.decode("latin-1")):
-                self._login_began = True
-                octets = redact(line).encode("latin-1")
-        self._entries.append((direction, octets, stage, tls, at, is_content))
-
-    def continued(self) -> Transcript:
-        """Return an empty transcript for what follows, which knows whether a login began."""
-        transcript = Transcript()
-        transcript._login_began = self._login_began
-        return transcript
+    def __init__(self, recorder: Recorder) -> None:
+        self._recorder = recorder
 
     @property
     def lines(self) -> tuple[TranscriptLine, ...]:
         """The lines so far; a multi-line reply is several, the content of a message is one."""
-        return tuple(self._split())
+        return tuple(self._lines())
 
-    def _split(self) -> Iterator[TranscriptLine]:
-        for direction, octets, stage, tls, at, is_content in tuple(self._entries):
-            if is_content:
-                yield TranscriptLine(direction, octets, stage, tls, at, is_content)
+    def _lines(self) -> Iterator[TranscriptLine]:
+        fault = ""
+        for entry in self._recorder.raw.read():
+            if entry.kind == record.FAULT:
+                fault = entry.extra
                 continue
-            for line in octets.removesuffix(b"\r\n").split(b"\r\n"):
-                yield TranscriptLine(direction, line, stage, tls, at)
+            if entry.kind in _FROM_CLIENT:
+                fault = ""
+            yield from _lines_of(entry, fault)
 
     def render(self, content: bool = False) -> str:
         """Return the dialogue as text, one `C: …` or `S: …` a line.
@@ -163,7 +92,7 @@ class Transcript:
                 says how many lines and octets were left out.
         """
         shown: list[str] = []
-        for line in self._split():
+        for line in self._lines():
             if line.is_content:
                 shown.extend(_content_lines(line.octets, whole=content))
             else:
@@ -174,10 +103,25 @@ class Transcript:
         return self.render()
 
     def __len__(self) -> int:
-        return len(self._entries)
+        return sum(1 for _ in self._lines())
 
     def __repr__(self) -> str:
-        return f"<Transcript, {len(self._entries)} entries>"
+        return f"<Transcript, {len(self)} lines>"
+
+
+def _lines_of(entry: Entry, fault: str) -> Iterator[TranscriptLine]:
+    kind, octets, stage, tls, at, extra = entry
+    if kind in _CONTENT:
+        if octets:
+            yield TranscriptLine("C", octets, stage, tls, at, is_content=True)
+        if kind == record.CONTENT:
+            yield TranscriptLine("C", b".", stage, tls, at)
+    elif kind == record.GAP:
+        yield TranscriptLine("S", b"", stage, tls, at, left_out=extra)
+    elif octets and (kind in _FROM_CLIENT or kind in _FROM_SERVER):
+        direction: Direction = "C" if kind in _FROM_CLIENT else "S"
+        for line in octets.removesuffix(b"\r\n").split(b"\r\n"):
+            yield TranscriptLine(direction, line, stage, tls, at, fault=fault if direction == "S" else "")
 
 
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")

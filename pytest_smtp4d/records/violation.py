@@ -1,26 +1,30 @@
 """What a client did against the RFCs: the closed list, and the judge who follows one session.
 
 RFC 5321 (2.3.8, 4.1.1.11, 4.1.4, 4.5.3.1), RFC 2920 3.1, RFC 3207 4.2, RFC 6152 3, RFC 4954 4.
-The one thing to know: a client is judged by what it had been *told*: the replies that it received, not what
-the server did behind them; and a command that was sent before the reply to the one before is judged as of
-when it was sent.
+A client is judged by what it had been *told*: the replies that it received, not what the server did behind
+them; and a command that was sent before the reply to the one before is judged as of when it was sent. The
+judge reads the record of a session when somebody asks for its violations, and remembers how far it has read.
 """
 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
-from pytest_smtp4d.records.transcript import MASK, VERBS, begins_login, escaped
-from pytest_smtp4d.smtp.command import is_too_long
+from pytest_smtp4d.records import recorder
+from pytest_smtp4d.records.masking import MASK, begins_login
+from pytest_smtp4d.smtp.command import VERBS, is_too_long
+from pytest_smtp4d.smtp.extension import Extensions, owner_of
+from pytest_smtp4d.words import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
+    from pytest_smtp4d.records.recorder import Entry, Raw
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["VIOLATIONS", "Judge", "Violation", "ViolationName"]
+__all__ = ["VIOLATIONS", "Judge", "Judged", "Violation", "ViolationName", "judge", "words_of"]
 
 ViolationName = Literal[
     "bare-lf",
@@ -146,33 +150,6 @@ def _eight_bit(content: bytes) -> int:
     return match.start()
 
 
-# Which extension allows a parameter of MAIL or RCPT (RFC 5321 4.1.1.11).
-PARAMETERS = {
-    "SIZE": "SIZE",
-    "BODY": "8BITMIME",
-    "SMTPUTF8": "SMTPUTF8",
-    "AUTH": "AUTH",
-    "RET": "DSN",
-    "ENVID": "DSN",
-    "NOTIFY": "DSN",
-    "ORCPT": "DSN",
-    "BY": "DELIVERBY",
-    "MT-PRIORITY": "MT-PRIORITY",
-    "REQUIRETLS": "REQUIRETLS",
-    "HOLDFOR": "FUTURERELEASE",
-    "HOLDUNTIL": "FUTURERELEASE",
-    "RRVS": "RRVS",
-}
-
-
-def extension_of(parameter: str) -> str:
-    """Return the extension of a parameter as received ("BODY=8BITMIME"), or its keyword where it has none."""
-    keyword, _, value = parameter.upper().partition("=")
-    if keyword == "BODY" and value == "BINARYMIME":
-        return "BINARYMIME"
-    return PARAMETERS.get(keyword, keyword)
-
-
 _NEEDS_GREETING = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS"})
 _PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 
@@ -180,8 +157,9 @@ _PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 class Judge:
     """Follows one session and says what the client did wrong.
 
-    The server calls `command` when a line has arrived, `replied` when its reply has been sent, `content` at
-    the end of data, `tls_started` after a handshake, and `closed` at the end.
+    `hear` takes the entries of a session's record one by one. The methods below it judge one thing each:
+    `command` a line that has arrived, `replied` follows a reply, `content` judges the end of data,
+    `tls_started` follows a handshake, and `closed` judges the end.
     """
 
     __slots__ = (
@@ -195,13 +173,70 @@ class Judge:
         "_rcpt_tried",
         "_tls",
         "_upgraded",
+        "is_lenient",
     )
 
     def __init__(self, *, tls: bool = False) -> None:
         self._tls = tls
         self._upgraded = False
         self._login_began = False
+        self.is_lenient = False
+        """Whether a fault broke the protocol: from here on nothing is fatal."""
         self._forget()
+
+    def copy(self) -> Judge:
+        """Return a judge who knows the same."""
+        other = Judge.__new__(Judge)
+        for name in self.__slots__:
+            setattr(other, name, getattr(self, name))
+        return other
+
+    def hear(self, entry: Entry) -> tuple[Violation, ...]:
+        """Take the next entry of a record; after a fault that broke the protocol nothing is fatal."""
+        hear = self._HEAR.get(entry.kind)
+        found = hear(self, entry) if hear is not None else ()
+        if found and self.is_lenient:
+            return tuple(
+                replace(violation, fatal=False) if violation.fatal else violation for violation in found
+            )
+        return found
+
+    def _hear_command(self, entry: Entry) -> tuple[Violation, ...]:
+        line, octets = entry.extra, entry.octets
+        if isinstance(line, bool):
+            # What is stored as it came begins with the verb that is its stage, or with none that SMTP knows.
+            has_bare_lf = octets[-2:] != b"\r\n"
+            return self._judge_line(entry.stage, octets, line, has_bare_lf, is_too_long(entry.stage, octets))
+        self._login_began = self._login_began or begins_login(line.verb or line.argument)
+        return self._judge_line(line.verb, octets, line.is_pipelined, line.has_bare_lf, line.is_too_long)
+
+    def _hear_reply(self, entry: Entry) -> tuple[Violation, ...]:
+        offered: Iterable[str] = ()
+        if entry.stage == "EHLO":
+            offered = Extensions.from_reply(entry.extra).keywords
+        self.replied(entry.stage, entry.extra, offered)
+        return ()
+
+    def _hear_content(self, entry: Entry) -> tuple[Violation, ...]:
+        return self.content(entry.octets, entry.extra) if entry.extra is not None else ()
+
+    def _hear_whole(self, entry: Entry) -> tuple[Violation, ...]:
+        parameters, binary = entry.extra
+        return self.content(entry.octets, parameters, binary=binary)
+
+    def _hear_response(self, entry: Entry) -> tuple[Violation, ...]:
+        return () if entry.octets == b"*" else self.credentials(entry.extra)
+
+    def _hear_tls(self, entry: Entry) -> tuple[Violation, ...]:
+        if entry.extra.implicit:
+            self._tls = True
+        else:
+            self.tls_started()
+        return ()
+
+    def _hear_broken(self, _: Entry) -> tuple[Violation, ...]:
+        self.is_lenient = True
+        return ()
 
     def _forget(self) -> None:
         """Before EHLO, and again after STARTTLS (RFC 3207 4.2): nothing is known of the server."""
@@ -218,6 +253,22 @@ class Judge:
         self._tls = self._upgraded = True
         self._forget()
 
+    _HEAR: ClassVar[Mapping[str, Callable[[Judge, Entry], tuple[Violation, ...]]]] = {
+        recorder.COMMAND: _hear_command,
+        recorder.REPLY: _hear_reply,
+        recorder.PARAMETERS: lambda self, entry: self.parameters(entry.extra, entry.octets),
+        recorder.CONTENT: _hear_content,
+        recorder.WHOLE: _hear_whole,
+        recorder.EARLY: lambda self, entry: self.early(entry.octets, entry.extra),
+        recorder.RESPONSE: _hear_response,
+        recorder.CREDENTIALS: lambda self, entry: self.credentials(entry.extra),
+        recorder.TLS_BEGAN: _hear_tls,
+        recorder.BROKEN: _hear_broken,
+        recorder.LEFT: lambda self, entry: self.closed(quit_sent=entry.extra),
+        recorder.VIOLATION: lambda self, entry: (entry.extra,),
+    }
+    """What is made of each kind of entry; the other kinds tell nothing of the client."""
+
     def command(self, verb: str, argument: str, line: bytes, *, pipelined: bool) -> tuple[Violation, ...]:
         """Judge a command line.
 
@@ -227,10 +278,18 @@ class Judge:
             line: the octets as received, with their line end.
             pipelined: it was in the buffer before the reply to the command before had been sent.
         """
+        # What is no verb, after a login began, may be an answer to a challenge that was never given.
+        self._login_began = self._login_began or begins_login(verb or argument)
+        shown = line if verb in VERBS or not self._login_began else MASK.encode()
+        return self._judge_line(verb, shown, pipelined, line[-2:] != b"\r\n", is_too_long(verb, line))
+
+    def _judge_line(
+        self, verb: str, shown: bytes, pipelined: bool, bare_lf: bool, too_long: bool
+    ) -> tuple[Violation, ...]:
         found: list[tuple[ViolationName, str | None]] = []
-        if line[-2:] != b"\r\n":
+        if bare_lf:
             found.append(("bare-lf", None))
-        if is_too_long(verb, line):
+        if too_long:
             found.append(("line-too-long", "RFC 5321 4.5.3.1.4"))
         if pipelined and "PIPELINING" not in self._offered and verb != "QUIT":
             found.append(("pipelining-not-offered", None))
@@ -239,12 +298,7 @@ class Judge:
                 found.append(("no-ehlo-after-starttls" if self._upgraded else "out-of-order", None))
             elif self._misplaced(verb, pipelined):
                 found.append(("out-of-order", None))
-        # What is no verb, after a login began, may be an answer to a challenge that was never given.
-        self._login_began = self._login_began or begins_login(verb or argument)
-        if not found:
-            return ()
-        shown = _shown(line) if verb in VERBS or not self._login_began else MASK
-        return tuple(_violation(name, shown, rfc) for name, rfc in found)
+        return tuple(_violation(name, _shown(shown), rfc) for name, rfc in found) if found else ()
 
     def _misplaced(self, verb: str, pipelined: bool) -> bool:
         # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind
@@ -264,7 +318,7 @@ class Judge:
         return tuple(
             _violation("parameter-not-offered", _shown(line))
             for parameter in parameters
-            if extension_of(parameter) not in self._offered
+            if owner_of(parameter)[0] not in self._offered
         )
 
     def early(self, octets: bytes, rfc: str) -> tuple[Violation, ...]:
@@ -341,6 +395,44 @@ class Judge:
         if quit_sent or not self._greeted:
             return ()
         return (_violation("no-quit", "(connection closed)"),)
+
+
+class Judged(NamedTuple):
+    """What a judge made of a record.
+
+    Args:
+        position: how far it has read.
+        judge: what it knows there.
+        violations: what it found, in order.
+    """
+
+    position: int
+    judge: Judge
+    violations: tuple[Violation, ...]
+
+
+def judge(raw: Raw) -> Judged:
+    """Read on in a record from where it was judged last.
+
+    Nothing is changed, so that several threads may ask at once.
+    """
+    known: Judged = raw.judged or Judged(0, Judge(), ())
+    end = len(raw.entries)
+    if known.position == end:
+        return known
+    reader = known.judge.copy()
+    found = list(known.violations)
+    for entry in raw.read(known.position, end):
+        found += reader.hear(entry)
+    return Judged(end, reader, tuple(found))
+
+
+def words_of(entry: Entry) -> tuple[str, str]:
+    """Return verb and argument of a recorded command line."""
+    if not isinstance(entry.extra, bool):
+        return entry.extra.verb, entry.extra.argument
+    verb, _, argument = entry.octets.rstrip(b"\r\n").decode("utf-8", "surrogateescape").partition(" ")
+    return verb.upper(), argument.strip()
 
 
 def _line_at(content: bytes, at: int) -> str:

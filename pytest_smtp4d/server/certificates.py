@@ -1,8 +1,8 @@
 """The certificate authority of the process, eight kinds of server certificate, and the contexts with them.
 
 RFC 5280 (certificates), RFC 6125 (names are in the SAN), RFC 8446 4.4.2.
-The one thing to know: everything is made when it is first asked for and then kept, so a test that never
-speaks TLS pays nothing.
+Everything is made when it is first asked for and then kept, so a test that never speaks TLS pays nothing. The
+dates of certificates are fixed: made under a clock that a test has moved, they mean the same.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 import trustme
+
+from pytest_smtp4d.server.settings import CERTIFICATES
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +40,6 @@ WRONG_HOST = "wrong-host.example.com"
 _LONGEST_COMMON_NAME = 64
 """Characters (RFC 5280 appendix A, ub-common-name)."""
 
-_DAY = dt.timedelta(days=1)
 _OLD_VERSIONS = frozenset({"TLSv1", "TLSv1.1"})
 _VERSIONS = {
     "TLSv1": ssl.TLSVersion.TLSv1,
@@ -91,7 +92,14 @@ class CertificateAuthority(trustme.CA):
                 for the one that the client names in the handshake (SNI, RFC 6066 3). None: the server's own.
         """
         kind = settings.certificate
-        key = (kind, settings.host, settings.client_certificate, settings.tls_versions, target)
+        key = (
+            kind,
+            settings.host,
+            settings.names,
+            settings.client_certificate,
+            settings.tls_versions,
+            target,
+        )
         with self._lock:
             context = self._contexts.get(key)
             if context is None:
@@ -99,7 +107,8 @@ class CertificateAuthority(trustme.CA):
             return context
 
     def _make_server_context(self, settings: ServerSettings, target: str | None) -> ssl.SSLContext:
-        names = ["localhost", "127.0.0.1", "::1", settings.host] if target is None else [target]
+        own = ["localhost", "127.0.0.1", "::1", settings.host, *settings.names]
+        names = own if target is None else [target]
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         _load(context, self._server_identity(settings.certificate, list(dict.fromkeys(names))))
         if settings.client_certificate != "none":
@@ -140,23 +149,18 @@ class CertificateAuthority(trustme.CA):
         return _of_leaf(self.issue_cert(CLIENT_IDENTITY))
 
     def _server_identity(self, kind: str, names: Sequence[str]) -> _Identity:
-        now = dt.datetime.now(dt.timezone.utc)
-        if kind == "expired":
-            return _issued(self, names, now - 30 * _DAY, now - _DAY)
-        if kind == "not_yet_valid":
-            return _issued(self, names, now + _DAY, now + 30 * _DAY)
-        if kind == "wrong_host":
-            return _issued(self, [WRONG_HOST])
-        if kind == "unknown_ca":
-            return _issued(trustme.CA(), names)
-        if kind == "incomplete_chain":
-            whole = _issued(self.create_child_ca(), names)
+        """Return a certificate of a kind, as its row in the table of kinds describes it."""
+        row = CERTIFICATES[kind]
+        begins, ends = (dt.datetime.fromisoformat(f"{day}T00:00:00") for day in row.valid)
+        if row.names == "other":
+            names = [WRONG_HOST]
+        if row.issuer == "itself" or row.names == "common":
+            issuer = None if row.issuer == "itself" else self
+            return _handmade(issuer, () if row.names == "common" else names, names[0], begins, ends)
+        if row.issuer == "missing":
+            whole = _issued(self.create_child_ca(), names, begins, ends)
             return _Identity(whole.key, whole.chain[:1])
-        if kind == "self_signed":
-            return _handmade(None, names, names[0], now - _DAY, now + 30 * _DAY)
-        if kind == "no_san":
-            return _handmade(self, (), names[0], now - _DAY, now + 30 * _DAY)
-        return _issued(self, names)
+        return _issued(trustme.CA() if row.issuer == "stranger" else self, names, begins, ends)
 
 
 def _handmade(
@@ -222,16 +226,15 @@ def _general_name(name: str) -> x509.GeneralName:
 def _issued(
     issuer: trustme.CA,
     names: Sequence[str],
-    not_before: dt.datetime | None = None,
-    not_after: dt.datetime | None = None,
+    not_before: dt.datetime,
+    not_after: dt.datetime,
 ) -> _Identity:
     import idna
 
     try:
         leaf = issuer.issue_cert(*names, not_before=not_before, not_after=not_after)
     except idna.IDNAError:  # a host of a container network may be called my_mail
-        now = dt.datetime.now(dt.timezone.utc)
-        return _handmade(issuer, names, names[0], not_before or now - _DAY, not_after or now + 30 * _DAY)
+        return _handmade(issuer, names, names[0], not_before, not_after)
     return _of_leaf(leaf)
 
 

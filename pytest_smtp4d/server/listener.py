@@ -1,7 +1,6 @@
 """The listening socket of a running server, and its connections in the loop.
 
-The one thing to know: whoever holds the port does so through a second socket, which never listens, so that a
-server that is down keeps it.
+The port is held by a second socket, which never listens, so that a server that is down keeps it.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.transaction import ServerProtocol
+from pytest_smtp4d.server.connection import ServerConnection
 
 if TYPE_CHECKING:
     from pytest_smtp4d.server.entrance import Entrance
@@ -95,7 +94,7 @@ class Listener:
         if self._state.connections or self._arriving or self._loop.is_called(self._socket):
             self._run(_turn())
 
-    def let_go(self) -> None:
+    def release_after_fork(self) -> None:
         """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
         connections = (connection.descriptor for connection in self._state.connections)
         holder = -1 if self._holder is None else self._holder.fileno()
@@ -110,7 +109,7 @@ class Listener:
             was_open, self._is_open = self._is_open, False
         if was_open:
             self._loop.at_end.discard(self._leave)
-            self._loop.deafen(self._socket)
+            self._loop.stop_watching(self._socket)
             self._socket.close()
 
     def _run(self, coroutine: Any) -> None:
@@ -139,10 +138,8 @@ class Listener:
     def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
         accepted.setblocking(False)
         running = self._loop.loop
-        connection = ServerProtocol(self._state, running)
-        if self._entrance is not None:
-            connection.target = self._entrance.arrived(peer_port)
-            connection.settings = self._entrance.settings
+        target = None if self._entrance is None else self._entrance.arrived(peer_port)
+        connection = ServerConnection(self._state, running, self._loop.buffer, self._entrance, target)
         task = running.create_task(running.connect_accepted_socket(lambda: connection, accepted))
         self._arriving.add(task)
         task.add_done_callback(self._arrived)
@@ -154,7 +151,7 @@ class Listener:
 
     def _pause(self) -> None:
         """Wait for a descriptor to become free, instead of trying all the time."""
-        self._loop.deafen(self._socket)
+        self._loop.stop_watching(self._socket)
         self._loop.loop.call_later(RETRY, self._retry)
 
     def _retry(self) -> None:

@@ -1,7 +1,7 @@
 """The one background event loop of the process, in its own thread, for all servers.
 
-The one thing to know: it starts with the first server and ends with the process (or by `stop`); a fork leaves
-it to the parent, and the child starts its own.
+It starts with the first server and ends with the process (or by `stop`). A fork leaves it to the parent, and
+the child starts its own.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import select
 import threading
 from typing import TYPE_CHECKING, TypeVar
 
+from pytest_smtp4d import clock
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable, Coroutine
@@ -23,12 +25,20 @@ __all__ = ["LoopThread", "current", "stop"]
 _T = TypeVar("_T")
 
 
+BUFFER = 262_144
+"""Octets that are received at once at most."""
+
+
 class _Loop(asyncio.SelectorEventLoop):
-    """A loop that a forked child neither closes nor complains about: it is the parent's."""
+    """A loop that goes by the real clock, and that a forked child neither closes nor complains about."""
 
     def __init__(self) -> None:
         super().__init__()
         self._process = os.getpid()
+
+    def time(self) -> float:
+        """Return seconds on a clock that no test can freeze."""
+        return clock.monotonic()
 
     def __del__(self) -> None:
         if os.getpid() == self._process:
@@ -41,7 +51,9 @@ class LoopThread:
     def __init__(self) -> None:
         self.loop: asyncio.AbstractEventLoop = _Loop()
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
-        """What is run in the loop before it ends: whoever lives there leaves."""
+        """Coroutines to run before the loop closes."""
+        self.buffer = memoryview(bytearray(BUFFER))
+        """What the connections of this loop receive into, one at a time."""
         self._gate = _Gate(self)
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
@@ -93,8 +105,8 @@ class LoopThread:
         """Call `accept` in the loop whenever a connection waits at a listening socket; from any thread."""
         self._gate.open(listening, accept)
 
-    def deafen(self, listening: socket.socket) -> None:
-        """Do so no longer; from any thread. A call that is on its way may still come."""
+    def stop_watching(self, listening: socket.socket) -> None:
+        """Stop watching a listening socket; from any thread. A call that is on its way may still come."""
         self._gate.shut(listening)
 
     def is_called(self, listening: socket.socket) -> bool:

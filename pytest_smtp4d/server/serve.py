@@ -15,20 +15,14 @@ import shutil
 import signal
 import sys
 import threading
-from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.faults.action import ACTIONS
 from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.kinds import Accounts
 from pytest_smtp4d.server.server import SMTPServer
-from pytest_smtp4d.server.settings import (
-    CERTIFICATES,
-    CLIENT_CERTIFICATES,
-    NAMES,
-    TLS_MODES,
-    ServerSettings,
-    meanings,
-)
+from pytest_smtp4d.server.settings import KINDS, meanings
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
@@ -47,32 +41,18 @@ FAULT_HELP = (
     '"CONTENT times=2 delay=1 disconnect"; repeat for several'
 )
 
-_FLAGS = ("accept", "silence", "disconnect")
-_BOOLEANS = ("allow_remote", "require_tls", "require_auth", "auth_without_tls", "esmtp")
-_LISTS = ("auth", "extensions", "tls_versions")
-_CHOICES = {
-    "tls": TLS_MODES,
-    "certificate": CERTIFICATES,
-    "client_certificate": CLIENT_CERTIFICATES,
-}
-_NUMBERS: dict[str, Callable[[str], float]] = {
-    "port": int,
-    "size_limit": int,
-    "recipient_limit": int,
-    "greylist": float,
-}
 # Of no use without a test that could fail.
-_OMITTED = frozenset({"strict", "ignore_violations", "users", "tokens"})
+_OMITTED = frozenset({"strict", "ignore_violations", "fatal_violations"})
+_OPTION_NAMES = {"users": "user", "tokens": "token", "names": "name"}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = _parser()
     options = parser.parse_args(arguments)
-    settings = _settings(options)
     sink = _Maildir(options.maildir) if options.maildir else _Printer(options.print)
     try:
-        server = _Relay(sink.take, **settings)
+        server = _Relay(sink.take, **_settings(options))
         for words in options.fault or ():
             parse_fault(server, words)
         with server:
@@ -139,41 +119,20 @@ def _parser() -> argparse.ArgumentParser:
 def _add_settings(serve: argparse.ArgumentParser) -> None:
     group = serve.add_argument_group("settings", "what is not given has the default of the reference")
     words = meanings()
-    for setting in fields(ServerSettings):
-        name = setting.name
-        if name not in NAMES or name in _OMITTED:
-            continue
-        option = f"--{name.replace('_', '-')}"
-        keywords: dict[str, Any] = {"dest": name, "default": None, "help": words.get(name)}
-        if name in _BOOLEANS:
-            group.add_argument(option, action=argparse.BooleanOptionalAction, **keywords)
-        elif name in _LISTS:
-            group.add_argument(option, metavar="NAME,…", type=_names, **keywords)
-        elif name in _CHOICES:
-            group.add_argument(option, choices=_CHOICES[name], **keywords)
-        else:
-            group.add_argument(option, metavar=name.upper(), type=_NUMBERS.get(name, str), **keywords)
-    group.add_argument("--user", action="append", metavar="NAME=PASSWORD", help='an account; "*" is anybody')
-    group.add_argument("--token", action="append", metavar="NAME=TOKEN", help="an OAuth2 access token")
-
-
-def _names(text: str) -> list[str]:
-    return [name for name in text.split(",") if name]
+    for name, kind in KINDS.items():
+        if name not in _OMITTED:
+            option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
+            group.add_argument(option, dest=name, default=None, help=words.get(name), **kind.option())
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
-    given = {name: getattr(options, name, None) for name in NAMES if name not in _OMITTED}
-    settings = {name: value for name, value in given.items() if value is not None}
+    settings: dict[str, Any] = {}
+    for name, kind in KINDS.items():
+        value = getattr(options, name, None)
+        if value is not None:
+            settings[name] = kind.from_options(name, value) if isinstance(kind, Accounts) else value
     settings.setdefault("port", DEFAULT_PORT)
-    if options.user:
-        settings["users"] = "*" if "*" in options.user else _pairs(options.user)
-    if options.token:
-        settings["tokens"] = _pairs(options.token)
     return settings
-
-
-def _pairs(texts: Sequence[str]) -> dict[str, str]:
-    return {name: value for name, _, value in (text.partition("=") for text in texts)}
 
 
 # -- faults --------------------------------------------------------------------------------------------------
@@ -193,15 +152,17 @@ def parse_fault(server: SMTPServer, words: str) -> None:
         stage, *rest = shlex.split(words)
     except ValueError as error:
         raise SettingsError(f"--fault {words!r}: {error}") from None
-    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in _FLAGS else None
+    known = (*_COUNTS, *(name for name, kind in ACTIONS.items() if kind.read is not None))
+    flags = [name for name, kind in ACTIONS.items() if kind.is_flag]
+    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in flags else None
     options: dict[str, Any] = {}
     for word in rest:
         name, equals, value = word.partition("=")
-        if not equals and name not in _FLAGS:
-            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, _VALUES)}")
-        read = _VALUES.get(name)
+        if not equals and name not in flags:
+            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, known)}")
+        read = _reader(name)
         if read is None:
-            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, _VALUES)}")
+            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, known)}")
         try:
             options[name] = read(value)
         except ValueError as error:
@@ -209,43 +170,14 @@ def parse_fault(server: SMTPServer, words: str) -> None:
     server.rules.declare(stage, match, origin="--fault", **options)
 
 
-def _reply(value: str) -> tuple[int, str]:
-    code, _, text = value.partition(" ")
-    return int(code), text.replace("\\n", "\n")
+_COUNTS: dict[str, Callable[[str], object]] = {"times": int, "after": int}
 
 
-def _replies(value: str) -> list[tuple[int, str] | str]:
-    return ["ok" if item == "ok" else _reply(item) for item in value.split("|")]
-
-
-def _disconnect(value: str) -> object:
-    if value in ("", "fin"):
-        return True
-    return {"abort": True} if value == "abort" else {"after_octets": int(value)}
-
-
-def _octets(value: str) -> bytes:
-    return value.encode().decode("unicode_escape").encode("latin-1")
-
-
-def _flag(value: str) -> bool:
-    if value:
-        raise ValueError("it takes no value")
-    return True
-
-
-_VALUES: dict[str, Callable[[str], object]] = {
-    "times": int,
-    "after": int,
-    "reply": _reply,
-    "replies": _replies,
-    "delay": float,
-    "accept": _flag,
-    "disconnect": _disconnect,
-    "silence": _flag,
-    "send": _octets,
-    "trickle": float,
-}
+def _reader(name: str) -> Callable[[str], object] | None:
+    """Return what reads the value of a word of a fault, or None where there is no such word."""
+    if name in _COUNTS:
+        return _COUNTS[name]
+    return ACTIONS[name].read if name in ACTIONS else None
 
 
 # -- where messages go ---------------------------------------------------------------------------------------

@@ -1,7 +1,7 @@
 """The fake server: its life, and what a test does with it.
 
-The one thing to know: it listens as soon as `start` returns, on a socket of its own; its connections live in
-the one background loop of the process, and `stop` returns within a second, whatever clients do.
+It listens as soon as `start` returns, on a socket of its own. Its connections live in the one background loop
+of the process.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ if TYPE_CHECKING:
 
     from typing_extensions import Self
 
-    from pytest_smtp4d.faults.fault import Fault, Match
+    from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.faults.match import Match
     from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.records.record import Session, Transaction
     from pytest_smtp4d.server.inbox import Inbox
@@ -342,14 +343,14 @@ class SMTPServer:
         if problems:
             raise AssertionError("\n".join(problems))
 
-    def _let_go(self) -> None:
+    def release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
         listeners = self._listeners
         self._listener = None
         self._entrances = {}
         self._lock = threading.RLock()
         for listener in listeners:
-            listener.let_go()
+            listener.release_after_fork()
 
     @property
     def _listeners(self) -> tuple[Listener, ...]:
@@ -365,24 +366,24 @@ class SMTPServer:
 
 
 def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
-    from pytest_smtp4d.faults.action import ReplyWith, make_reply
+    from pytest_smtp4d.faults.reply import make_reply
 
     if reply is None:
         return None
-    action = make_reply(reply)
-    if not isinstance(action, ReplyWith):
+    spoken = make_reply(reply)
+    if spoken is None:
         raise SettingsError(f"drop_connections() says a reply such as (421, '4.3.2 …'), not {reply!r}")
-    return action.reply
+    return spoken
 
 
 _running: set[SMTPServer] = set()
 
 
-def _let_go_in_child() -> None:
+def _release_after_fork() -> None:
     for server in tuple(_running):
-        server._let_go()  # noqa: SLF001 - this is its room
+        server.release_after_fork()
     _running.clear()
 
 
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_let_go_in_child)
+    os.register_at_fork(after_in_child=_release_after_fork)

@@ -1,8 +1,8 @@
 """What a fake server is set to: every setting, its default, and what is wrong with a value that cannot be.
 
 RFC 5321 4.5.3.1 (limits), RFC 4954 (AUTH), RFC 3207 (STARTTLS).
-The one thing to know: settings are a frozen value; where the default follows from another setting (`auth`,
-`require_auth`, `auth_without_tls`), `replace` derives it anew.
+Settings are a frozen value; where the default follows from another setting (`auth`, `require_auth`,
+`auth_without_tls`), `replace` derives it anew. What kind of value each takes stands in one table, `KINDS`.
 """
 
 from __future__ import annotations
@@ -13,41 +13,61 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.violation import VIOLATIONS
+from pytest_smtp4d.server.kinds import Accounts, Boolean, HostNames, Kind, Number, OneOf, SeveralOf, Text
+from pytest_smtp4d.smtp.extension import EXTENSIONS as _EXTENSIONS
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Mapping
 
 __all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "ServerSettings", "meanings"]
 
 TLS_MODES = ("none", "starttls", "implicit")
-CERTIFICATES = (
-    "trusted",
-    "expired",
-    "not_yet_valid",
-    "wrong_host",
-    "self_signed",
-    "unknown_ca",
-    "no_san",
-    "incomplete_chain",
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Certificate:
+    """A kind of certificate that the server can show.
+
+    Args:
+        issuer: "ca" (the one that clients can trust), "stranger" (one that nobody knows), "itself", or
+            "missing" (an intermediate authority whose own certificate is not sent).
+        names: "host" (those by which the server is reached), "other", or "common" (only as common name, no
+            SAN).
+        valid: the first and the last day of its validity; fixed, for a test may have moved the clock.
+        refused: why a careful client refuses it, in words; "" where it does not.
+    """
+
+    issuer: Literal["ca", "stranger", "itself", "missing"] = "ca"
+    names: Literal["host", "other", "common"] = "host"
+    valid: tuple[str, str] = ("2001-01-01", "2037-12-31")
+    refused: str = ""
+
+
+CERTIFICATES: Mapping[str, Certificate] = {
+    "trusted": Certificate(),
+    "expired": Certificate(valid=("2001-01-01", "2002-01-01"), refused="it has expired"),
+    "not_yet_valid": Certificate(valid=("2037-12-01", "2037-12-31"), refused="it is not valid yet"),
+    "wrong_host": Certificate(names="other", refused="it is for another host"),
+    "self_signed": Certificate(issuer="itself", refused="nobody vouches for it"),
+    "unknown_ca": Certificate(issuer="stranger", refused="its authority is unknown"),
+    "no_san": Certificate(names="common"),
+    "incomplete_chain": Certificate(
+        issuer="missing", refused="a certificate between it and its authority is missing"
+    ),
+}
+"""The kinds of certificate."""
+
 CLIENT_CERTIFICATES = ("none", "optional", "required")
 TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-DEFAULT_EXTENSIONS = (
-    "PIPELINING",
-    "SIZE",
-    "8BITMIME",
-    "SMTPUTF8",
-    "DSN",
-    "CHUNKING",
-    "BINARYMIME",
-    "ENHANCEDSTATUSCODES",
+DEFAULT_EXTENSIONS = tuple(
+    extension.keyword for extension in _EXTENSIONS.values() if extension.by_default and not extension.follows
 )
-"""What the server speaks: each parsed, validated and recorded."""
+"""What the server offers unless it is told otherwise."""
 
-EXTENSIONS = (*DEFAULT_EXTENSIONS, "REQUIRETLS", "DELIVERBY", "MT-PRIORITY")
-"""All that can be offered; the last ones are announced and their parameters recorded, nothing more."""
+EXTENSIONS = tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows)
+"""All that can be offered."""
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
@@ -68,7 +88,7 @@ class ServerSettings:
         users: user to password; "*" accepts any login and records it.
         tokens: user to OAuth2 access token.
         auth: the mechanisms on offer, strongest first.
-        require_auth: MAIL before AUTH gets 530 5.7.0.
+        require_auth: before AUTH most commands get 530 5.7.0 (RFC 4954 6).
         auth_without_tls: AUTH is offered in clear text, too; otherwise it gets 538 5.7.11 there.
         size_limit: octets of a message, a bigger one gets 552 5.3.4 (RFC 1870); None: no limit.
         recipient_limit: recipients of a transaction, the next gets 452 4.5.3; None: no limit.
@@ -76,8 +96,12 @@ class ServerSettings:
         esmtp: False: EHLO gets 502, a server of the HELO age.
         greylist: seconds after the first try for which RCPT gets 451 4.7.1, on the clock that only
             `advance(seconds)` moves; per peer host, sender and recipient (RFC 6647); None: never.
+        names: further host names and IP addresses that "trusted" certificates carry.
+        connection_limit: sessions at once, the next is greeted by 421 4.7.0 and closed; None: no limit.
+        message_limit: messages in a session, the next MAIL gets 421 4.7.0 and closes it; None: no limit.
         strict: a fault never hit, a callback that raised or a fatal violation fails the test.
-        ignore_violations: names of violations that never fail the test.
+        ignore_violations: names of violations that never fail the test; "*": all.
+        fatal_violations: names of violations that fail the test although they are only recorded; "*": all.
 
     Raises:
         SettingsError: a value of the wrong type or out of range; the message names the setting.
@@ -101,15 +125,19 @@ class ServerSettings:
     extensions: tuple[str, ...] = DEFAULT_EXTENSIONS
     esmtp: bool = True
     greylist: float | None = None
+    names: tuple[str, ...] = ()
+    connection_limit: int | None = None
+    message_limit: int | None = None
     strict: bool = True
     ignore_violations: tuple[str, ...] = ()
+    fatal_violations: tuple[str, ...] = ()
     given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     """Every setting as it was given, before anything was derived: `replace` starts from it."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
-        for name, check in _CHECKS.items():
-            object.__setattr__(self, name, check(name, getattr(self, name)))
+        for name, kind in KINDS.items():
+            object.__setattr__(self, name, kind.check(name, getattr(self, name)))
         if not self.allow_remote and not _is_loopback(self.host):
             raise SettingsError(
                 f"host {self.host!r} can be reached from other machines: use '127.0.0.1' or '::1', "
@@ -184,91 +212,8 @@ def _is_loopback(host: str) -> bool:
         return host.lower() in _LOOPBACK_NAMES
 
 
-# The check of each setting: it takes the name and the value given, and returns the value to keep.
-
-
-def _boolean(name: str, value: object) -> bool:
-    if not isinstance(value, bool):
-        raise SettingsError(f"{name} is True or False, not {value!r}")
-    return value
-
-
-def _boolean_or_derived(name: str, value: object) -> bool | None:
-    return None if value is None else _boolean(name, value)
-
-
-def _text(name: str, value: object) -> str:
-    if not isinstance(value, str) or not value:
-        raise SettingsError(f"{name} is a text such as '127.0.0.1', not {value!r}")
-    return value
-
-
-def _integer(name: str, value: object, lowest: int, highest: int | None, unit: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingsError(f"{name} is a number of {unit}, not {value!r}")
-    if value < lowest or (highest is not None and value > highest):
-        above = f"{lowest} to {highest}" if highest is not None else f"at least {lowest}"
-        raise SettingsError(f"{name} {value} is out of range: {above}")
-    return value
-
-
-def _port(name: str, value: object) -> int:
-    if isinstance(value, bool) or not isinstance(value, int):
-        raise SettingsError(f"{name} is a whole number, 0 to let the system choose, not {value!r}")
-    if not 0 <= value <= 65535:
-        raise SettingsError(f"{name} {value} is out of range: 0 to 65535")
-    return value
-
-
-def _octets(name: str, value: object) -> int | None:
-    return None if value is None else _integer(name, value, 1, None, "octets")
-
-
-def _recipients(name: str, value: object) -> int | None:
-    return None if value is None else _integer(name, value, 0, None, "recipients")
-
-
-def _seconds(name: str, value: object) -> float | None:
-    if value is None:
-        return None
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value < float("inf"):
-        raise SettingsError(f"{name} is a number of seconds, 0 or more, not {value!r}")
-    return value
-
-
-def _one_of(name: str, value: object, known: Iterable[str]) -> str:
-    if not isinstance(value, str):
-        raise SettingsError(f"{name} is one of {', '.join(map(repr, known))}, not {value!r}")
-    if value not in known:
-        raise SettingsError(f"{name} cannot be {value!r}{nearest(value, known)}")
-    return value
-
-
-def _several_of(name: str, value: object, known: tuple[str, ...]) -> tuple[str, ...]:
-    """Return the names in the order given, spelled as in `known`, each once."""
-    if not isinstance(value, tuple | list | set | frozenset):
-        raise SettingsError(f"{name} is a tuple of names such as ({known[0]!r},), not {value!r}")
-    spelled = {one.casefold(): one for one in known}
-    chosen: dict[str, None] = {}
-    for one in sorted(value, key=str) if isinstance(value, set | frozenset) else value:
-        if not isinstance(one, str):
-            raise SettingsError(f"{name} holds {one!r}, which is no name")
-        if one.casefold() not in spelled:
-            raise SettingsError(f"{name} cannot hold {one!r}{_hint(name, one, known)}")
-        chosen[spelled[one.casefold()]] = None
-    return tuple(chosen)
-
-
-def _hint(name: str, one: str, known: tuple[str, ...]) -> str:
-    if name == "extensions" and one.upper() in ("AUTH", "STARTTLS"):
-        return f" ({one.upper()} follows from the setting {'auth' if one.upper() == 'AUTH' else 'tls'!r})"
-    return nearest(one, known)
-
-
-def _tls_versions(name: str, value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
-    chosen = _several_of(name, value, TLS_VERSIONS)
+def _neighbours(name: str, chosen: tuple[str, ...]) -> tuple[str, ...]:
+    """Return TLS versions in order, at least one of them, and without a gap."""
     if not chosen:
         raise SettingsError(f"{name} is empty: name at least one of {', '.join(map(repr, TLS_VERSIONS))}")
     places = sorted(TLS_VERSIONS.index(version) for version in chosen)
@@ -277,56 +222,40 @@ def _tls_versions(name: str, value: object) -> tuple[str, ...] | None:
     return tuple(TLS_VERSIONS[place] for place in places)
 
 
-def _accounts(name: str, value: object) -> Mapping[str, str]:
-    from collections.abc import Mapping as AnyMapping
-
-    secret = "password" if name == "users" else "access token"
-    if not isinstance(value, AnyMapping):
-        what = f"{name} maps each user to its {secret}" + (
-            ", or is '*' for anybody" if name == "users" else ""
-        )
-        raise SettingsError(f"{what}; it is no {type(value).__name__}")
-    for user, word in value.items():
-        if not isinstance(user, str) or not user:
-            raise SettingsError(f"{name} holds the user {user!r}: a user is a text that is not empty")
-        if not isinstance(word, str):
-            raise SettingsError(f"{name}: the {secret} of {user!r} is a text, not a {type(word).__name__}")
-    return MappingProxyType(dict(value))
-
-
-def _users(name: str, value: object) -> Mapping[str, str] | str:
-    return value if isinstance(value, str) and value == "*" else _accounts(name, value)
-
-
-def _mechanisms(name: str, value: object) -> tuple[str, ...] | None:
-    if value is None:
-        return None
+def _mechanisms() -> tuple[str, ...]:
     from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS
 
-    return _several_of(name, value, SERVER_MECHANISMS)
+    return tuple(SERVER_MECHANISMS)
 
 
-_CHECKS: dict[str, Callable[[str, object], object]] = {
-    "host": _text,
-    "port": _port,
-    "allow_remote": _boolean,
-    "tls": lambda name, value: _one_of(name, value, TLS_MODES),
-    "require_tls": _boolean,
-    "certificate": lambda name, value: _one_of(name, value, CERTIFICATES),
-    "client_certificate": lambda name, value: _one_of(name, value, CLIENT_CERTIFICATES),
-    "tls_versions": _tls_versions,
-    "users": _users,
-    "tokens": _accounts,
-    "auth": _mechanisms,
-    "require_auth": _boolean_or_derived,
-    "auth_without_tls": _boolean_or_derived,
-    "size_limit": _octets,
-    "recipient_limit": _recipients,
-    "extensions": lambda name, value: _several_of(name, value, EXTENSIONS),
-    "esmtp": _boolean,
-    "greylist": _seconds,
-    "strict": _boolean,
-    "ignore_violations": lambda name, value: _several_of(name, value, tuple(VIOLATIONS)),
+_VIOLATION_NAMES = SeveralOf(lambda: tuple(VIOLATIONS), all_by="*")
+
+KINDS: Mapping[str, Kind] = {
+    "host": Text(),
+    "port": Number("port", 0, 65535, optional=False),
+    "allow_remote": Boolean(),
+    "tls": OneOf(TLS_MODES),
+    "require_tls": Boolean(),
+    "certificate": OneOf(tuple(CERTIFICATES)),
+    "client_certificate": OneOf(CLIENT_CERTIFICATES),
+    "tls_versions": SeveralOf(lambda: TLS_VERSIONS, optional=True, also=_neighbours),
+    "users": Accounts("password", anybody=True),
+    "tokens": Accounts("access token"),
+    "auth": SeveralOf(_mechanisms, optional=True),
+    "require_auth": Boolean(derived=True),
+    "auth_without_tls": Boolean(derived=True),
+    "size_limit": Number("octets", 1),
+    "recipient_limit": Number("recipients", 0),
+    "extensions": SeveralOf(lambda: EXTENSIONS, elsewhere={"AUTH": "auth", "STARTTLS": "tls"}),
+    "esmtp": Boolean(),
+    "greylist": Number("seconds", 0),
+    "names": HostNames(),
+    "connection_limit": Number("connections", 0),
+    "message_limit": Number("messages", 0),
+    "strict": Boolean(),
+    "ignore_violations": _VIOLATION_NAMES,
+    "fatal_violations": _VIOLATION_NAMES,
 }
+"""The one table of settings: what kind each is."""
 
 _DEFAULTS = ServerSettings()

@@ -1,27 +1,41 @@
 """What the connections of one server share: settings, faults, messages, sessions, a clock that tests move.
 
-RFC 6647 (greylisting).
-The one thing to know: connections write here from the loop's thread while tests read from theirs, so lists
+RFC 6647 (greylisting). Connections write here from the loop's thread while tests read from theirs, so lists
 only grow, every read is a copy, and `reset` replaces instead of changing.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
-    from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.settings import ServerSettings
-    from pytest_smtp4d.server.smtpd import Connection
+    from pytest_smtp4d.server.watch import Watched
+    from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["ServerState"]
+__all__ = ["OpenConnection", "ServerState"]
+
+
+class OpenConnection(Protocol):
+    """What a server does with one of its open connections."""
+
+    @property
+    def descriptor(self) -> int:
+        """The socket's file descriptor; -1 when it is closed."""
+
+    def drop(self, reply: Reply | None, abort: bool) -> None:
+        """Close it now, whatever is in progress, with a reply first where one is given."""
+
+    def stop(self, reason: str) -> None:
+        """End it at once, whatever is in progress: the server stops."""
 
 
 class ServerState:
@@ -32,7 +46,7 @@ class ServerState:
         settings: for sessions that start from now on.
     """
 
-    def __init__(self, server: SMTPServer, settings: ServerSettings) -> None:
+    def __init__(self, server: Watched, settings: ServerSettings) -> None:
         self._server = server
         self.settings = settings
         self.rules = Rules()
@@ -41,9 +55,10 @@ class ServerState:
         """What is done with a message that was accepted, before its reply is written."""
         self.sessions: list[Session] = []
         self.transactions: list[Transaction] = []
-        self.connections: set[Connection] = set()
+        self.connections: set[OpenConnection] = set()
         self.epoch = 0
         """How often the server was reset: a session that was open then goes on in a new record."""
+        self._offer: Offer | None = None
         self._clock = 0.0
         self._first_tries: dict[tuple[str, str, str], float] = {}
 
@@ -51,13 +66,21 @@ class ServerState:
         """Show aiosmtpd's constructor, which looks for hooks in every session, that there are none."""
         return ()
 
+    @property
+    def offer(self) -> Offer:
+        """What the settings come to, worked out when they are new."""
+        offer = self._offer
+        if offer is None or offer.settings is not self.settings:
+            offer = self._offer = Offer(self.settings)
+        return offer
+
     def open_session(self, session: Session) -> None:
         """Record that a session began, or goes on after a reset."""
         self.sessions.append(session)
         watch.current.spoke(self._server, session)
 
     def heard(self, session: Session) -> None:
-        """Tell a new watch that octets of a session arrived that began under another."""
+        """Report a session that began under an earlier watch."""
         watch.current.spoke(self._server, session)
 
     def begin(self, session: Session, transaction: Transaction) -> None:
@@ -86,7 +109,7 @@ class ServerState:
         self.sessions = [session for session in self.sessions if session.ended is None]
 
     def reset(self, settings: ServerSettings) -> None:
-        """Be as at the start, but for open connections."""
+        """Restore the initial state; keep open connections."""
         self.epoch += 1
         self.settings = settings
         self.rules.clear()

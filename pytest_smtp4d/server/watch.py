@@ -9,7 +9,7 @@ The one thing to know: servers report to `current`, the latest watch; one that w
 from __future__ import annotations
 
 import sys
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 if TYPE_CHECKING:
@@ -17,12 +17,27 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
-    from pytest_smtp4d.server.server import SMTPServer
+    from pytest_smtp4d.server.settings import ServerSettings
 
-__all__ = ["Watch", "begin", "current", "verdict"]
+__all__ = ["Watch", "Watched", "begin", "current", "verdict"]
 
 SHOWN_SESSIONS = 20
 """How many sessions of a server a transcript shows: the last ones."""
+
+
+class Watched(Protocol):
+    """A server, as far as a watch knows it."""
+
+    @property
+    def settings(self) -> ServerSettings:
+        """The settings of sessions that start now."""
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+
+    def settle(self) -> None:
+        """Wait until all that has arrived so far was looked at."""
 
 
 class Watch:
@@ -34,36 +49,36 @@ class Watch:
 
     def __init__(self, *, keeps: bool = True) -> None:
         self._mapping: type[MutableMapping[Any, Any]] = dict if keeps else WeakKeyDictionary
-        self._sessions: MutableMapping[SMTPServer, MutableMapping[Session, int]] = self._mapping()
-        self._faults: MutableMapping[SMTPServer, list[Fault]] = self._mapping()
-        self._errors: MutableMapping[SMTPServer, list[str]] = self._mapping()
+        self._sessions: MutableMapping[Watched, MutableMapping[Session, int]] = self._mapping()
+        self._faults: MutableMapping[Watched, list[Fault]] = self._mapping()
+        self._errors: MutableMapping[Watched, list[str]] = self._mapping()
 
     @property
-    def servers(self) -> tuple[SMTPServer, ...]:
+    def servers(self) -> tuple[Watched, ...]:
         """The servers that started, were configured or were spoken to, in that order."""
         return tuple(self._sessions)
 
-    def used(self, server: SMTPServer) -> None:
+    def used(self, server: Watched) -> None:
         """Record that the test works with a server: it started, or was reset or configured."""
         self._sessions.setdefault(server, self._mapping())
 
-    def left(self, server: SMTPServer) -> None:
+    def left(self, server: Watched) -> None:
         """Record that a server stopped: one that nobody spoke to or expected anything of is forgotten."""
         if not (self._sessions.get(server) or self._faults.get(server) or self._errors.get(server)):
             self._sessions.pop(server, None)
 
-    def spoke(self, server: SMTPServer, session: Session) -> None:
+    def spoke(self, server: Watched, session: Session) -> None:
         """Record that a session opened or is about to be heard; earlier violations are not judged again."""
         sessions = self._sessions.setdefault(server, self._mapping())
         if session not in sessions:
             sessions[session] = len(session.violations)
 
-    def declared(self, server: SMTPServer, fault: Fault) -> None:
+    def declared(self, server: Watched, fault: Fault) -> None:
         """Record that a fault was declared, to be hit before the verdict."""
         self.used(server)
         self._faults.setdefault(server, []).append(fault)
 
-    def failed(self, server: SMTPServer, error: str) -> None:
+    def failed(self, server: Watched, error: str) -> None:
         """Record that a callback of the test raised, in words."""
         self.used(server)
         self._errors.setdefault(server, []).append(error)
@@ -77,7 +92,7 @@ class Watch:
             server.settle()
         return [problem for server in self.servers for problem in self.problems_of(server)]
 
-    def problems_of(self, server: SMTPServer) -> list[str]:
+    def problems_of(self, server: Watched) -> list[str]:
         """Return the verdict on one server; empty where its `strict` is off."""
         settings = server.settings
         if not settings.strict:
@@ -94,7 +109,7 @@ class Watch:
         """Return the dialogues of all sessions as text, server by server."""
         return "\n\n".join(text for server in self.servers for text in self._transcripts(server))
 
-    def _transcripts(self, server: SMTPServer) -> Iterator[str]:
+    def _transcripts(self, server: Watched) -> Iterator[str]:
         sessions = list(self._sessions[server])
         if not sessions:
             yield f"{server.url}: no client connected"

@@ -8,12 +8,19 @@ from __future__ import annotations
 
 import base64
 import re
+from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import LocalProtocolError
+from pytest_smtp4d.smtp.extension import EXTENSIONS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = [
     "LIMITS",
     "MAX_LINE",
+    "SYNTAX",
+    "VERBS",
     "auth",
     "auth_response",
     "bdat",
@@ -26,13 +33,33 @@ __all__ = [
 MAX_LINE = 512
 """Octets of a command line with its CRLF (RFC 5321 4.5.3.1.4)."""
 
-# Parameters make MAIL longer by SIZE 26 (RFC 1870), BODY 17 (RFC 6152), SMTPUTF8 10 (RFC 6531), AUTH 500 (RFC
-# 4954 5), RET 9 and ENVID 107, and RCPT by NOTIFY 29 and ORCPT 507 (RFC 3461); AUTH has 12288 (RFC 4954 4).
-LIMITS = {
-    "MAIL": MAX_LINE + 26 + 17 + 10 + 500 + 9 + 107,
-    "RCPT": MAX_LINE + 29 + 507,
-    "AUTH": 12288,
+SYNTAX: Mapping[str, str] = {
+    "HELO": "HELO hostname",
+    "EHLO": "EHLO hostname",
+    "STARTTLS": "STARTTLS",
+    "AUTH": "AUTH mechanism [initial-response]",
+    "MAIL": "MAIL FROM:<mailbox> [parameters]",
+    "RCPT": "RCPT TO:<mailbox> [parameters]",
+    "DATA": "DATA",
+    "BDAT": "BDAT octets [LAST]",
+    "RSET": "RSET",
+    "NOOP": "NOOP [argument]",
+    "VRFY": "VRFY address",
+    "EXPN": "EXPN list",
+    "HELP": "HELP [command]",
+    "QUIT": "QUIT",
 }
+"""The verbs of SMTP, in the order of a session, each with its syntax."""
+
+VERBS = frozenset(SYNTAX)
+
+
+def _limit(verb: str) -> int:
+    rows = (row for extension in EXTENSIONS.values() for row in extension.parameters)
+    return MAX_LINE + sum(row.octets for row in rows if row.verb == verb)
+
+
+LIMITS = {"MAIL": _limit("MAIL"), "RCPT": _limit("RCPT"), "AUTH": 12288}
 """Octets of the command lines that extensions make longer, CRLF included; the answers of AUTH are as long."""
 
 _FORBIDDEN = re.compile("[\r\n\0]")

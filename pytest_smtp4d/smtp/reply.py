@@ -7,7 +7,7 @@ The one thing to know: the enhanced code stays in the text, as the server wrote 
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 __all__ = ["Reply", "Severity", "enhanced_code_of"]
@@ -49,6 +49,7 @@ class Reply:
     code: int
     text: str = ""
     enhanced_code: str | None = None
+    _octets: bytes | None = field(default=None, init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         if self.enhanced_code is None and self.text[1:2] == ".":
@@ -78,6 +79,19 @@ class Reply:
     def lines(self) -> list[str]:
         """The lines of the text; at least one."""
         return self.text.split("\n")
+
+    @property
+    def octets(self) -> bytes:
+        """The reply on the wire, one line for each line of its text (RFC 5321 4.2.1).
+
+        Text outside ASCII goes out as UTF-8 (RFC 6531 3.7.4.1).
+        """
+        if self._octets is None:
+            *before, last = self.lines
+            lines = [f"{self.code}-{line}\r\n" for line in before]
+            lines.append(f"{self.code} {last}\r\n")
+            object.__setattr__(self, "_octets", "".join(lines).encode("utf-8", "surrogateescape"))
+        return self._octets  # type: ignore[return-value] # set above
 
     def __str__(self) -> str:
         return f"{self.code} {self.text}".rstrip()

@@ -19,7 +19,6 @@ __all__ = [
     "MAX_REPLY_LINE",
     "ReplyReader",
     "add_transparency",
-    "encode_reply",
 ]
 
 CRLF = b"\r\n"
@@ -35,17 +34,6 @@ MAX_REPLY = 65536
 # Reply-code = %x32-35 %x30-35 %x30-39
 # QUIRK: the second digit is read up to 9 (some servers answer 5yz codes of their own making).
 _REPLY_LINE = re.compile(rb"([2-5][0-9][0-9])(?:([ -])(.*))?", re.DOTALL)
-
-
-def encode_reply(reply: Reply) -> bytes:
-    """Return the octets of a reply, one line for each line of its text (RFC 5321 4.2.1).
-
-    Text outside ASCII goes out as UTF-8 (RFC 6531 3.7.4.1).
-    """
-    *before, last = reply.text.split("\n")
-    lines = [f"{reply.code}-{line}\r\n" for line in before]
-    lines.append(f"{reply.code} {last}\r\n")
-    return "".join(lines).encode("utf-8", "surrogateescape")
 
 
 class ReplyReader:

@@ -7,7 +7,7 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import Accept, Disconnect, PassThrough, ReplyWith, Send, Silence
-from pytest_smtp4d.faults.fault import Event
+from pytest_smtp4d.faults.match import Event
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, GARBAGE, KINDS, STAGE_KINDS, apply, grid, point_id
 

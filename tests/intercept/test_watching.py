@@ -101,7 +101,7 @@ def test_a_context_is_not_changed() -> None:
 def found(smtp_server: SMTPServer) -> list[bool | None]:
     """Return what is known of the clients of the open sessions."""
     smtp_server.settle()
-    pipes = [connection._pipe for connection in smtp_server._state.connections]
+    pipes = [connection._pipe for connection in smtp_server._state.connections]  # type: ignore[attr-defined]
     return [client_verifies(pipe.ssl_object) for pipe in pipes if pipe is not None]
 
 

@@ -49,7 +49,7 @@ def test_an_error_of_ours_is_shown_at_the_users_line(run: Run) -> None:
 def test_the_whole_traceback_is_there_when_asked_for(run: Run) -> None:
     """`--full-trace` shows every frame, ours too."""
     result = run("def test_it(smtp_server): smtp_server.on('RCTP').reply(550)", "--full-trace")
-    result.stdout.re_match_lines([r".*pytest_smtp4d[/\\]server[/\\]fault\.py:\d+.*"])
+    result.stdout.re_match_lines([r".*pytest_smtp4d[/\\]faults[/\\]fault\.py:\d+.*"])
 
 
 def test_an_error_of_the_tests_own_keeps_its_traceback(run: Run) -> None:

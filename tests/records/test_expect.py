@@ -10,6 +10,7 @@ import pytest
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.expect import Comparison, Expectation, explain_excess, explain_lack
 from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
+from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.smtp.reply import Reply
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -251,11 +252,12 @@ def test_refused_transactions_are_shown() -> None:
 
 def ended(reason: str | None, *commands: tuple[str, str, Reply | None]) -> Session:
     """Make a session without MAIL."""
-    session = Session(("127.0.0.1", 40001))
+    recorder = Recorder()
+    session = Session(("127.0.0.1", 40001), recorder)
     for verb, argument, reply in commands:
-        index = session.record_command(verb, argument)
+        recorder.command(f"{verb} {argument}".strip().encode() + b"\r\n", verb, argument, pipelined=False)
         if reply is not None:
-            session.record_reply(index, reply)
+            recorder.reply(reply)
     if reason is not None:
         session.end(reason)
     return session

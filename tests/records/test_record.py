@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.records.record import Command, ReceivedMessage, Session, Tls, Transaction
+from pytest_smtp4d.records.recorder import KEPT, Recorder
 from pytest_smtp4d.smtp.reply import Reply
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -198,32 +199,46 @@ def test_a_transaction_grows() -> None:
 # A session.
 
 
+def hear(recorder: Recorder, *lines: str) -> None:
+    """Record command lines."""
+    for line in lines:
+        verb, _, argument = line.partition(" ")
+        recorder.command(line.encode() + b"\r\n", verb.upper(), argument.strip(), pipelined=False)
+
+
 def test_a_session_records_commands_with_their_replies() -> None:
-    """Each command has its reply, once there is one, in the order of the commands."""
-    session = Session(("::1", 40001))
-    first = session.record_command("EHLO", "client.example.org")
-    second = session.record_command("MAIL", "FROM:<a@example.com>")
-    session.record_reply(first, Reply(250, "mx.example.com"))
+    """Each command has its last reply, once there is one, in the order of the commands."""
+    recorder = Recorder()
+    session = Session(("::1", 40001), recorder)
+    recorder.reply(Reply(220, "mx.example.com"))
+    hear(recorder, "EHLO client.example.org")
+    recorder.reply(Reply(250, "mx.example.com"))
+    hear(recorder, "MAIL FROM:<a@example.com>")
     assert session.commands == (
         Command("EHLO", "client.example.org", Reply(250, "mx.example.com")),
         Command("MAIL", "FROM:<a@example.com>", None),
     )
-    session.record_reply(second, Reply(451, "4.3.0 Try later"))
+    recorder.reply(Reply(334))
+    recorder.reply(Reply(451, "4.3.0 Try later"))
     assert session.commands[1].reply == Reply(451, "4.3.0 Try later")
 
 
 def test_a_session_masks_a_login() -> None:
     """Of AUTH the mechanism stays; what an unknown verb may hold after a login is masked."""
-    session = Session(("127.0.0.1", 40001))
-    session.record_command("HELLO", "x")
-    session.record_command("AUTHPLAIN", "AGpvZQBodW50ZXIy")
-    session.record_command("AUTH\tPLAIN", "AGpvZQBodW50ZXIy")
-    session.record_command("", "AUTH PLAIN AGpvZQBodW50ZXIy")
-    session.record_command("\tAUTH", "PLAIN AGpvZQBodW50ZXIy")
-    session.record_command("AUTH", "PLAIN AGpvZQBodW50ZXIy")
-    session.record_command("AUTH", "LOGIN")
-    session.record_command("AHVUDGVYMG==", "")
-    session.record_command("MAIL", "FROM:<a@example.com>")
+    recorder = Recorder()
+    hear(
+        recorder,
+        "HELLO x",
+        "AUTHPLAIN AGpvZQBodW50ZXIy",
+        "AUTH\tPLAIN AGpvZQBodW50ZXIy",
+        " AUTH PLAIN AGpvZQBodW50ZXIy",
+        "\tAUTH PLAIN AGpvZQBodW50ZXIy",
+        "AUTH PLAIN AGpvZQBodW50ZXIy",
+        "AUTH LOGIN",
+        "AHVUDGVYMG==",
+        "MAIL FROM:<a@example.com>",
+    )
+    session = Session(("127.0.0.1", 40001), recorder)
     assert [(command.verb, command.argument) for command in session.commands] == [
         ("HELLO", "x"),
         ("AUTHPLAIN", "********"),
@@ -235,20 +250,17 @@ def test_a_session_masks_a_login() -> None:
         ("********", ""),
         ("MAIL", "FROM:<a@example.com>"),
     ]
+    assert not any("AGpvZQ" in repr(item) or "AHVUD" in repr(item) for item in recorder.raw.entries)
 
 
 def test_a_session_goes_on_in_an_empty_record() -> None:
     """What is known of the client stays, and so does the mask over what may be an answer to a challenge."""
-    before = Session(("127.0.0.1", 40001))
-    before.client_name, before.user, before.mechanism, before.broken = (
-        "client.example.com",
-        "me",
-        "PLAIN",
-        True,
-    )
-    before.record_command("AUTH", "LOGIN")
-    before.transcript.append("C", b"AUTH LOGIN\r\n", stage="AUTH", tls=False, at=0.0)
-    after = before.continued()
+    recorder = Recorder()
+    before = Session(("127.0.0.1", 40001), recorder)
+    before.client_name, before.user, before.mechanism = "client.example.com", "me", "PLAIN"
+    recorder.broken()
+    hear(recorder, "AUTH LOGIN")
+    after, pen = before.continued()
     assert (after.peer, after.client_name, after.user, after.mechanism, after.broken) == (
         before.peer,
         "client.example.com",
@@ -257,10 +269,30 @@ def test_a_session_goes_on_in_an_empty_record() -> None:
         True,
     )
     assert (after.commands, str(after.transcript)) == ((), "")
-    after.record_command("AHVUDGVYMG==", "")
-    after.transcript.append("C", b"AHVUDGVYMG==\r\n", stage="UNKNOWN", tls=False, at=1.0)
+    hear(pen, "AHVUDGVYMG==")
     assert after.commands[0].verb == "********"
     assert str(after.transcript) == "C: ********"
+
+
+def test_a_long_session_forgets_its_middle() -> None:
+    """Beginning and end stay, a line says how many are missing, and no violation is lost."""
+    recorder = Recorder()
+    session = Session(("127.0.0.1", 40001), recorder)
+    total = 0
+    for _ in range(3):
+        while not recorder.is_long:
+            hear(recorder, f"NOOP {total}")
+            recorder.command(f"NOOP {total} bare\n".encode(), "NOOP", "", pipelined=False)
+            total += 1
+        session.forget_middle()
+    lines = session.transcript.lines
+    (gap,) = (line for line in lines if line.left_out)
+    assert (len(lines) - 1 + gap.left_out, len(lines)) == (2 * total, 2 * KEPT)
+    assert lines[0].octets == b"NOOP 0"
+    assert lines[-1].octets == f"NOOP {total - 1} bare\n".encode()
+    assert str(gap) == f"[{gap.left_out} lines of a long session left out]"
+    assert len(session.violations) == total
+    assert len(session.commands) == 2 * KEPT - 1
 
 
 def test_a_session_ends_once() -> None:

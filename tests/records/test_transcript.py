@@ -7,21 +7,44 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d.records.transcript import MASK, Transcript, escaped, redact
+from pytest_smtp4d.records.masking import MASK, redact
+from pytest_smtp4d.records.recorder import Recorder
+from pytest_smtp4d.records.transcript import Transcript
+from pytest_smtp4d.smtp.command import VERBS
+from pytest_smtp4d.words import escaped
 
 
-def append(transcript: Transcript, direction: str, octets: bytes, **marks: bool | str) -> None:
-    """Append with what a test does not care about filled in."""
-    stage = str(marks.pop("stage", "MAIL"))
-    transcript.append("C" if direction == "C" else "S", octets, stage=stage, tls=False, at=0.0, **marks)  # type: ignore[arg-type]
+class Recording:
+    """A transcript and the recorder that writes it, with what a test does not care about filled in."""
+
+    def __init__(self) -> None:
+        self.recorder = Recorder()
+        self.transcript = Transcript(self.recorder)
+
+    def said(self, octets: bytes, stage: str = "MAIL") -> None:
+        """Record what the server said."""
+        self.recorder.stage = stage
+        self.recorder.sent(octets)
+
+    def heard(self, line: bytes) -> None:
+        """Record a command line."""
+        verb, _, argument = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape").partition(" ")
+        self.recorder.stage = verb.upper() if verb.upper() in VERBS else "UNKNOWN"
+        self.recorder.command(line, verb.upper(), argument.strip(), pipelined=False)
+
+    def content(self, octets: bytes) -> None:
+        """Record content, without a dot behind it."""
+        self.recorder.stage = "CONTENT"
+        self.recorder.chunk(octets)
 
 
 def test_lines_read_as_a_dialogue() -> None:
     """`str(transcript)` is one `C: …` or `S: …` a line, a multi-line reply several of them."""
-    transcript = Transcript()
-    append(transcript, "S", b"220 mx.example.com ESMTP\r\n", stage="CONNECT")
-    append(transcript, "C", b"EHLO client.example.org\r\n", stage="EHLO")
-    append(transcript, "S", b"250-mx.example.com\r\n250 SIZE 1000\r\n", stage="EHLO")
+    recording = Recording()
+    transcript = recording.transcript
+    recording.said(b"220 mx.example.com ESMTP\r\n", "CONNECT")
+    recording.heard(b"EHLO client.example.org\r\n")
+    recording.said(b"250-mx.example.com\r\n250 SIZE 1000\r\n", "EHLO")
     assert str(transcript) == (
         "S: 220 mx.example.com ESMTP\nC: EHLO client.example.org\nS: 250-mx.example.com\nS: 250 SIZE 1000"
     )
@@ -30,8 +53,10 @@ def test_lines_read_as_a_dialogue() -> None:
 
 def test_a_line_knows_its_circumstances() -> None:
     """A line carries direction, octets, stage, TLS state and time."""
-    transcript = Transcript()
-    transcript.append("C", b"MAIL FROM:<a@example.com>\r\n", stage="MAIL", tls=True, at=0.25)
+    recording = Recording()
+    transcript = recording.transcript
+    recording.recorder.tls, recording.recorder.at = True, 0.25
+    recording.heard(b"MAIL FROM:<a@example.com>\r\n")
     (line,) = transcript.lines
     assert (line.direction, line.octets, line.stage, line.tls, line.at, line.is_content) == (
         "C",
@@ -70,27 +95,30 @@ def test_a_line_knows_its_circumstances() -> None:
 def test_a_login_is_masked(line: str, stored: str) -> None:
     """Of AUTH the verb and the mechanism stay, whatever may be a secret does not."""
     assert escaped(redact(line).encode()) == stored
-    transcript = Transcript()
-    append(transcript, "C", line.encode() + b"\r\n", stage="AUTH")
+    recording = Recording()
+    transcript = recording.transcript
+    recording.heard(line.encode() + b"\r\n")
     assert str(transcript) == f"C: {stored}"
 
 
 def test_answers_to_challenges_are_masked() -> None:
     """A line that answers a challenge is stored as a mask; the challenge is shown."""
-    transcript = Transcript()
-    append(transcript, "C", b"AUTH LOGIN\r\n", stage="AUTH")
-    append(transcript, "S", b"334 VXNlcm5hbWU6\r\n", stage="AUTH")
-    append(transcript, "C", b"am9l\r\n", stage="AUTH", secret=True)
+    recording = Recording()
+    transcript = recording.transcript
+    recording.heard(b"AUTH LOGIN\r\n")
+    recording.said(b"334 VXNlcm5hbWU6\r\n", "AUTH")
+    recording.recorder.response(b"am9l\r\n", "LOGIN")
     assert str(transcript) == f"C: AUTH LOGIN\nS: 334 VXNlcm5hbWU6\nC: {MASK}"
 
 
 def test_a_stray_answer_is_masked() -> None:
     """A client that answers a challenge it never got (AUTH refused) does not leak its password as a verb."""
-    transcript = Transcript()
-    append(transcript, "C", b"HELLO\r\n", stage="UNKNOWN")
-    append(transcript, "C", b"AUTH LOGIN\r\n", stage="AUTH")
-    append(transcript, "S", b"504 5.5.4 no\r\n", stage="AUTH")
-    append(transcript, "C", b"aHVudGVyMg==\r\n", stage="UNKNOWN")
+    recording = Recording()
+    transcript = recording.transcript
+    recording.heard(b"HELLO\r\n")
+    recording.heard(b"AUTH LOGIN\r\n")
+    recording.said(b"504 5.5.4 no\r\n", "AUTH")
+    recording.heard(b"aHVudGVyMg==\r\n")
     assert str(transcript) == f"C: HELLO\nC: AUTH LOGIN\nS: 504 5.5.4 no\nC: {MASK}"
 
 
@@ -101,9 +129,10 @@ def test_a_stray_answer_is_masked() -> None:
 def test_no_secret_survives(secret: bytes, mechanism: str) -> None:
     """No part of an initial response is in any view of a transcript."""
     response = base64.b64encode(secret)
-    transcript = Transcript()
-    append(transcript, "C", b"AUTH " + mechanism.encode() + b" " + response + b"\r\n", stage="AUTH")
-    append(transcript, "C", response + b"\r\n", stage="AUTH", secret=True)
+    recording = Recording()
+    transcript = recording.transcript
+    recording.heard(b"AUTH " + mechanism.encode() + b" " + response + b"\r\n")
+    recording.recorder.response(response + b"\r\n", "LOGIN")
     views = (str(transcript), transcript.render(content=True), repr(transcript), repr(transcript.lines))
     assert not any(response.decode() in view for view in views)
 
@@ -113,9 +142,9 @@ CONTENT = b"Subject: Hi\r\nX-Id: 1\r\n\r\nDear Bob,\r\nbye\r\n"
 
 def test_content_is_elided_after_its_header() -> None:
     """Content ends after the header with a line that says what was left out; asked for, it is whole."""
-    transcript = Transcript()
-    append(transcript, "C", CONTENT, stage="CONTENT", is_content=True)
-    append(transcript, "C", b".", stage="CONTENT")
+    recording = Recording()
+    transcript = recording.transcript
+    recording.recorder.content(CONTENT, None)
     assert str(transcript) == (
         "C: Subject: Hi\nC: X-Id: 1\nC: \nC: [2 lines, 16 octets of content left out]\nC: ."
     )
@@ -135,15 +164,17 @@ def test_content_is_elided_after_its_header() -> None:
 )
 def test_odd_content_is_shown(content: bytes, shown: str) -> None:
     """Content without a header, without a body or with odd octets has a place in the dialogue, too."""
-    transcript = Transcript()
-    append(transcript, "C", content, stage="CONTENT", is_content=True)
+    recording = Recording()
+    transcript = recording.transcript
+    recording.content(content)
     assert str(transcript) == shown
 
 
 def test_content_is_kept_by_reference() -> None:
     """A transcript does not copy the octets of a message."""
-    transcript = Transcript()
-    append(transcript, "C", CONTENT, stage="CONTENT", is_content=True)
+    recording = Recording()
+    transcript = recording.transcript
+    recording.content(CONTENT)
     assert transcript.lines[0].octets is CONTENT
 
 
@@ -157,23 +188,32 @@ def test_unprintable_octets_are_escaped() -> None:
 @given(st.lists(st.tuples(st.sampled_from(["C", "S"]), st.binary(), st.booleans(), st.booleans())))
 def test_any_octets_can_be_shown(entries: list[tuple[str, bytes, bool, bool]]) -> None:
     """Whatever is sent, a transcript shows it, printable and with a direction on every line."""
-    transcript = Transcript()
+    recording = Recording()
+    transcript = recording.transcript
     for direction, octets, secret, is_content in entries:
-        append(transcript, direction, octets, secret=secret, is_content=is_content)
+        if is_content:
+            recording.content(octets)
+        elif secret:
+            recording.recorder.response(octets, "PLAIN")
+        elif direction == "C":
+            recording.heard(octets)
+        else:
+            recording.said(octets)
     for whole in (False, True):
         text = transcript.render(content=whole)
         assert all(line[:3] in ("C: ", "S: ") and line.isprintable() for line in text.split("\n") if text)
-    assert len(transcript) == len(entries)
+    assert len(transcript) == len(transcript.lines)
 
 
 def test_a_live_transcript_is_read_from_another_thread() -> None:
     """Reading while the session grows never fails and never sees a line twice."""
-    transcript = Transcript()
+    recording = Recording()
+    transcript = recording.transcript
     done = threading.Event()
 
     def record() -> None:
         for number in range(2000):
-            append(transcript, "C", b"NOOP %d" % number)
+            recording.heard(b"NOOP %d\r\n" % number)
         done.set()
 
     writer = threading.Thread(target=record)

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.records.record import Session
+from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.records.violation import VIOLATIONS, Judge, Violation
 from pytest_smtp4d.smtp.reply import Reply
 
@@ -346,11 +347,13 @@ def test_leaving_without_quit() -> None:
 
 def test_after_a_broken_protocol_nothing_is_fatal() -> None:
     """What follows a fault that broke the protocol is recorded and never fatal; a login's line is masked."""
-    session = Session(("127.0.0.1", 5))
-    session.violate(Violation("out-of-order", "AUTH PLAIN AGpvZQBodW50ZXIy", "RFC 5321 4.1.4", fatal=True))
-    session.broken = True
-    session.violate(Violation("bare-lf", "NOOP", "RFC 5321 2.3.8", fatal=True))
+    recorder = Recorder()
+    session = Session(("127.0.0.1", 5), recorder)
+    recorder.command(b"AUTH PLAIN AGpvZQBodW50ZXIy\r\n", "AUTH", "PLAIN AGpvZQBodW50ZXIy", pipelined=False)
+    recorder.broken()
+    recorder.command(b"NOOP\n", "NOOP", "", pipelined=False)
+    assert session.broken
     assert session.violations == (
         Violation("out-of-order", "AUTH PLAIN ********", "RFC 5321 4.1.4", fatal=True),
-        Violation("bare-lf", "NOOP", "RFC 5321 2.3.8", fatal=False),
+        Violation("bare-lf", "NOOP\\n", "RFC 5321 2.3.8", fatal=False),
     )

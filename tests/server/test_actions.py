@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from pytest_smtp4d.faults.fault import Event
+from pytest_smtp4d.faults.match import Event
 
 if TYPE_CHECKING:
     from pytest_smtp4d.server.server import SMTPServer
@@ -124,8 +124,8 @@ def test_send(server: SMTPServer, connect: Connect, stage: str) -> None:
 def test_delay(server: SMTPServer, connect: Connect, stage: str) -> None:
     """The reply comes that much later, and is the server's own."""
     server.on(stage, times=1).delay(0.06)
-    client = connect()
     began = time.monotonic()
+    client = connect()
     reach(client, stage)
     client.reply()
     assert time.monotonic() - began >= 0.06

@@ -196,18 +196,22 @@ def test_an_extension_that_is_switched_off(
 def test_other_extensions_are_offered_and_their_parameters_recorded(
     smtp_server: SMTPServer, client: RawClient
 ) -> None:
-    """REQUIRETLS, BY and MT-PRIORITY change nothing; a limitless SIZE is 0."""
-    assert client.open().splitlines() == [
+    """REQUIRETLS (under TLS only), BY and MT-PRIORITY change nothing; a limitless SIZE is 0."""
+    plain = ["250-localhost", "250-DELIVERBY", "250-MT-PRIORITY", "250-SIZE 0", "250 STARTTLS"]
+    assert client.open().splitlines() == plain
+    assert client.code("MAIL FROM:<ada@example.com> REQUIRETLS") == 555
+    client.ask("STARTTLS")
+    client.start_tls()
+    assert client.ask("EHLO client.example.com").splitlines() == [
         "250-localhost",
         "250-REQUIRETLS",
         "250-DELIVERBY",
         "250-MT-PRIORITY",
-        "250-SIZE 0",
-        "250 STARTTLS",
+        "250 SIZE 0",
     ]
     options = ("REQUIRETLS", "BY=120;R", "MT-PRIORITY=3")
     assert client.code(f"MAIL FROM:<ada@example.com> {' '.join(options)}") == 250
-    assert smtp_server.transactions[0].mail_options == options
+    assert smtp_server.transactions[1].mail_options == options
 
 
 @settings(esmtp=False)

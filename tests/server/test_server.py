@@ -20,6 +20,7 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import loop
+from pytest_smtp4d.server.connection import ServerConnection
 from pytest_smtp4d.server.server import SMTPServer
 
 if TYPE_CHECKING:
@@ -96,6 +97,7 @@ def test_replies_do_not_wait_for_acknowledgements(host: str, connect: Connect) -
         client = connect(server)
         client.open()
         (connection,) = server._state.connections
+        assert isinstance(connection, ServerConnection)
         accepted = connection._tcp.get_extra_info("socket")
         assert accepted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         client.code("QUIT")

@@ -17,14 +17,19 @@ def session() -> Session:
     return Session(("127.0.0.1", 54321))
 
 
+def record(session: Session, violation: Violation) -> None:
+    """Let a session have committed a violation."""
+    session._recorder.violation(violation)
+
+
 def test_what_was_judged_before_is_not_judged_again() -> None:
     """A session that goes on from test to test answers for what it does in this one."""
     server, lasting = SMTPServer(), session()
-    lasting.violate(OUT_OF_ORDER)
+    record(lasting, OUT_OF_ORDER)
     watch = Watch()
     watch.spoke(server, lasting)
     assert watch.problems_of(server) == []
-    lasting.violate(OUT_OF_ORDER)
+    record(lasting, OUT_OF_ORDER)
     watch.spoke(server, lasting)
     assert watch.problems_of(server) == [f"client violated SMTP: {OUT_OF_ORDER}"]
 
@@ -36,8 +41,8 @@ def test_the_verdict_in_words() -> None:
     watch.declared(server, rules.declare("RCPT", reply=550, optional=True))
     watch.failed(server, "RuntimeError: a slip")
     watch.spoke(server, heard)
-    heard.violate(OUT_OF_ORDER)
-    heard.violate(NO_QUIT)
+    record(heard, OUT_OF_ORDER)
+    record(heard, NO_QUIT)
     assert watch.problems() == [
         "fault never hit: on('MAIL').reply(550, '5.1.1 No such user') at test_it.py:7",
         "callback raised: RuntimeError: a slip",
@@ -50,7 +55,7 @@ def test_a_server_that_is_not_strict_has_no_problems() -> None:
     for settings in ({"strict": False}, {"ignore_violations": ("out-of-order",)}):
         server, watch, heard = SMTPServer(**settings), Watch(), session()
         watch.spoke(server, heard)
-        heard.violate(OUT_OF_ORDER)
+        record(heard, OUT_OF_ORDER)
         assert watch.problems() == []
 
 

@@ -1,8 +1,8 @@
 """Message content as it arrives: its end found across the edges of chunks, transparency undone on the way.
 
 RFC 5321 4.1.1.4 and 4.5.2 (DATA), RFC 3030 2 (BDAT), RFC 1870 6 (size).
-The one thing to know: only CRLF.CRLF ends content (and a lone dot line at its very beginning), so nothing can
-be smuggled with bare CR or LF; and what passes the size limit is counted, not kept.
+Only CRLF.CRLF ends content (and a lone dot line at its very beginning), so nothing can be smuggled with bare
+CR or LF. What passes the size limit is counted, not kept.
 """
 
 from __future__ import annotations
@@ -48,6 +48,9 @@ class _Store:
 class DotReader(_Store):
     """Content after DATA, up to the line with nothing but a dot."""
 
+    is_complete = False
+    """Content after DATA is never complete before its dot."""
+
     def __init__(self, limit: int | None = None) -> None:
         super().__init__(limit)
         # Content begins at the beginning of a line: as if a CRLF stood before it, which is not kept.
@@ -89,6 +92,11 @@ class ChunkReader(_Store):
         super().__init__(limit)
         self.left = length
         """Octets that have not come yet."""
+
+    @property
+    def is_complete(self) -> bool:
+        """Whether no octet is missing: a chunk may have none."""
+        return not self.left
 
     def feed(self, octets: bytes) -> bytes | None:
         """Take octets as they arrived; return those behind the chunk, None while it goes on."""

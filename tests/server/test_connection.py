@@ -16,6 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from pytest_smtp4d.server import loop
+from pytest_smtp4d.server.connection import ServerConnection
 from pytest_smtp4d.server.server import SMTPServer
 
 if TYPE_CHECKING:
@@ -306,7 +307,13 @@ def test_100_000_commands_in_a_session(connect: Connect) -> None:
             assert octets
             received += octets.count(b"\n")
         sender.join()
-        assert len(server.sessions[0].commands) == count + 1
+        session = server.sessions[0]
+        commands, lines = session.commands, session.transcript.lines
+        assert len(commands) < 30_000  # of a long session the middle is forgotten
+        assert commands[0].verb == "EHLO"
+        assert sum(line.left_out or 1 for line in lines if line.direction == "C" or line.left_out) > 1000
+        (gap,) = (line.left_out for line in lines if line.left_out)
+        assert gap > count
 
 
 @pytest.fixture
@@ -345,7 +352,8 @@ def test_a_client_that_never_reads_is_made_to_wait(smtp_server: SMTPServer, conn
     with pytest.raises(TimeoutError):
         client.send(b"HELP\r\n" * 10_000_000)
     (connection,) = smtp_server._state.connections
-    assert len(connection._input) < 1_000_000
+    assert isinstance(connection, ServerConnection)
+    assert connection.protocol.waiting < 1_000_000
     assert connection._tcp.get_write_buffer_size() < 1_000_000
     other = connect()
     assert other.open().startswith("250")
@@ -450,8 +458,6 @@ def test_any_octets_never_kill_the_server(survivor: SMTPServer, sent: list[bytes
 
 def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
     """No protocol object outlives its connection."""
-    from pytest_smtp4d.server.smtpd import Connection
-
     with SMTPServer(tls="none") as server:
         for _ in range(5):
             client = connect(server)
@@ -463,5 +469,5 @@ def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
             server.settle()
         loop.current().run(asyncio.sleep(0))
         gc.collect()
-        left = [thing for thing in gc.get_objects() if isinstance(thing, Connection)]
-        assert not [connection for connection in left if connection.state is server._state]
+        left = [thing for thing in gc.get_objects() if isinstance(thing, ServerConnection)]
+        assert not [connection for connection in left if connection._state is server._state]
