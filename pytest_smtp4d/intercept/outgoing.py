@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smtp4d.errors import SMTPBlockedError
-from pytest_smtp4d.intercept import block, interception
+from pytest_smtp4d.intercept import block, interception, watching
 from pytest_smtp4d.intercept.place import users_place
 from pytest_smtp4d.intercept.reserved import Reserved
 from pytest_smtp4d.intercept.target import Target, address_of, host_of, is_local, port_of
@@ -211,6 +212,9 @@ def _redirect(
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     port = _bound_port(sock, address[0])
+    watching.forget_port(port)
+    if isinstance(sock, ssl.SSLSocket):  # it was wrapped before it connects
+        watching.note_socket(sock.context, sock)
     entrance.expect(port, target)
     try:
         call(address)

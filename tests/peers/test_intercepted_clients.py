@@ -21,6 +21,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d import AsyncSMTPTransporter, SMTPServer, SMTPTransporter
+from pytest_smtp4d.intercept import interception
 from pytest_smtp4d.intercept.watching import client_verifies
 
 TIMEOUT = 5
@@ -396,17 +397,16 @@ def cells() -> Iterator[Any]:
 
 
 @pytest.fixture
-def found(smtp_intercept: SMTPServer) -> list[bool | None]:
-    """What the server knows, at MAIL, of its client's TLS."""
-    known: list[bool | None] = []
+def found(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
+    """What the server is told of its client's TLS."""
+    told: list[bool | None] = []
 
-    def look(_: object) -> bool:
-        pipes = [connection._pipe for connection in smtp_intercept._state.connections]
-        known.extend(client_verifies(pipe.ssl_object) for pipe in pipes if pipe is not None)
-        return False
+    def tell(server: ssl.SSLObject, peer_port: int) -> bool | None:
+        told.append(client_verifies(server, peer_port))
+        return told[-1]
 
-    smtp_intercept.on("MAIL", look).reply(451, "4.3.0 Never said").optional()
-    return known
+    monkeypatch.setattr(interception, "client_verifies", tell)
+    return told
 
 
 @pytest.mark.smtp_server(strict=False)
@@ -437,4 +437,4 @@ def test_a_client_is_redirected(
         return
     received = smtp_intercept.messages.one(subject=SUBJECT, rcpt_to=RECIPIENT)
     assert (received.session.tls is not None) == is_tls
-    assert found == ([client.verifies] if is_tls else [])
+    assert found == ([client.verifies] if is_tls and certificate == "trusted" else [])
