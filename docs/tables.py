@@ -134,17 +134,11 @@ def markers() -> str:
 
 def ini_settings() -> str:
     """Settings that are ini values, and how these are written."""
-    from pytest_smtp4d.plugin import INI_SETTINGS
+    from pytest_smtp4d.server.settings import KINDS
 
-    written = {
-        "args": "words parted by blanks",
-        "bool": "`true` or `false`",
-        "linelist": "lines `user: secret`",
-        "string": "as it is",
-    }
     return rows(
         ("ini", "a value is written"),
-        ((f"`smtp4d_{name}`", written[kind]) for name, kind in INI_SETTINGS.items()),
+        ((f"`smtp4d_{name}`", kind.written) for name, kind in KINDS.items()),
     )
 
 

@@ -1,103 +1,45 @@
 """pytest's door into the package: hooks and fixtures, and nothing else.
 
-A run that sends no mail pays nothing for this plugin being installed: everything of ours is imported inside
-the functions that need it, and whether any server ran is read off `sys.modules`.
-
-The one thing to know: a test is judged and explained by a `Watch` (see `server.watch`), what every server of
-the process did from the test's setup to its teardown, whoever started it.
+A run that sends no mail pays nothing for this plugin being installed: everything of ours is imported inside the
+functions that need it, and whether any server ran is read off `sys.modules`.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, suppress
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from contextlib import ExitStack, nullcontext, suppress
+from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
+
+from pytest_smtp4d import collection, testrun
+from pytest_smtp4d.server import ini
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
-    from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.server.certificates import CertificateAuthority
     from pytest_smtp4d.server.server import SMTPServer
-    from pytest_smtp4d.server.watch import Watch
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
-
-SERVER_FIXTURES = frozenset(
-    {
-        "make_smtp_server",
-        "make_transporter",
-        "smtp_django",
-        "smtp_intercept",
-        "smtp_server",
-        "smtp_server_factory",
-        "transporter",
-    }
-)
-"""A test that requests one of these uses a server: it gets the time-out."""
 
 MARKERS = {
     "smtp_server": "(**settings): settings of this test's smtp_server; markers merge, the closest wins.",
     "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
     "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run plainly, then with a fault at each stage.",
-}
-
-OUTGOING_MARKERS = {
+    "smtp_injection": "(): run with each payload that tries to break out of the place of a user's input.",
     "smtp_intercept": "(ports=None, hosts=None): all mail of this process goes to smtp_server.",
     "smtp_block": "(blocks): False lets this test send mail where the run blocks it (smtp4d_block).",
 }
 
-INI_SETTINGS: dict[str, Literal["args", "bool", "linelist", "string"]] = {
-    "host": "string",
-    "port": "string",
-    "allow_remote": "bool",
-    "tls": "string",
-    "require_tls": "bool",
-    "certificate": "string",
-    "client_certificate": "string",
-    "tls_versions": "args",
-    "users": "linelist",
-    "tokens": "linelist",
-    "auth": "args",
-    "require_auth": "bool",
-    "auth_without_tls": "bool",
-    "size_limit": "string",
-    "recipient_limit": "string",
-    "extensions": "args",
-    "esmtp": "bool",
-    "greylist": "string",
-    "strict": "bool",
-    "ignore_violations": "args",
-}
-"""Every setting is an ini of this type too, `smtp4d_` before its name; accounts are lines `user: secret`."""
-
+_OUTGOING = "smtp4d-outgoing-mail"
 _PATCH = "pytest_smtp4d.intercept.patch"
-_WATCH = "pytest_smtp4d.server.watch"
-_TRANSCRIPT = "SMTP transcript"
-
-
-@dataclass
-class _Course:
-    """What is known of a test while it runs."""
-
-    watch: Watch | None
-    passed: bool = False
-    undo: ExitStack = field(default_factory=ExitStack)
-    swept: Fault | None = None
-
-    @property
-    def servers(self) -> Watch | None:
-        """What the servers did during this test, or None where there were none."""
-        if self.watch is None and (watching := sys.modules.get(_WATCH)):
-            self.watch = watching.current  # its first, which began with the import: during this test
-        return self.watch if self.watch is not None and self.watch.servers else None
-
-
-_course: pytest.StashKey[_Course] = pytest.StashKey()
+_UNREACHED = "smtp4d_unreached"
+_run: pytest.StashKey[testrun.TestRun] = pytest.StashKey()
+_doomed: pytest.StashKey[str] = pytest.StashKey()
+_running: list[pytest.Item] = []
+"""The test that runs; where it runs a pytest session of its own inside, that one's test follows."""
 
 
 class MakeSMTPServer(Protocol):
@@ -124,9 +66,9 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("smtp4d", "SMTP server and transporter")
     group.addoption(
         "--smtp4d-transcript",
-        choices=("failed", "all", "off"),
+        choices=("failed", "full", "all", "off"),
         default="failed",
-        help="show the SMTP transcript of failed tests (default), of all tests, or never",
+        help="show the SMTP transcript of failed tests (default), the same uncut, of all tests, or never",
     )
     group.addoption(
         "--smtp4d-intercept",
@@ -138,63 +80,39 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         action="store_true",
         help="refuse every connection to a mail server outside this machine, and fail the test that tried",
     )
-    parser.addini("smtp4d_intercept", "as --smtp4d-intercept", type="bool", default=False)
-    parser.addini("smtp4d_block", "true (as --smtp4d-block), false or warn", type=None, default="false")
-    parser.addini(
-        "smtp4d_block_allow", "hosts to let through, `host` or `host:port`", type="args", default=[]
-    )
-    for name, kind in INI_SETTINGS.items():
-        meaning = f"default of the setting `{name}` of every server"
-        parser.addini(f"smtp4d_{name}", meaning, type=kind, default=None)
-    parser.addini(
-        "smtp4d_timeout",
-        "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
-        default="60",
-    )
+    for name, meaning in ini.MEANINGS.items():
+        parser.addini(ini.PREFIX + name, meaning, default=None)
+    for name in ini.SETTINGS:
+        parser.addini(ini.PREFIX + name, f"default of the setting `{name}` of every server", default=None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; refuse an ini value that cannot be."""
-    for name, meaning in {**MARKERS, **OUTGOING_MARKERS}.items():
+    for name, meaning in MARKERS.items():
         config.addinivalue_line("markers", name + meaning)
-    _server_timeout(config)
-    settings = _ini_settings(config)
-    if settings:
-        from pytest_smtp4d.errors import SettingsError
-        from pytest_smtp4d.server.settings import ServerSettings
-
-        try:
-            ServerSettings.from_mapping(settings)
-        except SettingsError as error:
-            raise pytest.UsageError(f"ini: smtp4d_{error}") from None
-    _configure_outgoing_mail(config)
-
-
-_OUTGOING = "smtp4d-outgoing-mail"
+    try:
+        ini.seconds(config)
+        ini.checked_settings(config)
+        _configure_outgoing_mail(config)
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from None
 
 
 def _configure_outgoing_mail(config: pytest.Config) -> None:
     """Redirect or block the mail of the run, where an option or the ini says so."""
-    intercepts = config.getoption("smtp4d_intercept") or _boolean_ini(config, "smtp4d_intercept")
-    block = config.getoption("smtp4d_block") or config.getini("smtp4d_block")
-    if not intercepts and str(block).lower() == "false" and not config.getini("smtp4d_block_allow"):
+    intercepts = config.getoption("smtp4d_intercept") or ini.flag(config, "intercept")
+    block = config.getoption("smtp4d_block") or ini.truth(ini.value(config, "block")) or False
+    allow = ini.words(config, "block_allow")
+    if not intercepts and block is False and not allow:
         return
     from pytest_smtp4d.intercept.hooks import register
 
     def make_server(suite: Mapping[str, Any]) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
 
-        return SMTPServer(**{**_ini_settings(config), **suite})
+        return SMTPServer(**{**ini.settings(config), **suite})
 
-    allow = config.getini("smtp4d_block_allow")
-    register(config, intercepts=intercepts, block=block, allow=allow, make_server=make_server)
-
-
-def _boolean_ini(config: pytest.Config, name: str) -> bool:
-    try:
-        return bool(config.getini(name))
-    except (TypeError, ValueError, pytest.UsageError) as error:  # which of them, pytest's version decides
-        raise pytest.UsageError(f"ini: {name} is true or false: {error}") from None
+    register(config, intercepts=bool(intercepts), block=block, allow=allow, make_server=make_server)
 
 
 def _intercepts_all(config: pytest.Config) -> bool:
@@ -203,64 +121,26 @@ def _intercepts_all(config: pytest.Config) -> bool:
     return plugin is not None and plugin.intercepts
 
 
-def _ini_settings(config: pytest.Config) -> dict[str, Any]:
-    """Return the settings that the ini file gives, in the types that settings have."""
-    settings: dict[str, Any] = {}
-    for name, kind in INI_SETTINGS.items():
-        value = config.getini(f"smtp4d_{name}")
-        if value is None:
-            continue
-        if kind == "args":
-            value = tuple(value)
-        elif kind == "linelist":
-            value = "*" if value == ["*"] else dict(_account(name, line) for line in value)
-        elif name in ("port", "size_limit", "recipient_limit", "greylist"):
-            value = _number(value)
-        settings[name] = value
-    return settings
-
-
-def _account(name: str, line: str) -> tuple[str, str]:
-    user, colon, secret = line.partition(":")
-    if not colon:
-        raise pytest.UsageError(f"ini: smtp4d_{name} has a line without a colon: write `user: secret`")
-    return user.strip(), secret.strip()
-
-
-def _number(text: str) -> object:
-    """Return the number that a text is, or the text: the setting's own check then says what it should be."""
-    try:
-        return float(text) if "." in text else int(text)
-    except ValueError:
-        return text
-
-
-def _server_timeout(config: pytest.Config) -> float:
-    value = config.getini("smtp4d_timeout")
-    try:
-        seconds = float(value)
-    except ValueError:
-        seconds = -1.0
-    if not 0 <= seconds < float("inf"):
-        raise pytest.UsageError(f"smtp4d_timeout is {value!r}: give a number of seconds, or 0 for no limit")
-    return seconds
-
-
 # Collection
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Lay out a sweep; what is wrong with its marker is told by the report on the collection."""
-    marks = [mark for mark in metafunc.definition.iter_markers() if mark.name == "smtp_sweep"]
-    if not marks or not ("smtp_server" in metafunc.fixturenames or _intercepts_all(metafunc.config)):
+    """Lay out sweeps and injections; what is wrong with a marker is told by the report on the collection."""
+    marks = list(metafunc.definition.iter_markers())
+    names = {mark.name for mark in marks}
+    if names.isdisjoint({"smtp_sweep", "smtp_injection"}):
         return
     from pytest_smtp4d.errors import SettingsError
+    from pytest_smtp4d.faults.injection import injection_of
     from pytest_smtp4d.server.marker import sweep_of
 
+    is_served = "smtp_server" in metafunc.fixturenames or _intercepts_all(metafunc.config)
     with suppress(SettingsError):
-        if sweep := sweep_of(marks):
+        if is_served and (sweep := sweep_of(marks)):
             metafunc.fixturenames.append("_smtp_markers")
             metafunc.parametrize("_smtp_markers", sweep.points, ids=sweep.ids, indirect=True)
+        if injection := injection_of(marks, metafunc.fixturenames):
+            metafunc.parametrize("payload", injection.payloads, ids=injection.ids)
 
 
 @pytest.hookimpl(wrapper=True)
@@ -268,55 +148,12 @@ def pytest_make_collect_report() -> Generator[None, pytest.CollectReport, pytest
     """Make a marker that could not act a collection error, wherever it stands."""
     report = yield
     for item in report.result:
-        if isinstance(item, pytest.Item) and (wrong := _wrong(item)):
+        if not isinstance(item, pytest.Item):
+            continue
+        if wrong := collection.wrong(item, intercepts_all=_intercepts_all(item.config)):
             report.outcome, report.longrepr, report.result = "failed", f"{item.nodeid}: {wrong}", []
             break
     return report
-
-
-def _marks(item: pytest.Item) -> list[pytest.Mark]:
-    """Return our marks of an item, the closest first: a parameter's before its function's."""
-    marks = [mark for mark in item.iter_markers() if mark.name in MARKERS]
-    of_parameters = getattr(getattr(item, "callspec", None), "marks", ())
-    return sorted(marks, key=lambda mark: mark not in of_parameters)
-
-
-def _wrong(item: pytest.Item) -> str:
-    """Return why the markers of an item could not act, or ""."""
-    if wrong := _wrong_about_outgoing_mail(item):
-        return wrong
-    marks = _marks(item)
-    if not marks:
-        return ""
-    from pytest_smtp4d.errors import SettingsError
-    from pytest_smtp4d.server.marker import check, sweep_of
-
-    try:
-        check(marks)
-        sweep = sweep_of(marks)
-    except SettingsError as error:
-        return str(error)
-    is_served = "smtp_server" in getattr(item, "fixturenames", ()) or _intercepts_all(item.config)
-    if sweep and not is_served:
-        return "smtp_sweep: the test does not use the fixture smtp_server: request it"
-    if sweep and "_smtp_markers" not in getattr(getattr(item, "callspec", None), "params", ()):
-        return "smtp_sweep: it stands on a function, a class or a module, not on a parameter or in a TestCase"
-    return ""
-
-
-def _wrong_about_outgoing_mail(item: pytest.Item) -> str:
-    marks = [mark for mark in item.iter_markers() if mark.name in OUTGOING_MARKERS]
-    if not marks:
-        return ""
-    from pytest_smtp4d.errors import SettingsError
-    from pytest_smtp4d.intercept.marks import blocks, redirected
-
-    try:
-        redirected(marks)
-        blocks(marks)
-    except SettingsError as error:
-        return str(error)
-    return ""
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
@@ -326,38 +163,31 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     names: list[str] = getattr(item, "fixturenames", [])
     is_redirected = "smtp_intercept" in names or item.get_closest_marker("smtp_intercept") is not None
     if is_redirected and "smtp_intercept" not in names:
-        _request_early(item, "smtp_intercept")
-    if "_smtp_markers" in names or not _marks(item):
+        collection.request_early(item, "smtp_intercept")
+    if "_smtp_markers" in names or not collection.marks_of(item):
         return
     is_served = not {"smtp_server", "make_transporter"}.isdisjoint(names)
     if is_served or is_redirected or _intercepts_all(item.config):
-        _request_early(item, "_smtp_markers")
-
-
-def _request_early(item: pytest.Item, fixture: str) -> None:
-    """Let an item request a function-scoped fixture before its others; the names are sorted by scope."""
-    names: list[str] = item.fixturenames  # type: ignore[attr-defined] # what has _fixtureinfo has it
-    definitions = item._fixtureinfo.name2fixturedefs  # type: ignore[attr-defined] # noqa: SLF001
-    wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
-    names.insert(sum(1 for _ in wider), fixture)
+        collection.request_early(item, "_smtp_markers")
 
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Give each test that uses a server a time-out, unless the user set one anywhere."""
-    seconds = _server_timeout(config)
+    """Find markers that no test could feel; give each test that uses a server a time-out, unless one is set."""
+    if not _intercepts_all(config):
+        for item, words in collection.without_server(items):
+            item.stash[_doomed] = words
+    seconds = ini.seconds(config)
     if not seconds or not config.pluginmanager.hasplugin("timeout"):
         return
     if config.getoption("timeout") is not None or config.getini("timeout") or "PYTEST_TIMEOUT" in os.environ:
         return
     for item in items:
-        if SERVER_FIXTURES.isdisjoint(getattr(item, "fixturenames", ())):
-            continue
         mark = item.get_closest_marker("timeout")
-        if mark is None:
-            item.add_marker(pytest.mark.timeout(seconds))
-        elif not mark.args and "timeout" not in mark.kwargs:  # it sets the method only
-            item.add_marker(pytest.mark.timeout(seconds, **mark.kwargs), append=False)
+        is_set = mark is not None and (mark.args or "timeout" in mark.kwargs)
+        if not is_set and collection.reaches_a_server(item):
+            method = {} if mark is None else mark.kwargs  # it sets the method only
+            item.add_marker(pytest.mark.timeout(seconds, **method), append=False)
 
 
 # One test
@@ -365,36 +195,53 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Begin to watch. Where no server ever ran there is nothing to import for it."""
-    watching = sys.modules.get(_WATCH)
-    item.stash[_course] = _Course(watching.begin() if watching else None)
+    """Begin to watch."""
+    path, line, _ = item.location
+    marks, own = collection.marks_of(item), collection.own_marks_of(item)
+    item.stash[_run] = testrun.TestRun(f"{path}:{(line or 0) + 1}", marks, own)
+    _running.append(item)
+    if _doomed in item.stash:
+        pytest.fail(item.stash[_doomed], pytrace=False)
 
 
-@pytest.hookimpl(wrapper=True)
+@pytest.hookimpl(wrapper=True, trylast=True)
 def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
-    """Skip a sweep's item that passed without its stage being reached."""
+    """Judge what is certain when a body has passed; skip a sweep's item whose stage was not reached."""
     __tracebackhide__ = True
-    result = yield
-    course = item.stash.get(_course, None)
-    if course and course.swept and not course.swept.hits:
-        words = f"the client never reached {course.swept.stage}"
+    run = item.stash.get(_run, None)
+    if run is None:
+        return (yield)
+    interrupts: Any = nullcontext()
+    if collection.reaches_a_server(item):
+        from pytest_smtp4d.timeout import cut_on_interrupt
+
+        interrupts = cut_on_interrupt()
+    with interrupts:
+        result = yield
+    if run.has_failed or getattr(item, "_excinfo", None):  # a subtest's, or a TestCase's own
+        return result
+    if run.swept and not run.swept.is_reached:
+        words = f"the client never reached {run.swept.stage}"
         raise pytest.skip.Exception(words, _use_item_location=True)
+    run.judge_body()
     return result
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, object, object]:
-    """Fail a test that passed, after its fixtures are torn down, when the strict verdict is against it."""
+    """Judge what could still come, after the fixtures of a test that passed are torn down."""
     __tracebackhide__ = True
-    course = item.stash.get(_course, None)
-    if course is None:  # it was never set up
+    run = item.stash.get(_run, None)
+    if run is None:  # it was never set up
         return (yield)
     try:
-        with course.undo:
+        with run.undo:
             result = yield
-            if course.passed and course.servers and (problems := course.servers.problems()):
-                pytest.fail("\n".join(problems), pytrace=False)
+            if run.passed:
+                run.judge_rest()
     finally:
+        run.end()
+        _running.remove(item)
         if patch := sys.modules.get(_PATCH):
             patch.sweep()
     return result
@@ -408,14 +255,20 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and not item.config.getoption("fulltrace", default=False):
         _end_at_the_users_line(call.excinfo.value)
     report = yield
-    course = item.stash.get(_course, None)
-    if course is None:
+    run = item.stash.get(_run, None)
+    if run is None:
         return report
+    if call.excinfo is not None and _is_our_verdict(call.excinfo):
+        report.longrepr = _verdict_words(item, call.excinfo)
     if call.when == "call":
-        course.passed = report.passed
-    report.sections.extend(_sections(item.config, report, course))
+        run.passed = report.passed
+        run.has_failed = run.has_failed or not report.passed
+        if report.skipped and run.swept and not run.swept.is_reached:
+            setattr(report, _UNREACHED, True)
+    wanted = item.config.getoption("smtp4d_transcript")
+    report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
-        del item.stash[_course]  # pytest keeps items to the end of the run: not so their messages
+        del item.stash[_run]  # pytest keeps items to the end of the run: not so their messages
     return report
 
 
@@ -433,16 +286,30 @@ def _end_at_the_users_line(error: BaseException) -> None:
         last.tb_next = None
 
 
-def _sections(config: pytest.Config, report: pytest.TestReport, course: _Course) -> Iterator[tuple[str, str]]:
-    watch = course.servers
-    if watch is None:
-        return
-    if not report.passed and report.when != "teardown" and (problems := watch.problems()):
-        yield "SMTP verdict", "\n".join(problems)
-    wanted = config.getoption("smtp4d_transcript")
-    is_last_of_passed = report.when == "teardown" and course.passed
-    if (report.failed and wanted != "off") or (is_last_of_passed and wanted == "all"):
-        yield _TRANSCRIPT, watch.transcript()
+def _is_our_verdict(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
+    """Return whether a verdict was raised by this plugin, and not by the user's call of `check`."""
+    watching = sys.modules.get("pytest_smtp4d.server.watch")
+    if watching is None or not isinstance(excinfo.value, watching.Verdict):
+        return False
+    return excinfo.traceback[-1].name == "raise_verdict" and not any(
+        entry.name == "check" for entry in excinfo.traceback
+    )
+
+
+def _verdict_words(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
+    """Return the words of a verdict as a failure at the test's own line, without a traceback of ours."""
+    shown = excinfo.getrepr(style="value")
+    with suppress(ImportError):  # pytest's name for where something crashed is not public
+        from _pytest._code.code import ReprFileLocation
+
+        path, line, _ = item.location
+        shown.reprcrash = ReprFileLocation(path, (line or 0) + 1, str(excinfo.value))
+    return shown
+
+
+def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
+    """Count the items of a sweep whose stage was not reached under a word of their own."""
+    return ("unreached", "u", "UNREACHED") if getattr(report, _UNREACHED, False) else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -454,7 +321,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         for report in terminalreporter.stats.get("", [])
         if report.when == "teardown"
         for title, text in report.sections
-        if title == _TRANSCRIPT
+        if title == testrun.TRANSCRIPT
     ]
     if shown:
         terminalreporter.section("SMTP transcripts")
@@ -463,55 +330,40 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
         terminalreporter.line(text)
 
 
-# pytest-timeout
-
-
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
-    """Show the transcript before pytest-timeout's thread ends the process (its signal fails the test)."""
-    import threading
-
-    in_main = threading.current_thread() is threading.main_thread()
-    if settings.method == "signal" and in_main:
+    """Cut every session and show the transcript when pytest-timeout strikes."""
+    if not collection.reaches_a_server(item):
         return None
-    import pytest_timeout
+    from pytest_smtp4d.timeout import set_timer
 
-    def expire() -> None:
-        try:
-            if settings.disable_debugger_detection or not pytest_timeout.is_debugging():
-                _show_transcript_now(item, f"Timeout (>{settings.timeout} s) from pytest-timeout")
-        finally:
-            pytest_timeout.timeout_timer(item, settings)
-
-    timer = threading.Timer(settings.timeout, expire)
-    timer.name = f"{__name__} {item.nodeid}"
-
-    def cancel() -> None:
-        timer.cancel()
-        timer.join()
-
-    item.cancel_timeout = cancel  # type: ignore[attr-defined] # where pytest-timeout looks for it
-    timer.start()
+    set_timer(item, settings, lambda words: _show_now(item, words))
     return True
 
 
-def _show_transcript_now(item: pytest.Item, words: str) -> None:
+@pytest.hookimpl(tryfirst=True)
+def pytest_keyboard_interrupt() -> None:
+    """Show the transcript of the test that was interrupted."""
+    if _running:
+        _show_now(_running[-1], "interrupted")
+
+
+def _show_now(item: pytest.Item, words: str) -> None:
     """Write the transcript so far past pytest's capturing, or send it to xdist's controller."""
-    course = item.stash.get(_course, None)
-    if course is None or not course.servers or item.config.getoption("smtp4d_transcript") == "off":
+    run = item.stash.get(_run, None)
+    if run is None or run.watch is None or item.config.getoption("smtp4d_transcript") == "off":
         return
-    text = course.servers.transcript()
+    text = run.watch.transcript()
     if hasattr(item.config, "workerinput"):  # nobody sees what a worker of xdist writes
-        report = pytest.TestReport(
-            item.nodeid, item.location, {}, "failed", words, "call", [(_TRANSCRIPT, text)]
-        )
+        sections = [(testrun.TRANSCRIPT, text)]
+        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", words, "call", sections)
         item.ihook.pytest_runtest_logreport(report=report)
         return
     capture = item.config.pluginmanager.getplugin("capturemanager")
     if capture:
         capture.suspend_global_capture(item)
     stream = sys.__stderr__ or sys.stderr
-    stream.write(f"\n{f' {_TRANSCRIPT} ':+^80}\n{text}\n")
+    stream.write(f"\n{f' {testrun.TRANSCRIPT} ':+^80}\n{text}\n")
     stream.flush()
 
 
@@ -538,7 +390,7 @@ def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: Exi
     def make(**settings: Any) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
 
-        server = SMTPServer(**{**_ini_settings(config), **defaults, **settings})
+        server = SMTPServer(**{**ini.settings(config), **defaults, **settings})
         stack.enter_context(server)
         return server
 
@@ -568,12 +420,15 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeSMTPServer
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
     from pytest_smtp4d.server.marker import settings_of
 
-    settings = settings_of(_marks(request.node))
-    run: Any = request.config.pluginmanager.get_plugin(_OUTGOING)
-    if run is None or not run.intercepts:
-        return make_smtp_server(**settings)
-    server: SMTPServer = run.server()
-    server.configure(**settings)
+    settings = settings_of(collection.marks_of(request.node))
+    plugin: Any = request.config.pluginmanager.get_plugin(_OUTGOING)
+    if plugin is None or not plugin.intercepts:
+        server = make_smtp_server(**settings)
+    else:
+        server = plugin.server()
+        server.configure(**settings)
+    if "_smtp_markers" not in request.fixturenames:  # it was asked for while the test ran
+        request.node.stash[_run].act(server)
     return server
 
 
@@ -585,37 +440,15 @@ def smtp_intercept(
     from pytest_smtp4d.intercept.hooks import intercepting_for
     from pytest_smtp4d.intercept.target import Allowed
 
-    allowed = Allowed(request.config.getini("smtp4d_block_allow"))
+    allowed = Allowed(ini.words(request.config, "block_allow"))
     with intercepting_for(request.node, smtp_server, allowed):
         yield smtp_server
 
 
 @pytest.fixture
-def _smtp_markers(request: pytest.FixtureRequest, smtp_server: SMTPServer) -> None:
-    """Make the markers act on the fixture named smtp_server, whoever defined it and whatever its scope.
-
-    What is changed is put back after the verdict, which is the last to need it.
-    """
-    from pytest_smtp4d.server import watch
-    from pytest_smtp4d.server.marker import declare_faults, settings_of, sweep_of
-
-    marks = _marks(request.node)
-    course = request.node.stash[_course]
-    before = smtp_server.settings
-    settings = settings_of(marks)
-    if before != before.replace(**settings):
-        course.undo.callback(smtp_server.configure, **{name: before.given[name] for name in settings})
-        smtp_server.configure(**settings)
-    path, line, _ = request.node.location
-    for fault in declare_faults(marks, smtp_server.rules, f"{path}:{(line or 0) + 1}"):
-        watch.current.declared(smtp_server, fault)
-        course.undo.callback(smtp_server.rules.remove, fault)
-    point = getattr(request, "param", None)
-    if point and (sweep := sweep_of(marks)):
-        course.swept = sweep.disturb(smtp_server.rules, point)
-        smtp_server.active_fault = point
-        course.undo.callback(smtp_server.rules.remove, course.swept)
-        course.undo.callback(setattr, smtp_server, "active_fault", None)
+def _smtp_markers(request: pytest.FixtureRequest, smtp_server: object) -> None:
+    """Make the markers act on the fixture named smtp_server, whoever defined it and whatever its scope."""
+    request.node.stash[_run].act(smtp_server, getattr(request, "param", None))
 
 
 @pytest.fixture
@@ -639,6 +472,10 @@ def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
 
         if server is None:
             server = request.getfixturevalue("smtp_server")
+        if not hasattr(server, "client_options"):
+            from pytest_smtp4d.errors import SettingsError
+
+            raise SettingsError(f"make_transporter takes a server of ours first, not {type(server).__name__}")
         defaults = {"connection_time_out": 2, "send_time_out": 5, **server.client_options()}
         transporter = SMTPTransporter(**{**defaults, **options})
         request.node.addfinalizer(

@@ -1,28 +1,35 @@
 """What a test expects of a message: criteria -> rows of differences, and the words of a failure.
 
 RFC 5321 4.2 and RFC 8446 6 (the replies and TLS alerts that a failure explains).
-The one thing to know: a difference is data first and words last, and the words show what a person needs to
-see why a message did not arrive: the nearest miss, what did arrive, what was refused, and who left before
-MAIL.
+
+A difference is data first and words last. The words show what a person needs to see why a message did not
+arrive: the cause in the first line, then the nearest miss, what did arrive, what was refused, and who left
+before MAIL.
 """
 
 from __future__ import annotations
 
 import difflib
+import inspect
+import numbers
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.words import escaped, nearest, shown
+from pytest_smtp4d.records.advice import advice, cause, summary
+from pytest_smtp4d.records.difference import differences, shown_value
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["CRITERIA", "Comparison", "Expectation", "explain_excess", "explain_lack"]
+__all__ = ["CRITERIA", "Comparison", "Expectation", "advice", "explain_excess", "explain_lack"]
 
 CRITERIA = (
     "mail_from",
@@ -35,15 +42,20 @@ CRITERIA = (
     "text_body",
     "html_body",
     "headers",
+    "attachments",
+    "user",
 )
-"""The criteria, each a view of `ReceivedMessage`; `headers` is a mapping of field names to what they hold."""
+"""The criteria. Most are a view of `ReceivedMessage`; `headers` maps field names to what they hold,
+`attachments` are names of files, `user` is who had logged in."""
 
-_LISTS = frozenset({"rcpt_to", "from_", "to", "cc", "bcc"})
-_SHOWN_VALUE = 200
-_SHOWN_COMMAND = 80
+_LISTS = frozenset({"rcpt_to", "from_", "to", "cc", "bcc", "attachments"})
+_EMPTY_IS_NONE = frozenset({"subject", "mail_from"})
+"""Those that are "" where a message has none."""
 _SHOWN_ROWS = 20
 _COMPARED_MESSAGES = 50
 """How many messages, the last ones, are candidates for the nearest miss."""
+_COMPARED_ITEMS = 20
+_COMPARED_CHARACTERS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class Comparison:
 
     Args:
         name: "subject", "headers['X-Id']".
-        expected: the text, list, pattern or predicate.
+        expected: the text, list, set, pattern, predicate or object.
         actual: what the message holds; None where it has none.
         agrees: whether they match.
     """
@@ -63,35 +75,74 @@ class Comparison:
     agrees: bool
 
 
+# --- agreeing -------------------------------------------------------------------------------------
+
+
 def _agrees(expected: object, actual: object) -> bool:
     """Return whether one value is as expected: `==`, a pattern that is found, a predicate that holds."""
     if isinstance(expected, re.Pattern):
         return isinstance(actual, str) and expected.search(actual) is not None
-    if callable(expected):
+    if callable(expected) and not isinstance(expected, type):
         return bool(expected(actual))
     return bool(expected == actual)
 
 
-def _agrees_with_any(expected: object, actual: Sequence[object]) -> bool:
-    """Return whether a list is as expected: a list is the whole of it, anything else any item."""
-    if isinstance(expected, (list, tuple)):
+def _agrees_with_list(expected: object, actual: Sequence[object]) -> bool:
+    """Return whether a list is as expected: a list or a set is the whole of it, anything else any item."""
+    if isinstance(expected, AbstractSet):
+        return len(expected) == len(actual) and _pair_up(list(expected), list(actual))
+    if isinstance(expected, Sequence) and not isinstance(expected, str):
         return len(expected) == len(actual) and all(map(_agrees, expected, actual))
     if expected is None:
         return not actual
+    if _is_compared(expected) and (expected == actual or expected == list(actual)):
+        return True
     return any(_agrees(expected, item) for item in actual)
+
+
+def _pair_up(expected: list[object], actual: list[object]) -> bool:
+    """Return whether each expected item agrees with an item of its own."""
+    left = list(actual)
+    others = []
+    for item in expected:
+        if not isinstance(item, str):
+            others.append(item)
+        elif item in left:
+            left.remove(item)
+        else:
+            return False
+    taken: dict[int, int] = {}  # index of `left` -> index of `others`
+    return all(_find_partner(index, others, left, taken, set()) for index in range(len(others)))
+
+
+def _find_partner(
+    index: int, others: list[object], left: list[object], taken: dict[int, int], tried: set[int]
+) -> bool:
+    """Give `others[index]` an item, moving those on that can have another (an augmenting path)."""
+    for place, item in enumerate(left):
+        if place in tried or not _agrees(others[index], item):
+            continue
+        tried.add(place)
+        if place not in taken or _find_partner(taken[place], others, left, taken, tried):
+            taken[place] = index
+            return True
+    return False
+
+
+# --- what can be expected -------------------------------------------------------------------------
 
 
 class Expectation:
     """Criteria, checked when made.
 
     Args:
-        criteria: of `CRITERIA`; a text compares with `==`, a compiled pattern is searched, a predicate is
-            called with the value. For the list ones a text, pattern or predicate matches any item, a list the
-            whole.
+        criteria: of `CRITERIA`. A text compares with `==`, a compiled pattern is searched, a predicate is
+            called with the value, None means "has none", and an object of a class with its own `__eq__` is
+            compared. For the list ones a text, pattern, predicate or object matches any item, a list or tuple
+            the whole in order, a set the whole in any order.
 
     Raises:
-        SettingsError: an unknown criterion (the nearest is named), `headers` that is no mapping, a pattern of
-            bytes.
+        SettingsError: an unknown criterion (the nearest is named), or a value that could never match.
     """
 
     __slots__ = ("_criteria",)
@@ -100,7 +151,10 @@ class Expectation:
         for name, expected in criteria.items():
             if name not in CRITERIA:
                 raise SettingsError(f"unknown criterion {name!r}{nearest(name, CRITERIA)}")
-            _check_expected(name, expected)
+            if name == "headers":
+                _check_headers(expected)
+            else:
+                _check_expected(name, expected, is_list=name in _LISTS)
         self._criteria = dict(criteria)
 
     def accepts(self, message: ReceivedMessage) -> bool:
@@ -110,15 +164,19 @@ class Expectation:
     def compare(self, message: ReceivedMessage) -> Iterator[Comparison]:
         """Hold each criterion against the message, in the order given."""
         for name, expected in self._criteria.items():
-            if isinstance(expected, Mapping) and name == "headers":
+            if isinstance(expected, Mapping):
                 for field, value in expected.items():
                     actual = message.header(field)
-                    agrees = _agrees_with_any(value, actual)
+                    agrees = _agrees_with_list(value, actual)
                     yield Comparison(f"headers[{field!r}]", value, actual, agrees)
+            elif name in _LISTS:
+                items = _actual_list(name, message)
+                yield Comparison(name, expected, items, _agrees_with_list(expected, items))
             else:
-                actual = getattr(message, name)
-                agrees = _agrees_with_any(expected, actual) if name in _LISTS else _agrees(expected, actual)
-                yield Comparison(name, expected, actual, agrees)
+                found = message.session.user if name == "user" else getattr(message, name)
+                if expected is None and found == "" and name in _EMPTY_IS_NONE:
+                    found = None
+                yield Comparison(name, expected, found, _agrees(expected, found))
 
     def __bool__(self) -> bool:
         """Whether there is any criterion."""
@@ -126,27 +184,80 @@ class Expectation:
 
     def __str__(self) -> str:
         """Return them as they were written, after " with "; "" where there is none."""
-        criteria = ", ".join(f"{name}={_shown(expected)}" for name, expected in self._criteria.items())
+        criteria = ", ".join(f"{name}={shown_value(expected)}" for name, expected in self._criteria.items())
         return criteria and f" with {criteria}"
 
 
-def _check_expected(name: str, expected: object) -> None:
-    if name == "headers":
-        if not isinstance(expected, Mapping):
-            raise SettingsError(f"headers is a mapping of field names to what they hold, not {expected!r}")
-        for field, value in expected.items():
-            if not isinstance(field, str):
-                raise SettingsError(f"a field name of headers is a str, not {field!r}")
-            _check_expected(f"headers[{field!r}]", value)
-    for value in expected if isinstance(expected, (list, tuple)) else (expected,):
-        pattern = value.pattern if isinstance(value, re.Pattern) else value
-        if isinstance(pattern, (bytes, bytearray)):
-            raise SettingsError(
-                f"{name} is text, so it is compared with a str or a pattern of str, not {value!r}"
-            )
+def _actual_list(name: str, message: ReceivedMessage) -> Sequence[object]:
+    if name == "attachments":
+        return [attachment.name for attachment in message.attachments]
+    items: Sequence[object] = getattr(message, name)
+    return items
 
 
-# The words.
+def _is_compared(value: object) -> bool:
+    """Return whether a value's own class says what it is equal to, and may say so of a text."""
+    if isinstance(value, (numbers.Number, bytes, bytearray, memoryview, Mapping)):
+        return False
+    plain = type if isinstance(value, type) else object
+    return type(value).__eq__ is not plain.__eq__
+
+
+def _is_collection(value: object) -> TypeGuard[Sequence[object] | AbstractSet[object]]:
+    return isinstance(value, (Sequence, AbstractSet)) and not isinstance(
+        value, (bytes, bytearray, memoryview)
+    )
+
+
+def _check_headers(expected: object) -> None:
+    if not isinstance(expected, Mapping):
+        raise SettingsError(f"headers is a mapping of field names to what they hold, not {expected!r}")
+    for field, value in expected.items():
+        if not isinstance(field, str):
+            raise SettingsError(f"a field name of headers is a str, not {field!r}")
+        _check_expected(f"headers[{field!r}]", value, is_list=True)
+
+
+def _check_expected(name: str, expected: object, *, is_list: bool) -> None:
+    """Check the value of a criterion.
+
+    Raises:
+        SettingsError: it could never match, or always would.
+    """
+    if expected is None or isinstance(expected, str):
+        return
+    if _is_collection(expected):
+        if not is_list:
+            raise SettingsError(f"{name} is one text, so {shown_value(expected)} could never match: {_TAKES}")
+        for item in expected:
+            if item is None or (_is_collection(item) and not isinstance(item, str)):
+                raise SettingsError(f"{name} lists texts, so {item!r} among them could never match: {_TAKES}")
+            _check_expected(name, item, is_list=False)
+        return
+    pattern = expected.pattern if isinstance(expected, re.Pattern) else expected
+    if isinstance(pattern, (bytes, bytearray, memoryview)):
+        raise SettingsError(
+            f"{name} is text, so it is compared with a str or a pattern of str, not {expected!r}"
+        )
+    if isinstance(expected, re.Pattern):
+        return
+    if inspect.iscoroutinefunction(expected):
+        raise SettingsError(
+            f"{name}: a predicate is called and not awaited: {shown_value(expected)} is async"
+        )
+    if _is_compared(expected) or (callable(expected) and not isinstance(expected, type)):
+        return
+    raise SettingsError(
+        f"{name} could never match {shown_value(expected)} ({type(expected).__name__}): {_TAKES}"
+    )
+
+
+_TAKES = (
+    "give a str, a compiled pattern, a predicate, None for none, and where there are several a list or a set"
+)
+
+
+# --- the words ------------------------------------------------------------------------------------
 
 
 def explain_lack(
@@ -168,18 +279,52 @@ def explain_lack(
     """
     matched = [message for message in messages if expectation.accepts(message)]
     count = "no message" if wanted == 1 else f"{len(matched)} of {wanted} messages"
-    waited = f" within {timeout:g} s" if timeout else ""
-    lines = [f"{count}{expectation} arrived{waited}"]
-    if expectation:
-        lines += _nearest_miss(expectation, messages)
+    waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
+    near = _nearest_miss(expectation, messages) if expectation else None
+    early = [session for session in sessions if not session.transactions]
+    reason = (
+        f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(messages, sessions)
+    )
+    lines = [f"{reason}{': ' if reason else ''}{count}{expectation} arrived{waited}"]
+    if near is not None:
+        lines += [f"nearest, message {near.number}:", *(line for row in near.rows for line in _row(row))]
     lines += _titled("arrived", _numbered(messages))
     lines += _titled("refused transactions", _refused(sessions))
-    early = [session for session in sessions if not session.transactions]
     lines += _titled("sessions that ended before MAIL", _sessions(s for s in early if s.ended is not None))
     lines += _titled("sessions still open, before MAIL", _sessions(s for s in early if s.ended is None))
-    if not sessions:
+    if not sessions and not messages:
         lines.append("no client connected: give yours the server's host and port, or `client_options()`")
     return "\n".join(lines)
+
+
+def _cause(messages: Sequence[ReceivedMessage], sessions: Sequence[Session]) -> str:
+    """Return what went wrong last on a server, in a few words for pytest's summary; "" where nothing did."""
+    if not sessions:
+        return "" if messages else "nobody connected"
+    ends = [(session, transaction) for session in sessions for transaction in session.transactions]
+    refusals = (_refusal_of(transaction) for _, transaction in reversed(ends))
+    early = [session for session in reversed(sessions) if not session.transactions]
+    left = [*map(cause, early), "" if ends or messages else "no client came as far as MAIL"]
+    unfinished = (
+        f"transaction {_outcome(transaction, session)}"
+        for session, transaction in reversed(ends)
+        if transaction.message is None
+    )
+    return next(filter(None, (*refusals, *left, *unfinished)), "")
+
+
+def _refusal_of(transaction: Transaction) -> str:
+    """Return the reply that refused a transaction, or a recipient of it; "" where none did."""
+    if transaction.reply is not None and not transaction.reply.is_positive:
+        return f"refused with {_one_line(transaction.reply)}"
+    if transaction.message is None and transaction.refused:
+        mailbox, reply = next(iter(transaction.refused.items()))
+        return f"{mailbox} refused with {_one_line(reply)}"
+    return ""
+
+
+def _one_line(reply: Reply) -> str:
+    return f"{reply.code} {reply.lines[0]}".rstrip()
 
 
 def explain_excess(expectation: Expectation, matches: Sequence[ReceivedMessage], *, wanted: int) -> str:
@@ -209,7 +354,7 @@ def _rows(rows: Iterable[str]) -> list[str]:
 
 def _numbered(messages: Iterable[ReceivedMessage]) -> Iterator[str]:
     for number, message in enumerate(messages, 1):
-        yield f"{number}. {_route(message)}, subject {_shown(message.subject)}"
+        yield f"{number}. {_route(message)}, subject {shown_value(message.subject)}"
 
 
 def _route(envelope: ReceivedMessage | Transaction) -> str:
@@ -220,14 +365,22 @@ def _route(envelope: ReceivedMessage | Transaction) -> str:
     return f"{route} and {more} more" if more > 0 else route
 
 
-def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class _Miss:
+    """A message that is not as expected: its number from 1, its subject, and its rows."""
+
+    number: int
+    subject: str
+    rows: Sequence[Comparison]
+
+
+def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> _Miss | None:
     recent = list(enumerate(messages, 1))[-_COMPARED_MESSAGES:]
-    compared = [(number, list(expectation.compare(message))) for number, message in recent]
-    misses = [(number, rows) for number, rows in compared if not all(row.agrees for row in rows)]
-    if not misses:
-        return []
-    number, comparisons = max(misses, key=lambda miss: sum(map(_likeness, miss[1])))
-    return [f"nearest, message {number}:", *(line for row in comparisons for line in _row(row))]
+    compared = [
+        _Miss(number, message.subject, list(expectation.compare(message))) for number, message in recent
+    ]
+    misses = [miss for miss in compared if not all(row.agrees for row in miss.rows)]
+    return max(misses, key=lambda miss: sum(map(_likeness, miss.rows)), default=None)
 
 
 def _likeness(comparison: Comparison) -> float:
@@ -238,47 +391,21 @@ def _likeness(comparison: Comparison) -> float:
     items = actual if isinstance(actual, (list, tuple)) else (actual,)
     if not isinstance(expected, str):
         return 0.0
-    ratios = [
-        difflib.SequenceMatcher(None, expected[:_SHOWN_VALUE], item[:_SHOWN_VALUE]).ratio()
-        for item in items
-        if isinstance(item, str)
-    ]
+    matcher = difflib.SequenceMatcher(None, b=expected[:_COMPARED_CHARACTERS])
+    ratios = []
+    for item in items[:_COMPARED_ITEMS]:
+        if isinstance(item, str):
+            matcher.set_seq1(item[:_COMPARED_CHARACTERS])
+            ratios.append(matcher.ratio())
     return max(ratios, default=0.0) * 0.9
 
 
 def _row(comparison: Comparison) -> Iterator[str]:
-    name, expected, actual = comparison.name, comparison.expected, comparison.actual
     if comparison.agrees:
-        yield f"  {name}: as expected"
-    elif (
-        isinstance(expected, str) and isinstance(actual, str) and "\n" in expected.rstrip() + actual.rstrip()
-    ):
-        yield f"  {name}: differs (- expected, + received)"
-        yield from _text_difference(expected, actual)
+        yield f"  {comparison.name}: as expected"
     else:
-        yield f"  {name}: expected {_shown(expected)}, received {_shown(actual)}"
-
-
-def _text_difference(expected: str, actual: str) -> Iterator[str]:
-    """Return the lines that differ, with one line around them."""
-    before, after = ([repr(line)[1:-1] for line in text.splitlines()] for text in (expected, actual))
-    if before == after:
-        # Only line ends differ, which splitting into lines has hidden.
-        before, after = ([repr(line)[1:-1] for line in text.splitlines(True)] for text in (expected, actual))
-    lines = list(difflib.unified_diff(before, after, n=1, lineterm=""))[2:]  # without the names of files
-    for line in lines[:_SHOWN_ROWS]:
-        yield f"    {line[:_SHOWN_VALUE]}"
-    if len(lines) > _SHOWN_ROWS:
-        yield f"    ({len(lines) - _SHOWN_ROWS} more lines)"
-
-
-def _shown(value: object) -> str:
-    """Return a value for a person: a pattern and a predicate as they were written, a long one cut."""
-    if isinstance(value, (list, tuple)):
-        text = f"[{', '.join(map(_shown, value))}]"
-    else:
-        text = shown(value)
-    return text if len(text) <= _SHOWN_VALUE else f"{text[:_SHOWN_VALUE]}… ({len(text)} characters)"
+        for line in differences(comparison.name, comparison.expected, comparison.actual):
+            yield f"  {line}"
 
 
 def _refused(sessions: Iterable[Session]) -> Iterator[str]:
@@ -288,6 +415,8 @@ def _refused(sessions: Iterable[Session]) -> Iterator[str]:
                 yield f"{_route(transaction)}: {_outcome(transaction, session)}"
             elif transaction.refused:
                 yield f"{_route(transaction)}: {_refusals(transaction)}, sent to the others"
+        if session.transactions and (hint := advice(session)):
+            yield f"  {hint}"
 
 
 def _refusals(transaction: Transaction) -> str:
@@ -308,77 +437,6 @@ def _outcome(transaction: Transaction, session: Session) -> str:
 
 def _sessions(sessions: Iterable[Session]) -> Iterator[str]:
     for session in sessions:
-        yield f"{session.peer[0]}:{session.peer[1]}: {session.ended or 'still open'}; {_story(session)}"
+        yield f"{session.peer[0]}:{session.peer[1]}: {summary(session)}"
         if hint := advice(session):
             yield f"  {hint}"
-
-
-def _story(session: Session) -> str:
-    """Return the last thing that a client said, but for its goodbye, and what it was answered."""
-    commands = [command for command in session.commands if command.verb != "QUIT"]
-    if not commands:
-        return "no command"
-    last = commands[-1]
-    said = escaped(f"{last.verb} {last.argument}".strip().encode("utf-8", "surrogateescape"))
-    said = said if len(said) <= _SHOWN_COMMAND else f"{said[:_SHOWN_COMMAND]}…"
-    answered = f"answered {last.reply.code} {last.reply.lines[0]}".rstrip() if last.reply else "not answered"
-    return f"last command {said}, {answered}"
-
-
-_ENDINGS: tuple[tuple[str, str], ...] = (
-    (
-        r"unknown.ca\b",
-        "the client does not trust the certificate: give it `ca_file` or `client_context()`, or `smtp_trust`",
-    ),
-    (
-        r"certificate.expired",
-        "the client finds the certificate out of date: see the setting `certificate`",
-    ),
-    (
-        r"bad.certificate|certificate.unknown",
-        "the client refused the certificate: trust `ca_file`, and connect to a name that it holds",
-    ),
-    (
-        r"certificate.required|did not return a certificate",
-        "the server asks for a client certificate: use `client_context(identity=True)`",
-    ),
-    (
-        r"protocol.version|unsupported.protocol|no.(shared|common)|handshake.failure",
-        "client and server share no TLS version or cipher: see the setting `tls_versions`",
-    ),
-    (
-        r"wrong.version|http.request|not tls",
-        "the client spoke plaintext where TLS was due: see the setting `tls`",
-    ),
-    (
-        r"TLS handshake where clear text was due",
-        "the client began with TLS where plaintext was due: set tls='implicit', or let it use STARTTLS",
-    ),
-    (
-        r"closed in TLS",
-        "the handshake did not end: with tls='implicit' the client has to begin with TLS",
-    ),
-)
-"""How a session ended (any case, any mark between words) -> what to do about it."""
-
-_REPLIES: tuple[tuple[int, str], ...] = (
-    (535, "the login was refused: the settings `users` and `tokens` say who may log in"),
-    (538, "the mechanism needs TLS first: let the client use STARTTLS, or set `auth_without_tls`"),
-    (530, "the server requires a login or TLS first: see `require_auth` and `require_tls`"),
-    (504, "the client's mechanism is not on offer: see the setting `auth`"),
-)
-
-
-def advice(session: Session) -> str:
-    """Return what to do about a session that ended before MAIL; "" where nothing is sure."""
-    for pattern, hint in _ENDINGS:
-        if re.search(pattern, session.ended or "", re.IGNORECASE):
-            return hint
-    commands = session.commands
-    codes = {command.reply.code for command in commands if command.reply is not None}
-    for code, hint in _REPLIES:
-        if code in codes:
-            return hint
-    if session.ended is not None and not any(command.verb in ("EHLO", "HELO") for command in commands):
-        return "no EHLO: the client left before it had said anything; see the setting `tls`"
-    return ""

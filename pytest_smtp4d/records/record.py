@@ -361,7 +361,15 @@ class Session:
     @property
     def broken(self) -> bool:
         """Whether a fault broke the protocol: from there on no violation is fatal."""
-        return self._judged().judge.is_lenient
+        return self._judged().lenient_from is not None
+
+    def blamed(self, start: int = 0) -> tuple[Violation, ...]:
+        """Return the violations from a number on for which the client can be blamed.
+
+        Those are left out that follow a fault which broke the protocol (`send`, `silence`, `trickle`).
+        """
+        judged = self._judged()
+        return judged.violations[start : judged.lenient_from]
 
     def _judged(self) -> Judged:
         raw = self._recorder.raw
@@ -375,7 +383,8 @@ class Session:
     def continued(self) -> tuple[Session, Recorder]:
         """Return an empty record of the same connection, and its pen (called by the server only)."""
         before, judged = self._recorder, self._judged()
-        pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, ()))
+        lenient_from = None if judged.lenient_from is None else 0
+        pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, (), lenient_from))
         pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
         session = Session(self.peer, pen, self.target)
         session.client_name, session.tls = self.client_name, self.tls

@@ -22,6 +22,14 @@ __all__ = ["Direction", "Transcript", "TranscriptLine"]
 
 Direction = Literal["C", "S"]
 
+LINE_WIDTH = 200
+"""Characters of a line of a brief transcript."""
+
+FIRST_LINES, LAST_LINES = 30, 20
+"""Lines of a session that a brief transcript shows."""
+
+HOW_TO_SEE_ALL = "--smtp4d-transcript=full"
+
 _FROM_CLIENT = frozenset({record.COMMAND, record.RESPONSE})
 _CONTENT = frozenset({record.CONTENT, record.CHUNK})
 _FROM_SERVER = frozenset({record.REPLY, record.SENT})
@@ -99,6 +107,36 @@ class Transcript:
                 shown.append(str(line))
         return "\n".join(shown)
 
+    def brief(self) -> str:
+        """Return the dialogue as a failed test shows it.
+
+        EHLO's reply is one line, a line has 200 characters at most, and of a long session the first 30 and the last
+        20 lines are shown; what is left out is a line with a number.
+        """
+        lines = [_cut(line) for line in self._joined()]
+        if len(lines) <= FIRST_LINES + LAST_LINES + 1:
+            return "\n".join(lines)
+        left_out = f"[{len(lines) - FIRST_LINES - LAST_LINES} lines left out; {HOW_TO_SEE_ALL} shows them]"
+        return "\n".join([*lines[:FIRST_LINES], left_out, *lines[-LAST_LINES:]])
+
+    def _joined(self) -> Iterator[str]:
+        """Yield the lines of `render`, a reply to EHLO as one."""
+        keywords: list[str] = []
+        for line in self._lines():
+            text = line.octets.decode("utf-8", "backslashreplace")
+            if line.direction == "S" and line.stage == "EHLO" and text[:4] == "250-":
+                keywords.append(escaped(text[4:].encode()))
+                continue
+            if keywords and line.direction == "S" and line.stage == "EHLO":
+                yield f"S: 250 {' | '.join(keywords)} | {escaped(text[4:].encode())}"
+            elif line.is_content:
+                yield from _content_lines(line.octets, whole=False)
+            else:
+                yield from (f"S: 250-{keyword}" for keyword in keywords)
+                yield str(line)
+            keywords = []
+        yield from (f"S: 250-{keyword}" for keyword in keywords)
+
     def __str__(self) -> str:
         return self.render()
 
@@ -122,6 +160,10 @@ def _lines_of(entry: Entry, fault: str) -> Iterator[TranscriptLine]:
         direction: Direction = "C" if kind in _FROM_CLIENT else "S"
         for line in octets.removesuffix(b"\r\n").split(b"\r\n"):
             yield TranscriptLine(direction, line, stage, tls, at, fault=fault if direction == "S" else "")
+
+
+def _cut(line: str) -> str:
+    return line if len(line) <= LINE_WIDTH else f"{line[:LINE_WIDTH]}… ({len(line)} characters)"
 
 
 _HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")

@@ -1,114 +1,206 @@
 """What a reader of a mail sees and can click: visible text, links and codes.
 
-HTML living standard 4 (which elements show their text, which part it), RFC 3986 3.1 (schemes).
-The one thing to know: entities are decoded, so a link is the address that a browser would open, and text that
-no reader sees (scripts, styles, titles, hidden elements) holds no code.
+HTML living standard 4 and 15.3 (which elements show their text, and which part it), CSS 2.2 9.2.4 and 11.2
+(`display: none`, `visibility: hidden`), RFC 3986 3.1 (schemes). Style sheets are not evaluated.
 """
 
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
+
+from pytest_smtp4d.records.html import End, Start, Text, tokens
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Mapping
 
 __all__ = ["codes", "html_links", "html_text", "text_links"]
 
-_HIDDEN = frozenset({"script", "style", "template", "title"})
-_VOID = frozenset(
-    {"area", "base", "br", "col", "embed", "hr", "img", "input", "link", "meta", "source", "wbr"}
+_NEVER_SHOWN = frozenset(
+    {"datalist", "iframe", "noembed", "noframes", "script", "style", "template", "title"}
 )
-_INLINE = frozenset(
-    ("a", "abbr", "b", "bdi", "bdo", "big", "cite", "code", "em", "font", "i", "ins", "kbd", "mark", "q", "s",
-     "small", "span", "strong", "sub", "sup", "time", "tt", "u", "var", "wbr")
+_VOID = frozenset(
+    ("area", "base", "basefont", "bgsound", "br", "col", "embed", "frame", "hr", "img", "input", "keygen",
+     "link", "meta", "param", "source", "track", "wbr")
 )  # fmt: skip
-"""Elements that do not part the words around them; all others do."""
+_BLOCKS = frozenset(
+    ("address", "article", "aside", "blockquote", "center", "details", "dialog", "dir", "div", "dl",
+     "fieldset", "figcaption", "figure", "footer", "form", "h1", "h2", "h3", "h4", "h5", "h6", "header",
+     "hgroup", "hr", "main", "menu", "nav", "ol", "p", "pre", "search", "section", "summary", "table", "ul",
+     "xmp")
+)  # fmt: skip
+"""Elements that end a paragraph (HTML 4.4.1)."""
 
-_INVISIBLE_STYLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden", re.IGNORECASE)
+_PART_WORDS = _BLOCKS | {
+    "body", "br", "caption", "dd", "dt", "html", "legend", "li", "optgroup", "option", "select", "tbody",
+    "td", "textarea", "tfoot", "th", "thead", "tr",
+}  # fmt: skip
+"""Elements that begin a line; all others, unknown ones too, do not part the words around them."""
+
 _URL = re.compile(r"https?://[^\s<>\"]+", re.IGNORECASE)
 _URL_IN_TEXT = re.compile(r"(?:https?://|www\.)[^\s<>\"]+", re.IGNORECASE)
 _BRACKETS = {")": "(", "]": "[", "}": "{"}
 _BLANKS = re.compile(r"[\t\n\f\r ]+")
+_STRAY = re.compile(r"[\t\n\r]")
 
 
-class _Page(HTMLParser):
-    """Collects links and visible text in one pass."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.links: list[str] = []
-        self.text: list[str] = []
-        self._hidden = ""
-        self._depth = 0
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in ("a", "area"):
-            self.links += [value for name, value in attrs if name == "href" and value]
-        if tag not in _INLINE:
-            self.text.append("\n")
-        if self._hidden:
-            self._depth += tag == self._hidden
-        elif tag not in _VOID and (tag in _HIDDEN or _is_hidden(attrs)):
-            self._hidden, self._depth = tag, 1
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)  # HTML knows no "/>": <p/> opens a paragraph
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag not in _INLINE:
-            self.text.append("\n")
-        if tag == self._hidden:
-            self._depth -= 1
-            if not self._depth:
-                self._hidden = ""
-
-    def handle_data(self, data: str) -> None:
-        if not self._hidden:
-            self.text.append(_BLANKS.sub(" ", data))
+# --- visible text ---------------------------------------------------------------------------------
 
 
-def _is_hidden(attrs: Iterable[tuple[str, str | None]]) -> bool:
-    values = {name: value or "" for name, value in attrs}
-    return "hidden" in values or _INVISIBLE_STYLE.search(values.get("style", "")) is not None
+class _Element(NamedTuple):
+    """An open element, and whether text directly in it shows."""
 
-
-def _read(html: str) -> _Page:
-    page = _Page()
-    # A marked section is a bogus comment in HTML; html.parser ends with an AssertionError at a malformed one
-    # (before CPython 3.14), so it is shown none.
-    page.feed(html.replace("<![", "<!"))
-    page.close()
-    return page
+    name: str
+    displayed: bool
+    visible: bool
 
 
 def html_text(html: str) -> str:
-    """Return the visible text of an HTML body; block elements part it into lines."""
-    lines = "".join(_read(html).text).split("\n")
-    return "\n".join(line for line in map(str.strip, lines) if line)
+    """Return the visible text of an HTML body; block elements part it into lines, blanks are collapsed."""
+    pieces: list[str] = []
+    page = _OpenElements()
+    for token in tokens(html):
+        if isinstance(token, Text):
+            if page.innermost.displayed and page.innermost.visible:
+                pieces.append(_BLANKS.sub(" ", token.text))
+            continue
+        if isinstance(token, Start):
+            element = page.open(token)
+        else:
+            element = page.close(token)
+        if element.displayed and token.name in _PART_WORDS:
+            pieces.append("\n")
+    lines = (re.sub(" {2,}", " ", line).strip() for line in "".join(pieces).split("\n"))
+    return "\n".join(line for line in lines if line)
+
+
+# Start tag -> the elements that it ends where they are the innermost but for inline ones (HTML 13.1.2.4).
+_CELLS = frozenset({"td", "th"})
+_ROWS = _CELLS | {"tr"}
+_ENDS: Mapping[str, frozenset[str]] = {
+    **dict.fromkeys(_BLOCKS, frozenset({"p"})),
+    "li": frozenset({"p", "li"}),
+    **dict.fromkeys(("dt", "dd"), frozenset({"p", "dt", "dd"})),
+    **dict.fromkeys(("td", "th"), _CELLS | {"p"}),
+    "tr": _ROWS | {"p"},
+    **dict.fromkeys(("thead", "tbody", "tfoot"), _ROWS | {"p", "thead", "tbody", "tfoot"}),
+    "option": frozenset({"option"}),
+}  # fmt: skip
+_DEEPEST_INLINE = 16
+"""So many inline elements are looked through for one that a start tag ends."""
+
+
+class _OpenElements:
+    """The elements that are open while a page is read; each is entered and left once."""
+
+    def __init__(self) -> None:
+        self._stack = [_Element("", True, True)]
+        self._count: dict[str, int] = {}
+
+    @property
+    def innermost(self) -> _Element:
+        """The element that the next text is in."""
+        return self._stack[-1]
+
+    def open(self, tag: Start) -> _Element:
+        """Enter the element of a start tag, those that it ends being left; return it."""
+        ended = _ENDS.get(tag.name, frozenset())
+        while depth := self._depth_of(ended):
+            self._leave(depth)
+        element = _entered(tag, self._stack[-1])
+        if tag.name not in _VOID:
+            self._stack.append(element)
+            self._count[tag.name] = self._count.get(tag.name, 0) + 1
+        return element
+
+    def close(self, tag: End) -> _Element:
+        """Leave the element of an end tag with all inside it; return it, or the innermost if none is open."""
+        if not self._count.get(tag.name):
+            return self._stack[-1]
+        depth = 1
+        while self._stack[-depth].name != tag.name:
+            depth += 1
+        element = self._stack[-depth]
+        self._leave(depth)
+        return element
+
+    def _depth_of(self, names: frozenset[str]) -> int:
+        """Return how deep an element of these names is below inline ones, from 1; 0 where none is."""
+        for depth, element in enumerate(reversed(self._stack[-_DEEPEST_INLINE:]), 1):
+            if element.name in names:
+                return depth
+            if element.name in _PART_WORDS:
+                break
+        return 0
+
+    def _leave(self, depth: int) -> None:
+        for element in self._stack[-depth:]:
+            self._count[element.name] -= 1
+        del self._stack[-depth:]
+
+
+def _entered(tag: Start, parent: _Element) -> _Element:
+    """Return the element of a start tag, as attributes and style let it show inside its parent."""
+    style = _declarations(tag.attributes.get("style", ""))
+    display = style.get("display", "none" if "hidden" in tag.attributes else "")
+    displayed = parent.displayed and display != "none" and tag.name not in _NEVER_SHOWN
+    visibility = style.get("visibility", "inherit")
+    visible = parent.visible if visibility == "inherit" else visibility not in ("hidden", "collapse")
+    return _Element(tag.name, displayed, visible)
+
+
+_STYLE_COMMENT = re.compile(r"/\*(?:.*?\*/|.*)", re.DOTALL)
+_IMPORTANT = re.compile(r"![\s]*important\Z")
+
+
+def _declarations(style: str) -> dict[str, str]:
+    """Return the declarations of an inline style in lower case; of one name the last or an important one."""
+    found: dict[str, tuple[bool, str]] = {}
+    for declaration in _STYLE_COMMENT.sub(" ", style).lower().split(";"):
+        name, _, value = declaration.partition(":")
+        value, important = _IMPORTANT.subn("", value.strip())
+        key = name.strip()
+        if important or not found.get(key, (False, ""))[0]:
+            found[key] = (bool(important), value.strip())
+    return {name: value for name, (_, value) in found.items()}
+
+
+# --- links and codes ------------------------------------------------------------------------------
 
 
 def html_links(html: str) -> list[str]:
     """Return the http and https targets of an HTML body's links in order, entities decoded, each once."""
-    targets = (re.sub(r"[\t\n\r]", "", link).strip() for link in _read(html).links)
+    found = (
+        token.attributes.get("href", "")
+        for token in tokens(html)
+        if isinstance(token, Start) and token.name in ("a", "area")
+    )
+    targets = (_STRAY.sub("", link).strip() for link in found)
     return list(dict.fromkeys(target for target in targets if _URL.match(target)))
 
 
 def text_links(text: str) -> list[str]:
     """Return the http and https URLs of plain text in order, each once, without punctuation behind them."""
-    return list(dict.fromkeys(_trimmed(match[0]) for match in _URL.finditer(text)))
+    urls = (_trimmed(match[0]) for match in _URL.finditer(text))
+    return list(dict.fromkeys(url for url in urls if _URL.fullmatch(url)))
 
 
 def _trimmed(url: str) -> str:
     """Return a URL without the end of the sentence around it; a bracket stays where the URL opened it."""
-    end = url[-1]
-    if end in ".,;:!?'*" or (end in _BRACKETS and url.count(_BRACKETS[end]) < url.count(end)):
-        return _trimmed(url[:-1])
-    return url
+    surplus = {close: url.count(close) - url.count(opening) for close, opening in _BRACKETS.items()}
+    end = len(url)
+    while end:
+        last = url[end - 1]
+        if last in _BRACKETS and surplus[last] > 0:
+            surplus[last] -= 1
+        elif last not in ".,;:!?'*":
+            break
+        end -= 1
+    return url[:end]
 
 
 def codes(text: str, pattern: str | re.Pattern[str]) -> list[str]:
     """Return what a pattern finds outside URLs, each once: its first group, or all where it has none."""
     readable = _URL_IN_TEXT.sub(" ", text)
-    return list(dict.fromkeys(match[min(1, match.re.groups)] for match in re.finditer(pattern, readable)))
+    found = (match[min(1, match.re.groups)] for match in re.finditer(pattern, readable))
+    return list(dict.fromkeys(code for code in found if code is not None))

@@ -404,11 +404,13 @@ class Judged(NamedTuple):
         position: how far it has read.
         judge: what it knows there.
         violations: what it found, in order.
+        lenient_from: how many of them came before a fault broke the protocol; None where none did.
     """
 
     position: int
     judge: Judge
     violations: tuple[Violation, ...]
+    lenient_from: int | None = None
 
 
 def judge(raw: Raw) -> Judged:
@@ -422,9 +424,12 @@ def judge(raw: Raw) -> Judged:
         return known
     reader = known.judge.copy()
     found = list(known.violations)
+    lenient_from = known.lenient_from
     for entry in raw.read(known.position, end):
         found += reader.hear(entry)
-    return Judged(end, reader, tuple(found))
+        if lenient_from is None and reader.is_lenient:
+            lenient_from = len(found)
+    return Judged(end, reader, tuple(found), lenient_from)
 
 
 def words_of(entry: Entry) -> tuple[str, str]:

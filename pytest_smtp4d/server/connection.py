@@ -130,7 +130,10 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self._dialogue = converse(self.protocol)
         self._state.connections.add(self)
         self._state.open_session(self.protocol.session)
-        self._go_on()
+        if self._state.is_cut:
+            self.stop(self._state.is_cut)
+        else:
+            self._go_on()
 
     def get_buffer(self, sizehint: int) -> memoryview:
         """Return what the loop receives into."""
@@ -310,7 +313,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         """Go on in a new record; what the old one holds belongs to what was before the reset."""
         self._epoch = self._state.epoch
         self.protocol.continue_in_new_record()
-        self._state.open_session(self.protocol.session)
+        self._state.continue_session(self.protocol.session)
 
     # -- octets out -----------------------------------------------------------------------------------------
 
@@ -376,6 +379,15 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self.protocol.session.end(reason)
         self._end_dialogue()
         self._tcp.abort()
+
+    def cut(self, reason: str) -> None:
+        """Cut the connection from any thread, without a lock, so that no client waits for it any more."""
+        self.protocol.record.broken()
+        self.protocol.session.end(reason)
+        connection = self._tcp.get_extra_info("socket")
+        if connection is not None:
+            with contextlib.suppress(OSError):  # it is closed already
+                connection.shutdown(socket.SHUT_RDWR)
 
     # -- octets in ------------------------------------------------------------------------------------------
 

@@ -10,15 +10,13 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 from pytest_smtp4d.errors import SettingsError
+from pytest_smtp4d.server.ini import truth
 from pytest_smtp4d.words import nearest
 
-__all__ = ["Accounts", "Boolean", "HostNames", "IniType", "Kind", "Number", "OneOf", "SeveralOf", "Text"]
-
-IniType = Literal["args", "bool", "linelist", "string"]
-"""How pytest reads a value from an ini file."""
+__all__ = ["Accounts", "Boolean", "HostNames", "Kind", "Number", "OneOf", "SeveralOf", "Text"]
 
 # A name, with a wildcard for its first label at most; or an IPv4 or IPv6 address.
 _HOST_NAME = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:.]*")
@@ -26,10 +24,6 @@ _HOST_NAME = re.compile(r"(\*\.)?[\w-]+(\.[\w-]+)*\.?|[0-9a-fA-F:.]*:[0-9a-fA-F:
 
 class Kind(Protocol):
     """A kind of setting."""
-
-    @property
-    def ini_type(self) -> IniType:
-        """How pytest reads it from an ini file."""
 
     @property
     def written(self) -> str:
@@ -50,7 +44,6 @@ class Boolean:
     """True or False; with `derived`, None too: it then follows from other settings."""
 
     derived: bool = False
-    ini_type: IniType = "bool"
     written: str = "`true` or `false`"
 
     def check(self, name: str, value: object) -> bool | None:
@@ -62,8 +55,8 @@ class Boolean:
         return value
 
     def from_ini(self, _: str, value: object) -> object:
-        """Return the value: pytest has read it."""
-        return value
+        """Return the truth value that a text means."""
+        return truth(value)
 
     def option(self) -> Mapping[str, Any]:
         """`--name` and `--no-name`."""
@@ -74,7 +67,6 @@ class Boolean:
 class Text:
     """A text that is not empty."""
 
-    ini_type: IniType = "string"
     written: str = "as it is"
 
     def check(self, name: str, value: object) -> str:
@@ -106,7 +98,6 @@ class Number:
     lowest: int
     highest: int | None = None
     optional: bool = True
-    ini_type: IniType = "string"
     written: str = "a number"
 
     def check(self, name: str, value: object) -> float | None:
@@ -150,7 +141,6 @@ class OneOf:
     """One of several names."""
 
     known: tuple[str, ...]
-    ini_type: IniType = "string"
     written: str = "as it is"
 
     def check(self, name: str, value: object) -> str:
@@ -187,7 +177,6 @@ class SeveralOf:
     all_by: str = ""
     also: Callable[[str, tuple[str, ...]], tuple[str, ...]] | None = None
     elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
-    ini_type: IniType = "args"
     written: str = "words parted by blanks"
 
     def check(self, name: str, value: object) -> tuple[str, ...] | None:
@@ -215,6 +204,8 @@ class SeveralOf:
 
     def from_ini(self, _: str, value: object) -> object:
         """Return the words as a tuple."""
+        if isinstance(value, str):
+            return value if value == "*" else tuple(value.split())
         return tuple(value) if isinstance(value, list) else value
 
     def option(self) -> Mapping[str, Any]:
@@ -226,7 +217,6 @@ class SeveralOf:
 class HostNames:
     """Host names, also with a wildcard ("*.shop.example"), and IP addresses."""
 
-    ini_type: IniType = "args"
     written: str = "words parted by blanks"
 
     def check(self, name: str, value: object) -> tuple[str, ...]:
@@ -240,6 +230,8 @@ class HostNames:
 
     def from_ini(self, _: str, value: object) -> object:
         """Return the words as a tuple."""
+        if isinstance(value, str):
+            return value if value == "*" else tuple(value.split())
         return tuple(value) if isinstance(value, list) else value
 
     def option(self) -> Mapping[str, Any]:
@@ -262,7 +254,6 @@ class Accounts:
 
     secret: str
     anybody: bool = False
-    ini_type: IniType = "linelist"
     written: str = "lines `user: secret`"
 
     def check(self, name: str, value: object) -> Mapping[str, str] | str:
@@ -284,6 +275,8 @@ class Accounts:
 
     def from_ini(self, name: str, value: object) -> object:
         """Return the accounts that lines give; a line without a colon is a `SettingsError`."""
+        if isinstance(value, str):
+            value = [line.strip() for line in value.splitlines() if line.strip()]
         if not isinstance(value, list):
             return value
         if value == ["*"]:
@@ -309,5 +302,6 @@ class Accounts:
         user, found, secret = line.partition(mark)
         if not found:
             # The line may be a secret that lost its user, so it is not shown.
-            raise SettingsError(f"{name}: an account is written `user{mark} secret`; one has no {mark!r}")
+            written = "user: secret" if mark == ":" else "user=secret"
+            raise SettingsError(f"{name} has an account without {mark!r}: write `{written}`")
         return user.strip(), secret.strip() if mark == ":" else secret

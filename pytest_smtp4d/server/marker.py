@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_smtp4d.faults.fault import Fault
+    from pytest_smtp4d.server.server import SMTPServer
 
-__all__ = ["Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
+__all__ = ["Disturbance", "Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
 
 
 class Mark(Protocol):
@@ -76,6 +77,35 @@ def declare_faults(marks: Iterable[Mark], rules: Rules, origin: str) -> list[Fau
     return faults
 
 
+class Disturbance(NamedTuple):
+    """What one item of a sweep does to a server.
+
+    Args:
+        server: which one.
+        point: (stage, kind).
+        fault: what happens there.
+    """
+
+    server: SMTPServer
+    point: tuple[str, str]
+    fault: Fault
+
+    @property
+    def stage(self) -> str:
+        """Where it happens."""
+        return self.point[0]
+
+    @property
+    def is_reached(self) -> bool:
+        """Whether a client came to that stage."""
+        return self.fault.hits > 0
+
+    def undo(self) -> None:
+        """Leave the server as it was."""
+        self.server.rules.remove(self.fault)
+        self.server.active_fault = None
+
+
 class Sweep(NamedTuple):
     """The grid of a swept test; the first point, None, is undisturbed."""
 
@@ -87,9 +117,11 @@ class Sweep(NamedTuple):
         """Return the readable id of each point."""
         return ["undisturbed" if point is None else point_id(*point) for point in self.points]
 
-    def disturb(self, rules: Rules, point: tuple[str, str]) -> Fault:
-        """Declare the fault of one point."""
-        return apply(rules, *point, self.occurrence)
+    def disturb(self, server: SMTPServer, point: tuple[str, str]) -> Disturbance:
+        """Disturb a server as one point says."""
+        fault = apply(server.rules, *point, self.occurrence)
+        server.active_fault = point
+        return Disturbance(server, point, fault)
 
 
 def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
@@ -109,7 +141,7 @@ def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
             raise SettingsError(f"smtp_sweep has no argument {name!r}{nearest(name, known)}")
     points = grid(mark.kwargs.get("stages"), mark.kwargs.get("kinds"))
     sweep = Sweep((None, *points), mark.kwargs.get("occurrence", 1))
-    sweep.disturb(Rules(), points[0])
+    apply(Rules(), *points[0], sweep.occurrence)
     return sweep
 
 

@@ -336,12 +336,22 @@ class SMTPServer:
         """Raise the strict verdict now instead of at the end of the test.
 
         Raises:
-            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation.
+            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation; what
+                was raised once is not raised again.
         """
-        self.settle()
-        problems = watch.current.problems_of(self)
-        if problems:
-            raise AssertionError("\n".join(problems))
+        __tracebackhide__ = True
+        watch.current.raise_verdict([self])
+
+    def cut(self, reason: str) -> None:
+        """Cut every session and refuse new ones until the next `reset`, without a lock: time is up.
+
+        Args:
+            reason: recorded as why the sessions ended; "" lets new ones in again.
+        """
+        self._state.is_cut = reason
+        if reason:
+            for connection in tuple(self._state.connections):
+                connection.cut(reason)
 
     def release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
@@ -377,6 +387,12 @@ def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
 
 
 _running: set[SMTPServer] = set()
+
+
+def cut_everything(reason: str) -> None:
+    """Cut every session of every server that runs (see `SMTPServer.cut`)."""
+    for server in tuple(_running):
+        server.cut(reason)
 
 
 def _release_after_fork() -> None:

@@ -164,6 +164,13 @@ class ServerSettings:
 
         return mechanisms_for(Credentials(self.users, self.tokens))
 
+    def shown(self, name: str) -> str:
+        """Return a setting as it may be shown: of accounts the users alone."""
+        value = getattr(self, name)
+        if name in ("users", "tokens") and value != "*":
+            return f"<{', '.join(value)}>"
+        return repr(value)
+
     @classmethod
     def from_mapping(cls, mapping: Mapping[str, Any]) -> ServerSettings:
         """Return settings from a mapping of names to values.

@@ -37,6 +37,9 @@ class OpenConnection(Protocol):
     def stop(self, reason: str) -> None:
         """End it at once, whatever is in progress: the server stops."""
 
+    def cut(self, reason: str) -> None:
+        """Cut it from any thread, without a lock: time is up."""
+
 
 class ServerState:
     """The state of one server.
@@ -56,6 +59,8 @@ class ServerState:
         self.sessions: list[Session] = []
         self.transactions: list[Transaction] = []
         self.connections: set[OpenConnection] = set()
+        self.is_cut = ""
+        """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch = 0
         """How often the server was reset: a session that was open then goes on in a new record."""
         self._offer: Offer | None = None
@@ -75,7 +80,12 @@ class ServerState:
         return offer
 
     def open_session(self, session: Session) -> None:
-        """Record that a session began, or goes on after a reset."""
+        """Record that a session began."""
+        self.sessions.append(session)
+        watch.current.spoke(self._server, session, began=True)
+
+    def continue_session(self, session: Session) -> None:
+        """Record that a session goes on in a new record, after a reset."""
         self.sessions.append(session)
         watch.current.spoke(self._server, session)
 
@@ -111,6 +121,7 @@ class ServerState:
     def reset(self, settings: ServerSettings) -> None:
         """Restore the initial state; keep open connections."""
         self.epoch += 1
+        self.is_cut = ""
         self.settings = settings
         self.rules.clear()
         self.inbox.clear()

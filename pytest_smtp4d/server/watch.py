@@ -3,7 +3,8 @@
 A test is judged and explained by what happened while it ran, on servers of any scope and whoever started
 them, so the record here outlives `stop()`, `reset()` and `clear()`.
 
-The one thing to know: servers report to `current`, the latest watch; one that was replaced stays as it was.
+Servers report to `current`. A test's watch is the current one while the test runs. Where that test runs a whole
+pytest session of its own inside, the watch that was current before is so again afterwards.
 """
 
 from __future__ import annotations
@@ -12,17 +13,23 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
+from pytest_smtp4d.records.advice import advice, summary
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
+    from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.server.settings import ServerSettings
 
-__all__ = ["Watch", "Watched", "begin", "current", "verdict"]
+__all__ = ["Verdict", "Watch", "Watched", "begin", "current", "is_fatal", "resume"]
+
+WHOLE_SESSIONS = 3
+"""How many sessions of a server a transcript shows whole: the last ones."""
 
 SHOWN_SESSIONS = 20
-"""How many sessions of a server a transcript shows: the last ones."""
+"""How many more it shows in a line each."""
 
 
 class Watched(Protocol):
@@ -40,6 +47,10 @@ class Watched(Protocol):
         """Wait until all that has arrived so far was looked at."""
 
 
+class Verdict(AssertionError):  # noqa: N818 - it is what pytest calls a failure
+    """A client, or the test's own faults and callbacks, fail a strict test; the words say why."""
+
+
 class Watch:
     """What the servers of this process do while it is the current one.
 
@@ -50,13 +61,30 @@ class Watch:
     def __init__(self, *, keeps: bool = True) -> None:
         self._mapping: type[MutableMapping[Any, Any]] = dict if keeps else WeakKeyDictionary
         self._sessions: MutableMapping[Watched, MutableMapping[Session, int]] = self._mapping()
+        self._began: MutableMapping[Session, bool] = self._mapping()
         self._faults: MutableMapping[Watched, list[Fault]] = self._mapping()
         self._errors: MutableMapping[Watched, list[str]] = self._mapping()
+        self._marked: MutableMapping[Watched, str] = self._mapping()
+        self._told: set[tuple[int, int]] = set()
 
     @property
     def servers(self) -> tuple[Watched, ...]:
         """The servers that started, were configured or were spoken to, in that order."""
         return tuple(self._sessions)
+
+    @property
+    def sessions(self) -> tuple[tuple[Watched, Session], ...]:
+        """The sessions, each with the server that had it."""
+        return tuple(
+            (server, session) for server in self.servers for session in tuple(self._sessions[server])
+        )
+
+    @property
+    def faults(self) -> tuple[Fault, ...]:
+        """The faults that were declared."""
+        return tuple(fault for faults in tuple(self._faults.values()) for fault in faults)
+
+    # -- what servers report --------------------------------------------------------------------------------
 
     def used(self, server: Watched) -> None:
         """Record that the test works with a server: it started, or was reset or configured."""
@@ -67,9 +95,17 @@ class Watch:
         if not (self._sessions.get(server) or self._faults.get(server) or self._errors.get(server)):
             self._sessions.pop(server, None)
 
-    def spoke(self, server: Watched, session: Session) -> None:
-        """Record that a session opened or is about to be heard; earlier violations are not judged again."""
+    def spoke(self, server: Watched, session: Session, *, began: bool = False) -> None:
+        """Record that a session is about to be heard; earlier violations are not judged again.
+
+        Args:
+            server: whose session it is.
+            session: what is recorded.
+            began: whether it begins only now.
+        """
         sessions = self._sessions.setdefault(server, self._mapping())
+        if began:
+            self._began[session] = True
         if session not in sessions:
             sessions[session] = len(session.violations)
 
@@ -78,78 +114,125 @@ class Watch:
         self.used(server)
         self._faults.setdefault(server, []).append(fault)
 
+    def marked(self, server: Watched, words: str) -> None:
+        """Record that a marker changed settings, which act on sessions that begin afterwards."""
+        self._marked[server] = words
+
     def failed(self, server: Watched, error: str) -> None:
         """Record that a callback of the test raised, in words."""
         self.used(server)
         self._errors.setdefault(server, []).append(error)
 
-    def problems(self) -> list[str]:
-        """Return the strict verdict in words: one text per problem of a server whose `strict` is on.
+    # -- the verdict ----------------------------------------------------------------------------------------
 
-        What clients sent before this call is heard first.
-        """
+    def settle(self) -> None:
+        """Hear what clients sent before this call."""
         for server in self.servers:
             server.settle()
-        return [problem for server in self.servers for problem in self.problems_of(server)]
+
+    def problems(self, *, certain: bool = False) -> list[str]:
+        """Return the strict verdict in words: a text for each problem of a server whose `strict` is on.
+
+        Args:
+            certain: only what cannot change any more; a fault may still be hit.
+        """
+        self.settle()
+        return [words for server in self.servers for words in self._found(server, certain=certain).values()]
 
     def problems_of(self, server: Watched) -> list[str]:
         """Return the verdict on one server; empty where its `strict` is off."""
+        return list(self._found(server).values())
+
+    def raise_verdict(self, servers: Iterable[Watched] = (), *, certain: bool = False) -> None:
+        """Raise the verdict, each problem once.
+
+        Args:
+            servers: on which; none: all.
+            certain: only what cannot change any more.
+
+        Raises:
+            Verdict: there is any problem that was not raised before.
+        """
+        __tracebackhide__ = True
+        self.settle()
+        found: dict[tuple[int, int], str] = {}
+        for server in servers or self.servers:
+            found |= self._found(server, certain=certain)
+        self._told |= found.keys()
+        if found:
+            raise Verdict("\n".join(found.values()))
+
+    def _found(self, server: Watched, *, certain: bool = False) -> dict[tuple[int, int], str]:
+        """Return the problems of a server that were not told before, by what identifies them."""
         settings = server.settings
         if not settings.strict:
-            return []
+            return {}
+        found: dict[tuple[int, int], str] = {}
+        if not certain:
+            for fault in self._faults.get(server, ()):
+                if fault.is_unhit:
+                    found[id(fault), 0] = f"fault never hit: {fault}"
+            if words := self._without_effect(server):
+                found[id(server), -1] = words
+        errors = self._errors.get(server, [])
+        for number, error in enumerate(errors):
+            found[id(errors), number] = f"callback raised: {error}"
+        for session, judged in tuple(self._sessions.get(server, {}).items()):
+            for number, violation in enumerate(session.blamed(judged), judged):
+                if is_fatal(violation, settings):
+                    found[id(session), number] = f"client violated SMTP: {violation}"
+        return {key: words for key, words in found.items() if key not in self._told}
+
+    def _without_effect(self, server: Watched) -> str:
+        """Return why the settings of a marker acted on no session, or ""."""
+        words = self._marked.get(server)
         sessions = self._sessions.get(server, {})
-        return verdict(
-            tuple(sessions.items()),
-            tuple(self._faults.get(server, ())),
-            tuple(self._errors.get(server, ())),
-            ignored=settings.ignore_violations,
+        if words is None or not sessions or any(session in self._began for session in sessions):
+            return ""
+        return (
+            f"{words} acted on no session: the client kept a connection from an earlier test; "
+            "let it connect anew, or say drop_connections() first"
         )
 
-    def transcript(self) -> str:
-        """Return the dialogues of all sessions as text, server by server."""
-        return "\n\n".join(text for server in self.servers for text in self._transcripts(server))
+    # -- the transcript -------------------------------------------------------------------------------------
 
-    def _transcripts(self, server: Watched) -> Iterator[str]:
+    def transcript(self, *, full: bool = False) -> str:
+        """Return the dialogues of all sessions as text, server by server.
+
+        Args:
+            full: uncut; otherwise the last `WHOLE_SESSIONS` sessions, shortened, and a line for each other.
+        """
+        return "\n\n".join(text for server in self.servers for text in self._transcripts(server, full))
+
+    def _transcripts(self, server: Watched, full: bool) -> Iterator[str]:
         sessions = list(self._sessions[server])
         if not sessions:
             yield f"{server.url}: no client connected"
-        if len(sessions) > SHOWN_SESSIONS:
-            yield f"{server.url}: {len(sessions) - SHOWN_SESSIONS} earlier sessions left out"
-        for session in sessions[-SHOWN_SESSIONS:]:
-            peer = f"{session.peer[0]}:{session.peer[1]}"
-            if session.target is not None:
-                peer += f" for {session.target[0]}:{session.target[1]}"
-            dialogue = str(session.transcript)
+        whole = sessions if full else sessions[-WHOLE_SESSIONS:]
+        others = sessions[: len(sessions) - len(whole)]
+        if len(others) > SHOWN_SESSIONS:
+            yield f"{server.url}: {len(others) - SHOWN_SESSIONS} earlier sessions left out"
+        if others:
             yield "\n".join(
-                filter(None, (f"{server.url} with {peer}", dialogue, f"({session.ended or 'still open'})"))
+                f"{_heading(server, session)}: {summary(session)}" for session in others[-SHOWN_SESSIONS:]
             )
+        for session in whole:
+            dialogue = session.transcript.render(content=full) if full else session.transcript.brief()
+            ending = f"({session.ended or 'still open'})"
+            hint = advice(session) if not session.transactions else ""
+            yield "\n".join(filter(None, (_heading(server, session), dialogue, ending, hint)))
 
 
-def verdict(
-    sessions: Iterable[tuple[Session, int]],
-    faults: Iterable[Fault],
-    errors: Iterable[str],
-    *,
-    ignored: Iterable[str] = (),
-) -> list[str]:
-    """Return what a strict test fails for, in words.
+def _heading(server: Watched, session: Session) -> str:
+    target = f" for {session.target[0]}:{session.target[1]}" if session.target is not None else ""
+    return f"{server.url} with {session.peer[0]}:{session.peer[1]}{target}"
 
-    Args:
-        sessions: each with the number of its violations that were judged before.
-        faults: those declared; one never hit is a problem unless it is optional.
-        errors: what callbacks raised.
-        ignored: names of violations to forgive.
-    """
-    forgiven = set(ignored)
-    problems = [f"fault never hit: {fault}" for fault in faults if fault.is_unhit]
-    problems += [f"callback raised: {error}" for error in errors]
-    problems += [
-        f"client violated SMTP: {violation}"
-        for session, judged in sessions
-        for violation in session.violations[judged:]
-        if violation.fatal and violation.name not in forgiven
-    ]
-    return problems
+
+def is_fatal(violation: Violation, settings: ServerSettings) -> bool:
+    """Return whether a violation fails a test under these settings."""
+    if violation.name in settings.ignore_violations:
+        return False
+    return violation.fatal or violation.name in settings.fatal_violations
 
 
 # Outside pytest there is no test to judge, and a process may start servers for weeks.
@@ -159,6 +242,11 @@ current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules)
 
 def begin() -> Watch:
     """Make a new watch the current one and return it."""
+    return resume(Watch())
+
+
+def resume(watch: Watch | None) -> Watch:
+    """Make an earlier watch the current one again; None: one that keeps nothing."""
     global current  # noqa: PLW0603 # the one state of the process that a test is judged by
-    current = Watch()
+    current = Watch(keeps=False) if watch is None else watch
     return current

@@ -5,13 +5,13 @@ from dataclasses import fields
 import pytest
 
 from pytest_smtp4d import ServerSettings
-from pytest_smtp4d.plugin import INI_SETTINGS
+from pytest_smtp4d.server.ini import SETTINGS
 from tests.plugin.conftest import Run
 
 
 def test_every_setting_is_an_ini() -> None:
     """The table in the plugin, which may import nothing, names the settings as they are, in their order."""
-    assert list(INI_SETTINGS) == [field.name for field in fields(ServerSettings) if field.init]
+    assert list(SETTINGS) == [field.name for field in fields(ServerSettings) if field.init]
 
 
 def test_the_ini_file_gives_the_suites_defaults(run: Run, pytester: pytest.Pytester) -> None:
@@ -56,7 +56,7 @@ def test_anybody_may_log_in(run: Run, pytester: pytest.Pytester) -> None:
     [
         ("smtp4d_tls = start", "ini: smtp4d_tls cannot be 'start' (did you mean 'starttls'?)"),
         ("smtp4d_port = many", "ini: smtp4d_port is a whole number, 0 to let the system choose, not 'many'"),
-        ("smtp4d_users = ada", "ini: smtp4d_users has a line without a colon: write `user: secret`"),
+        ("smtp4d_users = ada", "ini: smtp4d_users has an account without ':': write `user: secret`"),
         ("smtp4d_auth = PLAIM", "ini: smtp4d_auth cannot hold 'PLAIM' (did you mean 'PLAIN'?)"),
     ],
 )

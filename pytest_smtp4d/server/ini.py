@@ -1,0 +1,187 @@
+"""The plugin's ini values: their names, and how they are read.
+
+pytest is told the names when it starts, and nothing of ours may be imported for that, so they stand here.
+What kind of value each setting takes is known to `settings`, which is asked when a value is there. A value
+comes as text from an ini file, and in TOML's own types from pytest 9's `[tool.pytest]`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_smtp4d.errors import SettingsError
+
+if TYPE_CHECKING:
+    from pytest_smtp4d.server.settings import ServerSettings
+
+__all__ = [
+    "MEANINGS",
+    "PREFIX",
+    "SETTINGS",
+    "checked_settings",
+    "flag",
+    "seconds",
+    "settings",
+    "truth",
+    "value",
+    "words",
+]
+
+PREFIX = "smtp4d_"
+
+SETTINGS = (
+    "host",
+    "port",
+    "allow_remote",
+    "tls",
+    "require_tls",
+    "certificate",
+    "client_certificate",
+    "tls_versions",
+    "users",
+    "tokens",
+    "auth",
+    "require_auth",
+    "auth_without_tls",
+    "size_limit",
+    "recipient_limit",
+    "extensions",
+    "esmtp",
+    "greylist",
+    "names",
+    "connection_limit",
+    "message_limit",
+    "strict",
+    "ignore_violations",
+    "fatal_violations",
+)
+"""Every setting of a server is an ini value, too."""
+
+MEANINGS = {
+    "timeout": "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
+    "intercept": "true: as --smtp4d-intercept",
+    "block": "true (as --smtp4d-block), false or warn",
+    "block_allow": "hosts to let through, words `host` or `host:port`",
+}
+"""The other ini values, and what they are for."""
+
+DEFAULT_TIMEOUT = 60.0
+"""Seconds that a test may take which uses a server."""
+
+_TRUTH = {
+    "1": True,
+    "yes": True,
+    "true": True,
+    "on": True,
+    "0": False,
+    "no": False,
+    "false": False,
+    "off": False,
+}
+
+
+class Config(Protocol):
+    """pytest's configuration, as far as it is needed here."""
+
+    def getini(self, name: str) -> Any:
+        """Return a value as the type says under which its name was declared."""
+
+    @property
+    def inicfg(self) -> Any:
+        """The values as they stand in the file."""
+
+
+def value(config: Config, name: str) -> object:
+    """Return an ini value, as text or in TOML's own type; None where there is none.
+
+    Args:
+        config: of the run.
+        name: without the prefix.
+    """
+    try:
+        return config.getini(PREFIX + name)
+    except Exception:  # noqa: BLE001 - a value in TOML's own type; each version of pytest raises another error
+        native = config.inicfg.get(PREFIX + name)
+        return getattr(native, "value", native)
+
+
+def settings(config: Config) -> dict[str, Any]:
+    """Return the settings that the ini file gives, as they are meant; what they cannot be is found later."""
+    given = {name: found for name in SETTINGS if (found := value(config, name)) not in (None, "", [])}
+    if not given:
+        return {}
+    from pytest_smtp4d.server.settings import KINDS
+
+    return {name: KINDS[name].from_ini(name, found) for name, found in given.items()}
+
+
+def checked_settings(config: Config) -> ServerSettings | None:
+    """Check the settings of the ini file; None where it has none.
+
+    Raises:
+        SettingsError: one that cannot be, with the name of its ini value.
+    """
+    try:
+        given = settings(config)
+        if not given:
+            return None
+        from pytest_smtp4d.server.settings import ServerSettings
+
+        return ServerSettings.from_mapping(given)
+    except SettingsError as error:
+        raise SettingsError(f"ini: {PREFIX}{error}") from None
+
+
+def seconds(config: Config) -> float:
+    """Return how long a test may take that uses a server; 0: no limit.
+
+    Raises:
+        SettingsError: what is no number of seconds.
+    """
+    given = value(config, "timeout")
+    if given in (None, ""):
+        return DEFAULT_TIMEOUT
+    number = -1.0
+    if isinstance(given, (str, int, float)) and not isinstance(given, bool):
+        try:
+            number = float(given)
+        except ValueError:
+            number = -1.0
+    if not 0 <= number < float("inf"):
+        raise SettingsError(f"ini: smtp4d_timeout is {given!r}: give a number of seconds, or 0 for no limit")
+    return number
+
+
+def truth(given: object) -> object:
+    """Return the truth value that a text means; what means none, as it is."""
+    return _TRUTH.get(given.strip().lower(), given) if isinstance(given, str) else given
+
+
+def flag(config: Config, name: str) -> bool:
+    """Return an ini value that is true or false; without one, False.
+
+    Raises:
+        SettingsError: it is neither.
+    """
+    given = truth(value(config, name))
+    if given in (None, ""):
+        return False
+    if not isinstance(given, bool):
+        raise SettingsError(f"ini: {PREFIX}{name} is true or false, not {given!r}")
+    return given
+
+
+def words(config: Config, name: str) -> tuple[str, ...]:
+    """Return an ini value that is several words; without one, none.
+
+    Raises:
+        SettingsError: it is none.
+    """
+    given = value(config, name)
+    if given in (None, ""):
+        return ()
+    if isinstance(given, str):
+        return tuple(given.split())
+    if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+        raise SettingsError(f"ini: {PREFIX}{name} is several words, not {given!r}")
+    return tuple(given)
