@@ -258,6 +258,31 @@ def test_the_transcript_names_what_was_asked_for(run: Run) -> None:
     result.stdout.re_match_lines([r"smtp://127\.0\.0\.1:\d+ with 127\.0\.0\.1:\d+ for smtp\.gmail\.com:465"])
 
 
+@pytest.mark.parametrize("context", ["EARLY", "ssl.create_default_context(cafile=OTHER)"])
+def test_a_context_that_does_not_trust_is_explained(run: Run, context: str) -> None:
+    """One that was made at import, or that has a CA of its own, fails, and the transcript says why."""
+    result = run(
+        APP
+        + f"""
+import trustme
+EARLY = ssl.create_default_context()
+
+@pytest.fixture(autouse=True)
+def other(tmp_path):
+    global OTHER
+    OTHER = str(tmp_path / "other.pem")
+    trustme.CA().cert_pem.write_to_path(OTHER)
+
+def test_it(smtp_intercept):
+    send(context={context})
+"""
+    )
+    result.assert_outcomes(failed=1)
+    assert (
+        "Under interception its TLS context was made earlier, or has a CA of its own" in result.stdout.str()
+    )
+
+
 # The whole run
 
 
@@ -508,7 +533,7 @@ def test_marked(request):
 @pytest.mark.parametrize(
     ("line", "words"),
     [
-        ("smtp4d_intercept = maybe", "smtp4d_intercept is true or false: invalid truth value 'maybe'"),
+        ("smtp4d_intercept = maybe", "smtp4d_intercept is true or false, not 'maybe'"),
         ("smtp4d_block = maybe", "smtp4d_block is 'maybe': write true, false or warn"),
         (
             "smtp4d_block_allow = mail:x",
