@@ -63,8 +63,9 @@ def getaddrinfo(resolve: Callable[..., Any], host: object, port: object, hints: 
     if redirecting is not None and _covers_resolution(redirecting, target):
         return _synthetic(resolve, target, hints)
     blocking = block.current()
-    if blocking is not None and not blocking.warns and blocking.covers(target) and address_of(name) is None:
-        return _refused_answer(blocking, resolve, target, hints)
+    if blocking is not None and address_of(name) is None and blocking.covers(target):
+        answer_for = _noted_answer if blocking.warns else _refused_answer
+        return answer_for(blocking, resolve, target, hints)
     answer = resolve(host, port, *hints)
     _remember(name, answer)
     return answer
@@ -109,7 +110,9 @@ def _refused_answer(blocking: block.Block, resolve: Callable[..., Any], target: 
     the address that stands for it, and the connection is refused, which is made where the caller is seen.
     """
     if blocking.allowed.has_addresses:
-        answer = resolve(target.host, target.port, *hints)
+        answer: list[Any] = []
+        with suppress(OSError):  # nobody knows the name: then it is at no allowed address
+            answer = resolve(target.host, target.port, *hints)
         allowed = [
             entry for entry in answer if blocking.allowed.allows(Target(str(entry[4][0]), target.port))
         ]
@@ -118,6 +121,17 @@ def _refused_answer(blocking: block.Block, resolve: Callable[..., Any], target: 
     if users_place() is None:
         return _synthetic(resolve, target, hints)
     raise block.error_for(blocking.attempt(target))
+
+
+def _noted_answer(blocking: block.Block, resolve: Callable[..., Any], target: Target, hints: Hints) -> Any:
+    """Resolve a name, and note its addresses: the connection that follows is warned of by the name."""
+    try:
+        answer = resolve(target.host, target.port, *hints)
+    except OSError:
+        blocking.attempt(target)
+        raise
+    blocking.note(target, [str(entry[4][0]) for entry in answer])
+    return answer
 
 
 def _remember(name: str, answer: Any) -> None:
@@ -190,7 +204,7 @@ def _decided(target: Target) -> tuple[Interception | None, OSError | None]:
         return redirecting, None
     blocking = block.current()
     if blocking is not None and blocking.covers(target):
-        attempt = blocking.attempt(target)
+        attempt = blocking.attempt(blocking.noted(target))
         return None, None if blocking.warns else block.error_for(attempt)
     return None, None
 
