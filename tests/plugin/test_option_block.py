@@ -140,6 +140,7 @@ def test_it():
     gc.collect()
 """,
         "--smtp4d-block",
+        subprocess=True,
     ).assert_outcomes(xfailed=1)
 
 
