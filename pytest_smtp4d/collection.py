@@ -33,7 +33,7 @@ SERVER_FIXTURES = (
 
 
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
-    """Return the marks of a test that act on a server, the closest first: a parameter's before its function's."""
+    """Return the marks of a test that act on a server, the closest first (a parameter's, its function's)."""
     marks = [mark for mark in item.iter_markers() if mark.name in SERVER_MARKS]
     of_parameters = getattr(getattr(item, "callspec", None), "marks", ())
     return sorted(marks, key=lambda mark: mark not in of_parameters)
@@ -102,7 +102,7 @@ def _definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]
 
 
 def reaches_a_server(item: pytest.Item) -> bool:
-    """Return whether a test's fixtures come to one of ours: a fixture that merely bears such a name does not."""
+    """Return whether a test's fixtures come to one of ours; bearing such a name is not enough."""
     definitions = _definitions(item)
     pending = [(name, -1) for name in getattr(item, "fixturenames", ())]
     seen: set[tuple[str, int]] = set()
@@ -121,7 +121,7 @@ def reaches_a_server(item: pytest.Item) -> bool:
 
 
 def without_server(items: Sequence[pytest.Item]) -> Iterator[tuple[pytest.Item, str]]:
-    """Yield the tests below a class or module whose marks none of the tests there could feel, and the words."""
+    """Yield the tests below a class or module whose marks act on none of its tests, and the words."""
     asked: dict[tuple[int, str], bool] = {}
     below: dict[tuple[int, str], list[pytest.Item]] = {}
     for item in items:

@@ -1,7 +1,7 @@
 """pytest's door into the package: hooks and fixtures, and nothing else.
 
-A run that sends no mail pays nothing for this plugin being installed: everything of ours is imported inside the
-functions that need it, and whether any server ran is read off `sys.modules`.
+A run that sends no mail pays nothing for this plugin being installed: everything of ours is imported inside
+the functions that need it, and whether any server ran is read off `sys.modules`.
 """
 
 from __future__ import annotations
@@ -173,7 +173,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Find markers that no test could feel; give each test that uses a server a time-out, unless one is set."""
+    """Find markers that act on no test; give each test that uses a server a time-out, unless one is set."""
     if not _intercepts_all(config):
         for item, words in collection.without_server(items):
             item.stash[_doomed] = words

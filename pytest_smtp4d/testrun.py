@@ -1,8 +1,8 @@
 """One test while it runs: what its servers did, what its markers did to them, and how it is judged.
 
-A test is judged and explained by a `Watch` (see `server.watch`): what every server of the process did from the
-test's set-up to its teardown, whoever started it. Where no server ever ran there is nothing to import for it: that
-is read off `sys.modules`.
+A test is judged and explained by a `Watch` (see `server.watch`): what every server of the process did from
+the test's set-up to its teardown, whoever started it. Where no server ever ran there is nothing to import for
+it: that is read off `sys.modules`.
 """
 
 from __future__ import annotations

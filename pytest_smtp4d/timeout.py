@@ -1,8 +1,8 @@
 """What happens when a test's time is up (pytest-timeout), or somebody presses Ctrl-C.
 
 A client without a time-out that waits for a silent server hangs twice: in its test, and once more in what its
-`with` block says on the way out (a QUIT). So when time is up every session is cut first; then pytest-timeout does
-what it does. Nothing here takes a lock, for the thread that is interrupted may hold any.
+`with` block says on the way out (a QUIT). So when time is up every session is cut first; then pytest-timeout
+does what it does. Nothing here takes a lock, for the thread that is interrupted may hold any.
 """
 
 from __future__ import annotations

@@ -110,8 +110,8 @@ class Transcript:
     def brief(self) -> str:
         """Return the dialogue as a failed test shows it.
 
-        EHLO's reply is one line, a line has 200 characters at most, and of a long session the first 30 and the last
-        20 lines are shown; what is left out is a line with a number.
+        EHLO's reply is one line, a line has 200 characters at most; of a long session the first 30 and the
+        last 20 lines are shown; what is left out is a line with a number.
         """
         lines = [_cut(line) for line in self._joined()]
         if len(lines) <= FIRST_LINES + LAST_LINES + 1:

@@ -58,7 +58,7 @@ SETTINGS = (
 """Every setting of a server is an ini value, too."""
 
 MEANINGS = {
-    "timeout": "seconds a test that uses a server may take, through pytest-timeout; 0: no limit (default: 60)",
+    "timeout": "seconds that a test with a server may take, by pytest-timeout; 0: no limit (default: 60)",
     "intercept": "true: as --smtp4d-intercept",
     "block": "true (as --smtp4d-block), false or warn",
     "block_allow": "hosts to let through, words `host` or `host:port`",

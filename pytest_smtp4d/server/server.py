@@ -336,8 +336,8 @@ class SMTPServer:
         """Raise the strict verdict now instead of at the end of the test.
 
         Raises:
-            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation; what
-                was raised once is not raised again.
+            AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation;
+                what was raised once is not raised again.
         """
         __tracebackhide__ = True
         watch.current.raise_verdict([self])

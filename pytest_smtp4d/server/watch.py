@@ -3,8 +3,8 @@
 A test is judged and explained by what happened while it ran, on servers of any scope and whoever started
 them, so the record here outlives `stop()`, `reset()` and `clear()`.
 
-Servers report to `current`. A test's watch is the current one while the test runs. Where that test runs a whole
-pytest session of its own inside, the watch that was current before is so again afterwards.
+Servers report to `current`. A test's watch is the current one while the test runs. Where that test runs a
+whole pytest session of its own inside, the watch that was current before is so again afterwards.
 """
 
 from __future__ import annotations
@@ -45,6 +45,9 @@ class Watched(Protocol):
 
     def settle(self) -> None:
         """Wait until all that has arrived so far was looked at."""
+
+    def cut(self, reason: str) -> None:
+        """Cut every session and refuse new ones; with "": let them in again."""
 
 
 class Verdict(AssertionError):  # noqa: N818 - it is what pytest calls a failure

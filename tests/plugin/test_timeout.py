@@ -58,7 +58,7 @@ def test_a_wrong_value_is_a_usage_error(run: Run, pytester: pytest.Pytester, val
     pytester.makeini(f"[pytest]\nsmtp4d_timeout = {value}\n")
     result = run("")
     assert result.ret == pytest.ExitCode.USAGE_ERROR
-    words = f"smtp4d_timeout is '{value}': give a number of seconds, or 0 for no limit"
+    words = f"ini: smtp4d_timeout is '{value}': give a number of seconds, or 0 for no limit"
     result.stderr.fnmatch_lines([f"ERROR: {words}"])
 
 
@@ -107,7 +107,7 @@ def test_the_signal_shows_the_transcript_in_the_failure(run: Run) -> None:
     result = run(HANGS.format(method="signal"), subprocess=True)
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
-        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
     )
 
 
@@ -117,7 +117,7 @@ def test_the_thread_shows_the_transcript_before_the_end(run: Run, capture: str) 
     result = run(HANGS.format(method="thread"), f"--capture={capture}", subprocess=True)
     assert result.ret == 1
     result.stderr.fnmatch_lines(
-        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
     )
     assert "Stack of" in result.stdout.str() + result.stderr.str()
 
@@ -126,7 +126,7 @@ def test_the_thread_shows_the_transcript_under_xdist(run: Run) -> None:
     """In a worker, whose words nobody sees, the transcript goes to the controller before the worker ends."""
     result = run(HANGS.format(method="thread"), "-n", "1", subprocess=True)
     result.stdout.fnmatch_lines(
-        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(still open)"]
+        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
     )
     result.stdout.fnmatch_lines(["FAILED *test_hangs - Timeout (>2.0 s) from pytest-timeout"])
 

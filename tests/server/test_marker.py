@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from pytest_smtp4d import SettingsError
+from pytest_smtp4d import SettingsError, SMTPServer
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.server.marker import check, declare_faults, settings_of, sweep_of
 
@@ -49,7 +49,16 @@ def test_a_sweep_is_the_undisturbed_point_and_the_grid() -> None:
     )
     assert sweep is not None
     assert (sweep.points, sweep.ids) == ((None, ("TLS", "silence")), ["undisturbed", "TLS-silence"])
-    assert sweep.disturb(Rules(), ("TLS", "silence")).is_optional
+    server = SMTPServer()
+    disturbance = sweep.disturb(server, ("TLS", "silence"))
+    assert disturbance.fault.is_optional
+    assert (disturbance.stage, disturbance.is_reached, server.active_fault) == (
+        "TLS",
+        False,
+        ("TLS", "silence"),
+    )
+    disturbance.undo()
+    assert (server.rules.faults, server.active_fault) == ((), None)
     assert sweep_of([Mark("smtp_server")]) is None
 
 
