@@ -124,9 +124,9 @@ def fixtures() -> str:
 
 def markers() -> str:
     """Markers, as `pytest --markers` shows them."""
-    from pytest_smtp4d.plugin import MARKERS, OUTGOING_MARKERS
+    from pytest_smtp4d.plugin import MARKERS
 
-    parted = ((name, *meaning.partition(": ")) for name, meaning in {**MARKERS, **OUTGOING_MARKERS}.items())
+    parted = ((name, *meaning.partition(": ")) for name, meaning in MARKERS.items())
     return rows(
         ("marker", "what it does"), ((f"`{name}{signature}`", what) for name, signature, _, what in parted)
     )
