@@ -134,7 +134,7 @@ class Cause(Enum):
         "check the password; if it is right, this is not the server it was made for",
     )
     MESSAGE_TOO_LARGE = (1306, "SMTP", "make the message smaller; nothing was sent")
-    SMTPUTF8_NOT_OFFERED = (1307, "SMTP", "use ASCII mailboxes with this server")
+    SMTPUTF8_NOT_OFFERED = (1307, "SMTP", "use ASCII in addresses and message identifiers with this server")
     NOT_SMTP = (1308, "SMTP", "check host and port: what answers there does not speak SMTP")
     MALFORMED_REPLY = (1309, "SMTP", "look into the server's log; the session was closed")
     COMMAND_UNFIT = (1310, "SMTP", "correct the value that is named")

@@ -8,9 +8,13 @@ checkers see neither method, so a typing slip in annotated code still shows.
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, ClassVar
 
 from pytest_smtp4d.words import nearest
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 __all__ = ["FourDSpelling", "camel_case"]
 
@@ -31,6 +35,9 @@ class FourDSpelling:
 
     __slots__ = ()
 
+    _slips: ClassVar[Mapping[str, str]] = MappingProxyType({})
+    """Names that 4D's own documentation misspells, and the member that each of them means."""
+
     if not TYPE_CHECKING:
 
         def __getattr__(self, name):
@@ -46,6 +53,11 @@ class FourDSpelling:
             message = f"{type(self).__name__!r} object has no attribute {name!r}"
             if name.startswith("_"):
                 raise AttributeError(message)
+            meant = self._slips.get(name)
+            if meant:
+                raise AttributeError(
+                    f"{message} (did you mean {meant!r}, in 4D's spelling {camel_case(meant)!r}?)"
+                )
             members = _public_members(self)
             if member != name and member in members and name[0].islower() and "_" not in name:
                 return getattr(self, member)

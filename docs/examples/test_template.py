@@ -31,7 +31,7 @@ def send_template(transporter: SMTPTransporter, template: str) -> Status:
 
 
 def test_template(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
-    """Address and subject are new, body and picture are those of the template."""
+    """F4: address and subject are new, body and picture are those of the template."""
     assert send_template(transporter, TEMPLATE).success
 
     message = smtp_server.messages.one(rcpt_to=["ann@example.org"])

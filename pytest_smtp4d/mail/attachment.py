@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.charset import check_header_text
-from pytest_smtp4d.mail.parameter import is_media_type
+from pytest_smtp4d.mail.parameter import parse_media_type
 from pytest_smtp4d.spelling import FourDSpelling
 from pytest_smtp4d.words import nearest
 
@@ -71,18 +71,21 @@ class MissingFileError(MailError, FileNotFoundError):
 class MailAttachment(FourDSpelling):
     """One attachment; make it with `MailAttachment.new` or `mail_new_attachment`. Every member is read-only.
 
-    Two are equal when a message carries the same for them: content, name, type, disposition, cid, size.
+    Two are equal when a message carries the same for them: content, name, type (whatever its parameters),
+    disposition, cid, size.
 
     Args:
         name: the file name with its extension.
-        type: the media type, without parameters.
+        type: the media type, with the parameters that it was made with; without any where it was parsed.
         disposition: "inline" (shown where the HTML says `cid:…`) or "attachment".
         cid: the Content-Id without angle brackets, or None.
         path: the POSIX path of the file behind it, or None.
         platform_path: the same in the system's own syntax, or None.
         size: octets as the `size` parameter of a parsed part says, else None; not the computed length.
         part_id: the leaf of `bodyStructure` that it was parsed from, or None (ours).
+        parameters: those of the parsed part's Content-Type but its name, so that it can be sent on (ours).
         content: the octets, or a function that gives them.
+        is_encoding_problem: whether a parsed part was damaged, or its transfer encoding unknown (ours).
     """
 
     name: str
@@ -94,6 +97,8 @@ class MailAttachment(FourDSpelling):
     size: int | None = None
     part_id: str | None = None
     content: bytes | Callable[[], bytes] = field(default=b"", repr=False)
+    parameters: tuple[tuple[str, str], ...] = ()
+    is_encoding_problem: bool = False
 
     def get_content(self) -> bytes:
         """Return the octets of the attachment, transfer encoding undone (4D: `getContent`)."""
@@ -102,12 +107,15 @@ class MailAttachment(FourDSpelling):
     def __eq__(self, other: object) -> bool:
         if not isinstance(other, MailAttachment):
             return NotImplemented
-        mine = (self.name, self.type, self.disposition, self.cid, self.size)
-        theirs = (other.name, other.type, other.disposition, other.cid, other.size)
-        return mine == theirs and self.get_content() == other.get_content()
+        return self._described() == other._described() and self.get_content() == other.get_content()
 
     def __hash__(self) -> int:
-        return hash((self.name, self.type, self.disposition, self.cid, self.size))
+        return hash(self._described())
+
+    def _described(self) -> tuple[object, ...]:
+        """Return what two equal attachments share beside their content."""
+        media_type = self.type.partition(";")[0].rstrip(" \t")
+        return self.name, media_type, self.disposition, self.cid, self.size
 
     @classmethod
     def new(
@@ -124,7 +132,8 @@ class MailAttachment(FourDSpelling):
             source: a path (text or `Path`), octets, or a `zipfile.Path`.
             name: the file name to show; empty: the file's own, or a random one without extension for octets.
             cid: the Content-Id that the HTML refers to as `cid:…`; empty or blank: none.
-            type: the media type; empty: by the extension of the name, from 4D's table.
+            type: the media type, parameters allowed (`text/csv; charset=iso-8859-1`); empty: by the
+                extension of the name, from 4D's table.
             disposition: "inline" or "attachment"; empty: inline with a cid, else attachment.
 
         Raises:
@@ -202,9 +211,10 @@ def _checked_type(given: str, name: str) -> str:
         extension = name.rpartition(".")[2].lower() if "." in name else ""
         return MEDIA_TYPES.get(extension, "application/octet-stream")
     given = given.strip(" \t")
-    if not is_media_type(given):
+    if not parse_media_type(given):
         raise MailError(
-            f"attachment type must be a media type such as 'text/csv', without parameters: {given!r}"
+            "attachment type must be a media type such as 'text/csv' or 'text/csv; charset=utf-8', not "
+            f"{given!r}"
         )
     if given.lower().startswith("multipart/"):
         raise MailError(

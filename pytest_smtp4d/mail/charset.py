@@ -7,12 +7,15 @@ is used where the text allows it, in every mode but for bodies in ISO-8859-1, as
 from __future__ import annotations
 
 import binascii
-import codecs
+import contextlib
 import re
+import struct
 from enum import Enum
 from typing import NamedTuple
 
 from pytest_smtp4d.errors import MailError
+from pytest_smtp4d.mail.charset_label import X_USER_DEFINED, text_codec
+from pytest_smtp4d.mail.iso2022_jp import decode_iso2022_jp
 from pytest_smtp4d.words import nearest
 
 __all__ = [
@@ -132,11 +135,10 @@ def encode_text(
     """
     text = canonical(text)
     label, octets = _charset_for(text, mode, key, charset)
-    plain = fits_lines(octets) and not (sealed and _ALTERABLE_LINE.search(octets))
-    if plain and octets.isascii() and not (label == "ISO-8859-1" and eightbit):
-        return Encoded(label, "7bit", octets)
-    if plain and eightbit and label == "ISO-8859-1":
-        return Encoded(label, "8bit", octets)
+    raw = eightbit and label == "ISO-8859-1"
+    may_stand = raw or octets.isascii()
+    if may_stand and fits_lines(octets) and not (sealed and _ALTERABLE_LINE.search(octets)):
+        return Encoded(label, "8bit" if raw else "7bit", octets)
     if mode is MailMode.UTF8_BASE64:
         return Encoded(label, "base64", base64_lines(octets))
     return Encoded(label, "quoted-printable", quoted_printable(octets))
@@ -184,10 +186,18 @@ def encode_exactly(text: str, charset: str) -> bytes | None:
         return None
 
 
+_BLOCK = struct.Struct("76s" * 32)  # lines that are cut out at once: half the time of one after the other
+
+
 def base64_lines(octets: bytes) -> bytes:
     """Encode in base64, in lines of 76 octets ended by CRLF but for the last (RFC 2045 6.8)."""
     encoded = binascii.b2a_base64(octets, newline=False)
-    return b"\r\n".join([encoded[start : start + 76] for start in range(0, len(encoded), 76)])
+    lines: list[bytes] = []
+    last = len(encoded) // _BLOCK.size * _BLOCK.size
+    for start in range(0, last, _BLOCK.size):
+        lines += _BLOCK.unpack_from(encoded, start)
+    lines += [encoded[start : start + 76] for start in range(last, len(encoded), 76)]
+    return b"\r\n".join(lines)
 
 
 def quoted_printable(octets: bytes) -> bytes:
@@ -215,31 +225,18 @@ def _protected_from(match: re.Match[bytes]) -> bytes:
 
 # --- decoding -------------------------------------------------------------------------------------
 
-# Codecs that Python lists among those of text but that are none of MIME's (some warn, some are quadratic).
-_NOT_CHARSETS = frozenset(
-    {"idna", "punycode", "undefined", "unicode_escape", "raw_unicode_escape", "mbcs", "oem"}
-)
 # Labels under which mailers write a superset: tried when the label's own codec fails.
 _SUPERSETS = {
-    "ascii": "utf-8",
     "gb2312": "gb18030",
     "gbk": "gb18030",
     "shift_jis": "cp932",
+    "euc_jp": "euc_jis_2004",
     "euc_kr": "cp949",
-    "iso2022_jp": "iso2022_jp_ext",
-    "big5": "big5hkscs",
-    "tis-620": "cp874",
 }
-
-
-def text_codec(charset: str) -> str | None:
-    """Return the name of Python's codec for a charset, or None where there is none."""
-    try:
-        name = codecs.lookup(charset).name
-        "".encode(name)  # a LookupError for codecs that do not make octets of text
-    except (LookupError, ValueError, TypeError):
-        return None
-    return None if name.replace("-", "_") in _NOT_CHARSETS else name
+# Where mailers label so what Windows has: octets of C1 control characters, which no mailer means.
+_WINDOWS = {"iso8859-1": "cp1252", "iso8859-9": "cp1254"}
+_C1 = re.compile(rb"[\x80-\x9f]")
+_PRIVATE_USE = {octet: 0xF700 + octet for octet in range(128, 256)}
 
 
 def decode_octets(octets: bytes, charset: str) -> tuple[str, bool]:
@@ -256,23 +253,35 @@ def decode_octets(octets: bytes, charset: str) -> tuple[str, bool]:
     codec = text_codec(charset or "us-ascii")
     if codec is None:
         return _guessed(octets), False
+    if codec == X_USER_DEFINED:
+        return octets.decode("latin-1").translate(_PRIVATE_USE), True
     try:
-        return _without_surrogates(octets.decode(codec), codec)
+        text = octets.decode(codec)
     except (UnicodeError, ValueError):
-        pass
+        return _decoded_as_superset(octets, codec)
+    if codec in _WINDOWS and _C1.search(octets):
+        with contextlib.suppress(UnicodeError):
+            return octets.decode(_WINDOWS[codec]), True
+    return _without_surrogates(text, codec)
+
+
+def _decoded_as_superset(octets: bytes, codec: str) -> tuple[str, bool]:
+    """Decode octets that `codec` refuses: as the superset that mailers label so, else as far as it goes."""
+    if codec == "iso2022_jp":
+        return decode_iso2022_jp(octets)
     superset = _SUPERSETS.get(codec)
     try:
-        return octets.decode(superset or "utf-8"), superset is not None and superset != "utf-8"
+        return octets.decode(superset or "utf-8"), superset is not None
     except (UnicodeError, ValueError):
-        return octets.decode("latin-1" if codec == "ascii" else codec, "replace"), False
+        return _guessed(octets) if codec == "ascii" else octets.decode(codec, "replace"), False
 
 
 def _guessed(octets: bytes) -> str:
     """Decode octets of which nothing is known."""
-    try:
-        return octets.decode("utf-8")
-    except UnicodeError:
-        return octets.decode("latin-1")
+    for codec in ("utf-8", "cp1252"):
+        with contextlib.suppress(UnicodeError):
+            return octets.decode(codec)
+    return octets.decode("latin-1")
 
 
 def _without_surrogates(text: str, codec: str) -> tuple[str, bool]:

@@ -10,20 +10,13 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import (
-    Group,
-    Mailbox,
-    ascii_domain,
-    distinct,
-    mailboxes_of,
-    parse_addresses,
-    parse_entries,
-)
+from pytest_smtp4d.mail.address import parse_addresses, parse_entries, read_addresses
 from pytest_smtp4d.mail.charset import MailMode, mode_of
 from pytest_smtp4d.mail.email import Email, check_email
+from pytest_smtp4d.mail.field import header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import (
     HeaderStyle,
     address_field,
@@ -33,8 +26,9 @@ from pytest_smtp4d.mail.header import (
     phrase_field,
     text_field,
 )
+from pytest_smtp4d.mail.mailbox import Group, Mailbox, distinct, mailboxes_of
 from pytest_smtp4d.mail.multipart import write_body
-from pytest_smtp4d.mail.structure import BodyStyle, body_of
+from pytest_smtp4d.mail.structure import BodyStyle, body_of, is_content, structure_needs_utf8
 from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
@@ -112,11 +106,64 @@ _ONCE = frozenset(
 )
 
 
+def _entries(mail: Mapping[str, Any]) -> dict[str, list[Mailbox | Group]]:
+    """Return the addresses of a mail object.
+
+    A sender without a domain, `root (Cron Daemon)`, as a received mail may have it, can be written; an
+    envelope cannot have it.
+    """
+    given = ((key, mail[key]) for key in _ADDRESS_KEYS if mail.get(key) is not None)
+    return {key: parse_entries(value, key, local=key in ("from", "sender")) for key, value in given}
+
+
+class _Item(NamedTuple):
+    """A field that is given by its name: from `headers`, or from the root of `bodyStructure`."""
+
+    name: str
+    value: str
+    key: str
+
+
+def _items(mail: Mapping[str, Any]) -> list[_Item]:
+    """Return the items of `headers`, then what only the root of `bodyStructure` has.
+
+    The root's `headers` are those of the message (RFC 8621 4.1.4): each field is written once (RFC 5322 3.6).
+    """
+    items = [_Item(name, value, "headers") for name, value in header_items(mail.get("headers"), "headers")]
+    root = mail.get("bodyStructure")
+    if root is None or not isinstance(root.get("headers"), (list, tuple)):
+        return items
+    key = "bodyStructure.headers"
+    named = {item.name.lower() for item in items}
+    own = [_Item(name, value, key) for name, value in header_items(root["headers"], key)]
+    return items + [item for item in own if item.name.lower() not in named and not is_content(item.name)]
+
+
+_PROPERTY_OF = {
+    **{field.lower(): key for key, field in _ADDRESS_FIELDS},
+    "bcc": "bcc",
+    "message-id": "messageId",
+    "in-reply-to": "inReplyTo",
+    "references": "references",
+}
+
+
+def _own_items(mail: Mapping[str, Any]) -> list[_Item]:
+    """Return the items that no property replaces and that do not belong to the body."""
+    return [
+        item
+        for item in _items(mail)
+        if mail.get(_PROPERTY_OF.get(item.name.lower(), "")) is None and not is_content(item.name)
+    ]
+
+
 def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: Callable[[], str]) -> bytes:
     """Write the message's own fields, in the order of 4D's samples, then those of `headers` in theirs."""
-    extra = list(header_items(mail.get("headers"), "headers"))
-    named = {name.lower() for name, _ in extra}
-    entries = {key: parse_entries(mail.get(key), key) for key in _ADDRESS_KEYS if mail.get(key) is not None}
+    items = _own_items(mail)
+    named = {item.name.lower() for item in items}
+    entries = _entries(mail)
+    if items:
+        _check_everyone_is_reached(items, entries)
     origin = mailboxes_of(entries.get("from") or entries.get("sender") or [])
     fields = [("MIME-Version", b"MIME-Version: 1.0\r\n")]
     fields += _date(mail, named, now)
@@ -126,13 +173,33 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
         if mail.get(key) is not None:
             fields.append((name, write(name, mail[key], style, key)))
     written = {"bcc", "resent-bcc", *(name.lower() for name, _ in fields)}
-    for name, value in extra:
-        lowered = name.lower()
-        if lowered not in written and not lowered.startswith("content-"):
-            fields.append((name, text_field(name, value, style, "headers")))
+    for item in items:
+        lowered = item.name.lower()
+        if lowered not in written:
+            fields.append((item.name, header_field(item.name, item.value, style, item.key)))
             if lowered in _ONCE:
                 written.add(lowered)
     return b"".join([octets for _, octets in fields])
+
+
+def _check_everyone_is_reached(items: list[_Item], entries: Mapping[str, list[Mailbox | Group]]) -> None:
+    """Refuse a To, Cc or Bcc among `headers` that names people who are not sent the mail.
+
+    Raises:
+        MailError: names the first of them, and the property that would send it to them.
+    """
+    for item in items:
+        key = item.name.lower()
+        if key not in ("to", "cc", "bcc"):
+            continue
+        boxes = [box for each in ("to", "cc", "bcc") for box in mailboxes_of(entries.get(each, []))]
+        reached = {box.ascii_addr_spec.lower() for box in boxes}
+        for box in read_addresses(item.value):
+            if box.ascii_addr_spec.lower() not in reached:
+                raise MailError(
+                    f"{item.key}: {item.name} names {box.addr_spec!r}, who would not be sent the mail: "
+                    f"set {key!r} instead, or {key!r} to [] to leave the field out"
+                )
 
 
 def _date(mail: Mapping[str, Any], named: set[str], now: datetime) -> list[tuple[str, bytes]]:
@@ -156,8 +223,10 @@ def _message_id(
         return [("Message-ID", identifier_field("Message-ID", [given], style, "messageId", at_most=1))]
     if "message-id" in named:
         return []
-    domain = ascii_domain(origin[0].domain) if origin else "localhost"
-    return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode("ascii"))]
+    domain = origin[0].ascii_addr_spec.rpartition("@")[2] if origin and "@" in origin[0].addr_spec else ""
+    if not domain or not (domain.isascii() or style.utf8):  # the latter is refused where From is written
+        domain = "localhost"
+    return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode())]
 
 
 def _address_fields(
@@ -250,14 +319,24 @@ def addresses_of(mail: Email | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]
 
 
 def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
-    """Tell whether a mail can only be sent with SMTPUTF8: an address has a non-ASCII local part (RFC 6531).
+    """Tell whether a mail can only be sent with SMTPUTF8 (RFC 6531, RFC 6532).
+
+    So it is where an address has a local part outside ASCII or a domain that IDNA forbids, or where a message
+    identifier or a Content-ID is not ASCII.
 
     Raises:
-        MailError: a malformed address.
+        MailError: a malformed address or item of `headers`.
     """
-    return any(
-        not box.local_part.isascii() for key in _ADDRESS_KEYS for box in parse_addresses(mail.get(key), key)
-    )
+    boxes = (box for entries in _entries(mail).values() for box in mailboxes_of(entries))
+    if any(not box.ascii_addr_spec.isascii() for box in boxes):
+        return True
+    identifiers = [mail.get("messageId"), mail.get("inReplyTo"), *(mail.get("references") or ())]
+    identifiers += [item.cid for item in mail.get("attachments") or () if item is not None]
+    if any(isinstance(identifier, str) and not identifier.isascii() for identifier in identifiers):
+        return True
+    if any(header_needs_utf8(item.name, item.value) for item in _own_items(mail)):
+        return True
+    return mail.get("bodyStructure") is not None and structure_needs_utf8(mail["bodyStructure"])
 
 
 # --- 4D's command ---------------------------------------------------------------------------------

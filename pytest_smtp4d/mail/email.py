@@ -57,7 +57,8 @@ class EmailBodyPart(TypedDict, total=False):
 
     A multipart has `subParts` and no `partId`; a leaf has a `partId`, under which `bodyValues` holds its
     text or an item of `attachments` its octets (`MailAttachment.part_id`). 4D's table spells `partID`, its
-    samples `partId`: both are read. `name` and `cid` are RFC 8621's.
+    samples `partId`: both are read. `name` and `cid` are RFC 8621's. `isEncodingProblem` (ours) is there for
+    an attachment that was damaged.
     """
 
     partId: str
@@ -72,6 +73,7 @@ class EmailBodyPart(TypedDict, total=False):
     location: str
     subParts: list[EmailBodyPart]
     headers: list[EmailHeader]
+    isEncodingProblem: bool
 
 
 Addresses: TypeAlias = "str | EmailAddress | Sequence[str | EmailAddress]"

@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import Group, Mailbox
-from pytest_smtp4d.mail.charset import MailMode, check_header_text, encode_strictly
+from pytest_smtp4d.mail.charset import MAX_LINE, MailMode, check_header_text, encode_strictly, shown
 from pytest_smtp4d.mail.encoded_word import encoded_words
+from pytest_smtp4d.mail.mailbox import Group, Mailbox
 from pytest_smtp4d.words import nearest
 
 __all__ = [
@@ -25,18 +25,20 @@ __all__ = [
     "folded",
     "header_items",
     "identifier_field",
+    "identifiers_in",
     "phrase_field",
-    "read_date",
+    "phrase_tokens",
     "text_field",
 ]
 
 WIDTH = 76  # octets of a folded line (RFC 2047 2 for lines with encoded words; RFC 5322 2.1.1 allows 78)
-_LONGEST_TOKEN = 900  # octets that may stand unbroken; longer ones are parted into encoded words
+_LONGEST_TOKEN = 900  # octets of text that may stand unbroken; longer words become encoded words
 
 # Words of visible ASCII, one blank between two: what can be written as it is.
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _VISIBLE = re.compile(r"[!-~]+")
 _BLANKS = re.compile(r"([ \t]+)")
+_ODD = re.compile(r"[\x00-\x1f\x7f]|  |^ | \Z")  # blanks that are not just one between two words, controls
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ATOMS = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+)*")
 _ATOM_UTF8 = r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f-\x9f]+"
@@ -54,6 +56,11 @@ class HeaderStyle:
 
     mode: MailMode = MailMode.UTF8
     utf8: bool = False
+
+    @property
+    def words_mode(self) -> MailMode:
+        """The mode of encoded words, which UTF-8 headers need for what cannot stand raw."""
+        return MailMode.UTF8 if self.utf8 else self.mode
 
     def octets(self, text: str, key: str) -> bytes:
         """Return the octets of text that has been made ready for a header."""
@@ -91,13 +98,22 @@ def header_items(items: object, key: str) -> Iterator[tuple[str, str]]:
         yield name, value
 
 
-def folded(name: str, tokens: Iterable[tuple[str, str]]) -> str:
-    """Pack (blanks before, token) pairs into lines; a token is never parted, blanks are never lost."""
+def folded(name: str, tokens: Iterable[tuple[str, str]], key: str) -> str:
+    """Pack (blanks before, token) pairs into lines; a token is never parted, blanks are never lost.
+
+    Raises:
+        MailError: a token that no line can hold (RFC 5322 2.1.1); names the key and the token.
+    """
     pieces = [name, ":"]
     column = len(name) + 1
     for gap, token in tokens:
         width = len(gap) + (len(token) if token.isascii() else len(token.encode("utf-8", "replace")))
         if column + width > WIDTH:
+            if width > MAX_LINE:
+                raise MailError(
+                    f"{key}: {name} cannot be folded into lines of {MAX_LINE} octets: {shown(token)} "
+                    f"has {width - len(gap)}; shorten it"
+                )
             pieces.append("\r\n")
             column = 0
         pieces += (gap, token)
@@ -126,17 +142,19 @@ def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
     check_header_text(text, key)
     if not text:
         return f"{name}:\r\n".encode("ascii")
-    return style.octets(folded(name, _text_tokens(name, text, style, key)), key)
+    return style.octets(folded(name, _text_tokens(name, text, style, key), key), key)
 
 
-def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator[tuple[str, str]]:
+def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> list[tuple[str, str]]:
     """Part unstructured text into tokens, encoded from the first word that cannot stand raw to the last."""
     pieces = _BLANKS.split(text)  # word, blanks, word, … ; an empty word where blanks begin or end the text
     words, gaps = pieces[::2], [" ", *pieces[1::2]]
-    unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
+    if style.utf8 or len(text) > _LONGEST_TOKEN or "=?" in text or _ODD.search(text):
+        unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
+    else:
+        unfit = [index for index, word in enumerate(words) if not word.isascii()]
     if not unfit:
-        yield from zip(gaps, words, strict=True)
-        return
+        return list(zip(gaps, words, strict=True))
     first, last = unfit[0], unfit[-1]
     # Readers disagree on blanks beside an encoded word unless it is just one: take in those that are more.
     while first and (gaps[first] != " " or not words[first]):
@@ -145,11 +163,13 @@ def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> Iterator
         last += 1
     before = list(zip(gaps[:first], words[:first], strict=True))
     run = words[first] + "".join([gaps[index] + words[index] for index in range(first + 1, last + 1)])
-    column = len(name) + 1 + sum(len(gap) + len(word) for gap, word in before)
-    mode = MailMode.UTF8 if style.utf8 else style.mode
-    yield from before
-    yield from ((" ", word) for word in encoded_words(run, mode, key, room=max(0, WIDTH - 1 - column)))
-    yield from zip(gaps[last + 1 :], words[last + 1 :], strict=True)
+    column = len(name) + 1 + sum([len(gap) + len(word) for gap, word in before])
+    encoded = encoded_words(run, style.words_mode, key, room=max(0, WIDTH - 1 - column))
+    return [
+        *before,
+        *[(" ", word) for word in encoded],
+        *zip(gaps[last + 1 :], words[last + 1 :], strict=True),
+    ]
 
 
 def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
@@ -164,7 +184,7 @@ def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
 # --- phrases and addresses ------------------------------------------------------------------------
 
 
-def _phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[str]:
+def phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[str]:
     """Write a display name or a keyword (RFC 5322 3.2.5): atoms, a quoted string, or encoded words."""
     check_header_text(text, key)
     text = text.strip(" \t")
@@ -174,21 +194,22 @@ def _phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list
         if (style.utf8 or text.isascii()) and "  " not in text and max(map(len, text.split(" "))) <= 200:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{quoted}"'.split(" ")  # folding inside a quoted string leaves its blanks as they are
-    return encoded_words(
-        text, MailMode.UTF8 if style.utf8 else style.mode, key, room=max(0, WIDTH - 1 - column)
-    )
+    return encoded_words(text, style.words_mode, key, room=max(0, WIDTH - 1 - column))
 
 
 def _mailbox_tokens(box: Mailbox, style: HeaderStyle, key: str, column: int) -> list[str]:
     """Write one mailbox."""
     addr_spec = box.addr_spec if style.utf8 else box.ascii_addr_spec
     if not addr_spec.isascii() and not style.utf8:
-        raise MailError(
-            f"{key}: {box.addr_spec!r} needs a server that offers SMTPUTF8: its local part is not ASCII"
+        reason = (
+            "its domain cannot be written in ASCII"
+            if box.local_part.isascii()
+            else "its local part is not ASCII"
         )
+        raise MailError(f"{key}: {box.addr_spec!r} needs a server that offers SMTPUTF8: {reason}")
     if not box.name:
         return [addr_spec]
-    return [*_phrase_tokens(box.name, style, key, column), f"<{addr_spec}>"]
+    return [*phrase_tokens(box.name, style, key, column), f"<{addr_spec}>"]
 
 
 def address_field(name: str, entries: list[Mailbox | Group], style: HeaderStyle, key: str) -> bytes:
@@ -201,7 +222,7 @@ def address_field(name: str, entries: list[Mailbox | Group], style: HeaderStyle,
     column = len(name) + 1
     for entry in entries:
         if isinstance(entry, Group):
-            opening = _phrase_tokens(entry.name, style, key, column)
+            opening = phrase_tokens(entry.name, style, key, column)
             opening[-1] += ":"
             members = [_mailbox_tokens(box, style, key, 0) for box in entry.mailboxes]
             written = [*opening, *_listed(members)]
@@ -216,7 +237,7 @@ def address_field(name: str, entries: list[Mailbox | Group], style: HeaderStyle,
     line = f"{name}: {' '.join(tokens)}"
     if len(line) <= WIDTH and line.isascii():
         return f"{line}\r\n".encode("ascii")
-    return style.octets(folded(name, [(" ", token) for token in tokens]), key)
+    return style.octets(folded(name, [(" ", token) for token in tokens], key), key)
 
 
 def _listed(items: list[list[str]]) -> list[str]:
@@ -228,14 +249,26 @@ def _listed(items: list[list[str]]) -> list[str]:
 
 def phrase_field(name: str, phrases: list[str], style: HeaderStyle, key: str) -> bytes:
     """Write a comma-separated list of phrases: Keywords (RFC 5322 3.6.5)."""
-    items = [_phrase_tokens(phrase, style, key, 0) for phrase in phrases]
-    return style.octets(folded(name, [(" ", token) for token in _listed(items)]), key)
+    items = [phrase_tokens(phrase, style, key, 0) for phrase in phrases]
+    return style.octets(folded(name, [(" ", token) for token in _listed(items)], key), key)
 
 
 # --- identifiers and dates ------------------------------------------------------------------------
 
-# msg-id = "<" id-left "@" id-right ">"          RFC 5322 3.6.4; some write none with "@", which is let pass
-_IDENTIFIER = re.compile(r"<([^<>\s]+)>|([^<>\s,]+)")
+# msg-id = "<" id-left "@" id-right ">"; id-left may be a quoted string            RFC 5322 3.6.4, 4.5.4
+# Some write none with "@", which is let pass; a comma parts nothing unless blanks or brackets are beside it.
+_IDENTIFIER = re.compile(r'<((?:"(?:[^"\\]|\\.)*"(?=@))?[^<>\s]+)>|([^<>\s]+)')
+
+
+def identifiers_in(text: str) -> list[str] | None:
+    """Return the identifiers that `text` lists, without angle brackets; None where it is malformed."""
+    stripped = text.strip(" \t")
+    if stripped.strip(",") and not re.search(r"[<>\s]", stripped):
+        return [stripped] if not CONTROL.search(stripped) else None
+    found = [match[1] or match[2].strip(",") for match in _IDENTIFIER.finditer(text)]
+    if _IDENTIFIER.sub("", text).strip(" \t") or any(CONTROL.search(item) for item in found):
+        return None
+    return [item for item in found if item]
 
 
 def identifier_field(
@@ -244,22 +277,23 @@ def identifier_field(
     """Write a field of message identifiers; angle brackets are added where missing. No identifier: no field.
 
     Raises:
-        MailError: a malformed or over-long identifier, one outside ASCII without `style.utf8`, or over
-            `at_most`.
+        MailError: a malformed or over-long identifier, one outside ASCII without `style.utf8` (RFC 6532 3.3),
+            or over `at_most`.
     """
     tokens: list[str] = []
     for text in texts:
         check_header_text(text, key)
-        identifiers = [match[1] or match[2] for match in _IDENTIFIER.finditer(text)]
-        if _IDENTIFIER.sub("", text).strip(" \t,") or any(
-            CONTROL.search(item) or len(item) > _LONGEST_TOKEN or not (item.isascii() or style.utf8)
-            for item in identifiers
-        ):
-            raise MailError(f"{key} must be message identifiers such as 'letters@example.com': {text!r}")
+        identifiers = identifiers_in(text)
+        if identifiers is None:
+            raise MailError(f"{key} must be message identifiers such as 'letters@example.com': {shown(text)}")
+        if not (text.isascii() or style.utf8):
+            raise MailError(
+                f"{key}: {shown(text)} needs a server that offers SMTPUTF8: an identifier is not ASCII"
+            )
         tokens += [f"<{item}>" for item in identifiers]
         if at_most is not None and len(tokens) > at_most:
-            raise MailError(f"{key} must be one message identifier, not {len(tokens)}: {text!r}")
-    return style.octets(folded(name, [(" ", token) for token in tokens]), key) if tokens else b""
+            raise MailError(f"{key} must be one message identifier, not {len(tokens)}: {shown(text)}")
+    return style.octets(folded(name, [(" ", token) for token in tokens], key), key) if tokens else b""
 
 
 _DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
@@ -307,35 +341,3 @@ def _iso_8601(text: str) -> datetime:
     return datetime(
         year, month, day, hour, minute, second, tzinfo=timezone(-offset if match[8] == "-" else offset)
     )
-
-
-# date-time = [day-name ","] day month year hour ":" minute [":" second] zone          RFC 5322 3.3 and 4.3
-_DATE = re.compile(
-    r"(?:[A-Za-z]{1,9},?\s{1,9})?(\d{1,2})[\s-]{1,9}([A-Za-z]{3})[a-z]{0,9}[\s-]{1,9}(\d{2,4})\s{1,9}"
-    r"(\d{1,2}):(\d{2})(?::(\d{2}))?(?:\s{0,9}([+-]\d{4}|[A-Za-z]{1,5}))?",
-    re.ASCII,
-)
-_ZONES = {"EDT": -4, "EST": -5, "CDT": -5, "CST": -6, "MDT": -6, "MST": -7, "PDT": -7, "PST": -8}
-
-
-def read_date(value: str) -> str | None:
-    """Return the moment of a Date field as ISO 8601 text in UTC (4D: `sendAt`); None where it names none."""
-    match = _DATE.match(value.strip())
-    if not match or match[2].title() not in _MONTHS:
-        return None
-    year = int(match[3])
-    year += 1900 if 50 <= year < 1000 else 2000 if year < 50 else 0
-    zone = match[7] or ""
-    offset = timedelta(hours=_ZONES.get(zone.upper(), 0))
-    if zone[:1] in ("+", "-"):
-        offset = timedelta(hours=int(zone[:3]), minutes=int(zone[0] + zone[3:]))
-    month = _MONTHS.index(match[2].title()) + 1
-    try:
-        second = min(int(match[6] or 0), 59)  # a leap second has no place in Python's clock
-        local = datetime(
-            year, month, int(match[1]), int(match[4]), int(match[5]), second, tzinfo=timezone.utc
-        )
-        moment = local - offset
-    except (ValueError, OverflowError):
-        return None
-    return f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment.year >= 1900 else None

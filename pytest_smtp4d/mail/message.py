@@ -11,8 +11,9 @@ import io
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import Mailbox, distinct, parse_addresses
+from pytest_smtp4d.mail.address import parse_addresses
 from pytest_smtp4d.mail.charset import MAX_LINE
+from pytest_smtp4d.mail.mailbox import Mailbox, distinct
 
 if TYPE_CHECKING:
     from email.message import Message

@@ -8,25 +8,29 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.mail.charset import check_header_text, decode_octets, encode_strictly
-from pytest_smtp4d.mail.encoded_word import decode_words, encoded_pieces, word_charset
+from pytest_smtp4d.mail.encoded_word import Writing, decode_words, encoded_pieces, word_charset
 from pytest_smtp4d.mail.header import CONTROL, WIDTH, HeaderStyle, folded
+from pytest_smtp4d.mail.structured import octets_of, plain_text, read_comment, without_comments
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator, Mapping
 
 __all__ = [
     "ascii_fallback",
     "is_media_type",
     "is_token",
     "parameter_field",
+    "parse_media_type",
     "read_parameters",
 ]
 
 # token = 1*<any CHAR but SPACE, CTLs and tspecials>                        RFC 2045 5.1
 _TOKEN = re.compile(r"[!#$%&'*+\-.^_`{|}~0-9A-Za-z]{1,200}")
+_MEDIA_TYPE = re.compile(rf"{_TOKEN.pattern}/{_TOKEN.pattern}")
 
 
 def is_token(text: str) -> bool:
@@ -36,8 +40,26 @@ def is_token(text: str) -> bool:
 
 def is_media_type(text: str) -> bool:
     """Tell whether `text` is a media type without parameters."""
-    kind, slash, subtype = text.partition("/")
-    return bool(slash) and is_token(kind) and is_token(subtype)
+    return _MEDIA_TYPE.fullmatch(text) is not None
+
+
+# content = type "/" subtype *(";" attribute "=" value), blanks between them     RFC 2045 5.1
+_VALUE = r'"(?:[^"\\\r\n\0]|\\[^\r\n\0])*"|[^\s;"\0]+'
+_TYPED = re.compile(
+    rf"([^\s;]+)(?:[ \t]*;[ \t]*{_TOKEN.pattern}[ \t]*=[ \t]*(?:{_VALUE}))*[ \t]*;?[ \t]*", re.DOTALL
+)
+
+
+def parse_media_type(text: str) -> tuple[str, Mapping[str, str]] | None:
+    """Return a media type, as it is spelled, and the parameters behind it: `text/csv; charset=iso-8859-1`.
+
+    Returns:
+        Attributes are in lower case, values without quotes; None where `text` is malformed.
+    """
+    match = _TYPED.fullmatch(text.strip(" \t"))
+    if not match or not is_media_type(match[1]):
+        return None
+    return match[1], read_parameters(text)[1] if ";" in text else {}
 
 
 _ATTRIBUTE_OCTETS = frozenset(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789!#$&+-.^_`{|}~")
@@ -70,7 +92,7 @@ def parameter_field(
     line = f"{name}: {' '.join(tokens)}"
     if len(line) <= WIDTH and line.isascii():
         return f"{line}\r\n".encode("ascii")
-    return style.octets(folded(name, [(" ", token) for token in tokens]), key)
+    return style.octets(folded(name, [(" ", token) for token in tokens], key), key)
 
 
 def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[str]:
@@ -92,7 +114,7 @@ def _parameter(attribute: str, text: str, style: HeaderStyle, key: str) -> list[
     if len(whole) <= WIDTH - 2:
         return [whole]
     opening = f"{label}''"  # some readers decode each section alone, so each is whole
-    pieces = encoded_pieces(text, codec, _percent_encoded, room, room - len(opening))
+    pieces = encoded_pieces(text, codec, _PERCENT_WRITING, room, room - len(opening))
     return [f"{attribute}*{index}*={'' if index else opening}{piece}" for index, piece in enumerate(pieces)]
 
 
@@ -115,6 +137,14 @@ def _percent_encoded(octets: bytes) -> str:
     return "".join([_PERCENT[octet] for octet in octets])
 
 
+def _percent_width(octets: bytes) -> int:
+    """Return how long an extended value is."""
+    return len(octets) + 2 * len(octets.translate(None, bytes(_ATTRIBUTE_OCTETS)))
+
+
+_PERCENT_WRITING = Writing(_percent_encoded, _percent_width)
+
+
 def ascii_fallback(name: str) -> str:
     """Return a file name for readers that know nothing of RFC 2231: accents dropped, anything else as "_"."""
     plain = "".join(
@@ -125,57 +155,146 @@ def ascii_fallback(name: str) -> str:
 
 # --- reading --------------------------------------------------------------------------------------
 
-# A quoted string (closed or not), a ";" or a run of anything else: every octet is looked at once.
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|;|[^;"]+', re.DOTALL)
+# A quoted string (closed or not), ";", "(" or a run of anything else: every octet is looked at once.
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*"?|[;(]|[^;"(]+', re.DOTALL)
+# The field as nearly all mailers write it: tokens and plain quoted strings.
+_PLAIN_VALUE = re.compile(r"[!#$%&'*+\-./^_`{|}~0-9A-Za-z]{1,400}(?=[ \t]*(?:;|\Z))")
+_PLAIN_PARAMETER = re.compile(
+    r"""[ \t]*;[ \t]*([!#$&+\-.^_0-9A-Za-z]{1,60})="""
+    r"""(?:"([^"\\\r\n\0\udc80-\udcff]*)"|([!#$%&'*+\-./^_`{|}~:=?@0-9A-Za-z]+))(?=[ \t]*(?:;|\Z))"""
+)
 # attribute ["*" section] ["*"]                                             RFC 2231 7
 _ATTRIBUTE = re.compile(r"([!#$%&'+\-.^_`{|}~0-9a-z]{1,60})(?:\*(\d{1,4}))?(\*)?", re.ASCII)
 _PERCENT_ESCAPE = re.compile(rb"%([0-9A-Fa-f]{2})")
 _ESCAPE = re.compile(r"\\(.)", re.DOTALL)
 _STRAY = re.compile(r"[\r\n\0]")
+_OPENING = re.compile(r"[ \t]*\(")
+# What begins where a ";" was forgotten: an attribute behind a media type, or behind a value.
+_NEXT = r"[ \t]+(?=[!#$&+\-.^_0-9A-Za-z]{1,60}(?:\*\d{1,4})?\*?=)"
+_TYPE_AND_NEXT = re.compile(rf"[ \t]*({_MEDIA_TYPE.pattern}){_NEXT}")
+_PARAMETER_AND_NEXT = re.compile(
+    rf"""([ \t]*(?!(?:file)?name[ \t]*=[ \t]*[^ \t"])[^ \t="]+=(?:"(?:[^"\\]|\\.)*"|[^ \t"]*)){_NEXT}""",
+    re.IGNORECASE,
+)
+_CLOSED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_LONGEST_KEPT = 200
 
 
-def read_parameters(text: str) -> tuple[str, dict[str, str]]:
-    """Read a field with parameters leniently (RFC 2045 5.1, RFC 2231).
+def read_parameters(text: str) -> tuple[str, Mapping[str, str]]:
+    """Read a field with parameters leniently (RFC 2045 5.1, RFC 2231), comments left out.
 
     Returns:
         What stands before the parameters and the attributes, both in lower case, with the decoded values.
-        Of several values for one attribute the RFC 2231 form wins, then the first.
+        Of several values for one attribute the RFC 2231 form wins, then the first. Not to be changed: the
+        result is kept.
     """
-    pieces = [""]
-    for match in _PIECE.finditer(text):
-        if match[0] == ";":
-            pieces.append("")
-        else:
-            pieces[-1] += match[0]
-    plain: dict[str, str] = {}
+    if len(text) > _LONGEST_KEPT:
+        return _plain_parameters(text) or _read_parameters(text)
+    return _kept_parameters(text)
+
+
+@lru_cache(maxsize=512)
+def _kept_parameters(text: str) -> tuple[str, Mapping[str, str]]:
+    """Read a short field, which is likely to be read again; "base64" alone stands in most parts."""
+    return _plain_parameters(text) or _read_parameters(text)
+
+
+def _read_parameters(text: str) -> tuple[str, dict[str, str]]:
+    """Read a field with all that may stand in one."""
+    value, *pieces = _pieces(text)
+    if forgotten := _TYPE_AND_NEXT.match(value):
+        value, pieces = forgotten[1], [value[forgotten.end() :], *pieces]
+    found: dict[str, str] = {}
     sections: dict[str, dict[int, tuple[bool, str]]] = {}
-    for piece in pieces[1:]:
-        attribute, equals, value = piece.partition("=")
-        match_name = _ATTRIBUTE.fullmatch(attribute.strip(" \t").lower())
-        if not equals or not match_name:
+    for piece in _parted(pieces):
+        attribute, equals, own = _without_comments_before(piece).partition("=")
+        named = _ATTRIBUTE.fullmatch(_without_blanks(attribute).lower())
+        if not equals or not named:
             continue
-        name, section, extended = match_name.groups()
-        value = value.strip(" \t")
-        value = _unquoted(value if name in ("name", "filename") else _without_comment(value))
+        name, section, extended = named.groups()
+        # A file name holds brackets of its own more often than a comment.
+        own = own.strip(" \t") if name in ("name", "filename") else _without_blanks(own)
+        own = _unquoted(own)
         if section is None and extended is None:
-            plain.setdefault(name, decode_words(value))
+            found.setdefault(name, decode_words(own))
         else:
-            sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, value))
-    extended_values = {name: _joined(found) for name, found in sections.items()}
-    values = {name: _STRAY.sub(" ", value) for name, value in {**plain, **extended_values}.items()}
-    return _without_comment(pieces[0].strip(" \t")).lower(), values
+            sections.setdefault(name, {}).setdefault(int(section or 0), (extended is not None, own))
+    found.update((name, _joined(parts)) for name, parts in sections.items())
+    values = {name: _STRAY.sub(" ", own) for name, own in found.items()}
+    value = "/".join([piece.strip(" \t") for piece in without_comments(value).split("/")])
+    return plain_text(value).lower(), values
 
 
-def _without_comment(text: str) -> str:
-    """Return the value of a structured field without a comment at its end: `us-ascii (Plain text)`."""
-    opening = text.rfind("(") if text.endswith(")") else -1
-    return text[:opening].rstrip(" \t") if opening >= 0 else text
+def _plain_parameters(text: str) -> tuple[str, dict[str, str]] | None:
+    """Read a field of tokens and plain quoted strings; None for any other."""
+    match = _PLAIN_VALUE.match(text)
+    if not match or "=?" in text or "*" in text:
+        return None
+    values: dict[str, str] = {}
+    position = match.end()
+    while parameter := _PLAIN_PARAMETER.match(text, position):
+        position = parameter.end()
+        name, quoted, token = parameter.groups()
+        values.setdefault(name.lower(), token if quoted is None else quoted)
+    return None if text[position:].strip(" \t;") else (match[0].lower(), values)
+
+
+def _pieces(text: str) -> list[str]:
+    """Part a field at each ";" that is neither quoted nor in a comment."""
+    pieces: list[list[str]] = [[]]
+    position, unclosed = 0, False
+    while position < len(text):
+        match = _PIECE.match(text, position)
+        assert match is not None, "every character begins a piece"
+        piece, position = match[0], match.end()
+        if piece == ";":
+            pieces.append([])
+            continue
+        if piece == "(" and not unclosed:
+            _, end, closed = read_comment(text, position)
+            unclosed = not closed
+            if closed:
+                piece, position = text[match.start() : end], end
+        pieces[-1].append(piece)
+    return ["".join(piece) for piece in pieces]
+
+
+def _parted(pieces: Iterable[str]) -> Iterator[str]:
+    """Part pieces where the ";" between two parameters was forgotten, as in the example of RFC 1521 7.3.3.
+
+    A file name without quotes is left whole, for it may hold blanks.
+    """
+    for piece in pieces:
+        position = 0
+        while forgotten := _PARAMETER_AND_NEXT.match(piece, position):
+            yield forgotten[1]
+            position = forgotten.end()
+        yield piece[position:]
+
+
+def _without_comments_before(piece: str) -> str:
+    """Return a piece of a field without the comments that it begins with, which may hold a "="."""
+    position = 0
+    while opening := _OPENING.match(piece, position):
+        _, end, closed = read_comment(piece, opening.end())
+        if not closed:
+            break
+        position = end
+    return piece[position:]
+
+
+def _without_blanks(text: str) -> str:
+    """Return a piece of a field without comments and without blanks around it."""
+    return without_comments(text).strip(" \t")
 
 
 def _unquoted(value: str) -> str:
-    """Return a value without its quotes."""
+    """Return a value without its quotes, and without what stands behind a closed one."""
     if not value.startswith('"'):
         return value
+    closed = None if value.endswith('"') and len(value) > 1 else _CLOSED.match(value)
+    if closed:
+        return _ESCAPE.sub(r"\1", closed[1])
     return _ESCAPE.sub(r"\1", value[1:-1] if value.endswith('"') and len(value) > 1 else value[1:])
 
 
@@ -187,7 +306,7 @@ def _joined(sections: dict[int, tuple[bool, str]]) -> str:
         extended, value = sections[number]
         if extended and position == 0 and value.count("'") >= 2:
             charset, _language, value = value.split("'", 2)
-        octets = value.encode("utf-8", "replace")
+        octets = octets_of(value)
         parts.append(
             _PERCENT_ESCAPE.sub(lambda match: bytes([int(match[1], 16)]), octets) if extended else octets
         )

@@ -1,28 +1,40 @@
 """MIME to mail object: any octets give one, never an exception.
 
-RFC 5322, 2045 to 2047, 2231, 8621 4.1.4; 4D `MAIL Convert from MIME`. The one thing to know: a property is
-made only of what can be read; whatever cannot stays in `headers`, or in a text with `isEncodingProblem`.
+RFC 5322, 2045 to 2047, 2231, 8621 4.1.4; 4D `MAIL Convert from MIME`. A property is made only of what can be
+read; whatever cannot stays in `headers`, or in a text with `isEncodingProblem`.
 """
 
 from __future__ import annotations
 
-import binascii
 import re
 from typing import TYPE_CHECKING, Any, cast
 
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment
 from pytest_smtp4d.mail.charset import decode_octets, text_codec
+from pytest_smtp4d.mail.date import read_date
 from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
 from pytest_smtp4d.mail.encoded_word import decode_words
-from pytest_smtp4d.mail.header import read_date
+from pytest_smtp4d.mail.field import field_value
 from pytest_smtp4d.mail.parameter import is_token, read_parameters
-from pytest_smtp4d.mail.tree import Part, read_tree
+from pytest_smtp4d.mail.structured import octets_of, plain_text, read_identifiers, without_comments
+from pytest_smtp4d.mail.transfer_encoding import IDENTITIES, decode_transfer_encoding, is_damaged
+from pytest_smtp4d.mail.tree import Header, Part, read_tree
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Iterable, Iterator, Mapping
 
-__all__ = ["html_body_of", "mail_convert_from_mime", "text_body_of"]
+__all__ = [
+    "ADDRESS_FIELDS",
+    "addresses_of_header",
+    "html_body_of",
+    "joined_texts",
+    "leaves_of",
+    "mail_convert_from_mime",
+    "text_body_of",
+    "type_of_leaf",
+    "value_of_leaf",
+]
 
 
 def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
@@ -40,35 +52,21 @@ def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
         TypeError: `mime` is neither octets nor text. No content raises.
     """
     if isinstance(mime, str):
-        octets, is_text = _octets_of(mime), True
+        octets, is_text = octets_of(mime), True
     elif isinstance(mime, (bytes, bytearray, memoryview)):
         octets, is_text = bytes(mime), False
     else:
         raise TypeError(f"MIME is octets or text, not {type(mime).__name__}")
-    root = read_tree(octets)
-    mail: dict[str, Any] = _properties(root.fields)
-    mail["headers"] = [_item(name, value) for name, value in root.fields]
+    root = read_tree(octets, is_text=is_text)
+    mail: dict[str, Any] = _properties(root.header)
+    mail["headers"] = _items(root.header)
     mail.update(_body(root, octets, is_text=is_text))
     return cast(Email, mail)
 
 
-def _octets_of(text: str) -> bytes:
-    """Return the octets of decoded text; octets that a reader kept as surrogates come back as they were."""
-    try:
-        return text.encode("utf-8", "surrogateescape")
-    except UnicodeEncodeError:
-        return text.encode("utf-8", "replace")
-
-
 # --- fields --------------------------------------------------------------------------------------
 
-
-def _item(name: str, value: str) -> EmailHeader:
-    """Return an item of `headers`."""
-    return {"name": name, "value": decode_words(value)}
-
-
-_ADDRESS_FIELDS = {
+ADDRESS_FIELDS = {
     "from": "from",
     "sender": "sender",
     "to": "to",
@@ -76,61 +74,68 @@ _ADDRESS_FIELDS = {
     "bcc": "bcc",
     "reply-to": "replyTo",
 }
-_IDENTIFIER = re.compile(r"<([^<>\s]{1,900})>")
-_PHRASE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
-_ESCAPE = re.compile(r"\\(.)")
-_BARE_IDENTIFIER = re.compile(r"[^<>\s,]{1,900}")
 
 
-def _properties(fields: list[tuple[str, str]]) -> dict[str, Any]:
+def _items(header: Header) -> list[EmailHeader]:
+    """Return all fields as items of `headers`."""
+    if header.plain:
+        return [{"name": name, "value": value} for name, value in header.fields]
+    return [
+        {"name": name, "value": value if _is_plain(value) else field_value(name, value)}
+        for name, value in header.fields
+    ]
+
+
+def _is_plain(text: str) -> bool:
+    """Tell whether there is nothing to decode in field text."""
+    return "=?" not in text and text.isascii()
+
+
+def addresses_of_header(header: Header, name: str) -> list[EmailAddress]:
+    """Return the addresses in all fields called `name` (lower case)."""
+    return [
+        {
+            "name": (box.name if _is_plain(box.name) else decode_words(box.name)) or None,
+            "email": box.addr_spec,
+        }
+        for value in header.values_of(name)
+        for box in read_addresses(value, local=name in ("from", "sender"))
+    ]
+
+
+def _properties(header: Header) -> dict[str, Any]:
     """Return the properties that a header gives; a field that cannot be read is in `headers` only."""
-    values: dict[str, list[str]] = {}
-    for name, value in fields:
-        values.setdefault(name.lower(), []).append(value)
-    mail: dict[str, Any] = {}
-    for name, key in _ADDRESS_FIELDS.items():
-        addresses = [
-            _address(box.name, box.addr_spec)
-            for value in values.get(name, ())
-            for box in read_addresses(value)
-        ]
-        if addresses:
-            mail[key] = addresses
-    if "subject" in values:
-        mail["subject"] = decode_words(values["subject"][0])
-    sent_at = read_date(values["date"][0]) if "date" in values else None
-    if sent_at:
+    first = header.first
+    mail: dict[str, Any] = {
+        key: addresses
+        for name, key in ADDRESS_FIELDS.items()
+        if name in first and (addresses := addresses_of_header(header, name))
+    }
+    if "subject" in first:
+        mail["subject"] = decode_words(first["subject"])
+    if "date" in first and (sent_at := read_date(first["date"])):
         mail["sendAt"] = sent_at
-    if identifiers := _identifiers(values.get("message-id", ())[:1]):
+    if "message-id" in first and (identifiers := read_identifiers([first["message-id"]])):
         mail["messageId"] = identifiers[0]
-    if identifiers := _identifiers(values.get("in-reply-to", ())):
-        mail["inReplyTo"] = " ".join(identifiers)
-    references = _identifiers(values.get("references", ()))
-    if references:
+    if identifiers := read_identifiers(header.values_of("in-reply-to")):
+        ambiguous = any(identifier.strip(",") != identifier for identifier in identifiers)
+        mail["inReplyTo"] = " ".join([f"<{each}>" for each in identifiers] if ambiguous else identifiers)
+    if references := read_identifiers(header.values_of("references")):
         mail["references"] = references
-    if len(values.get("comments", ())) == 1:
-        mail["comments"] = decode_words(values["comments"][0])
-    keywords = _keywords(values.get("keywords", ()))
-    if keywords:
+    if "comments" in first and len(header.values_of("comments")) == 1:
+        mail["comments"] = decode_words(first["comments"])
+    if "keywords" in first and (keywords := _keywords(header.values_of("keywords"))):
         mail["keywords"] = keywords
     return mail
 
 
-def _address(name: str, addr_spec: str) -> EmailAddress:
-    """Return an address object."""
-    return {"name": decode_words(name) or None, "email": addr_spec}
-
-
-def _identifiers(values: Iterable[str]) -> list[str]:
-    """Return the message identifiers in fields, without angle brackets, else the words that stand there."""
-    text = " ".join(values)
-    found = _IDENTIFIER.findall(text) or ([] if "<" in text else _BARE_IDENTIFIER.findall(text))
-    return [identifier for identifier in found if identifier.isprintable()]
+_PHRASE = re.compile(r'(?:"(?:[^"\\]|\\.)*"?|[^,"])+')
+_ESCAPE = re.compile(r"\\(.)")
 
 
 def _keywords(values: Iterable[str]) -> dict[str, bool]:
     """Return the keywords in fields."""
-    phrases = (match[0] for value in values for match in _PHRASE.finditer(value))
+    phrases = (match[0] for value in values for match in _PHRASE.finditer(without_comments(value)))
     words = (decode_words(_ESCAPE.sub(r"\1", phrase.replace('"', ""))) for phrase in phrases)
     return {word.strip(" \t"): True for word in words if word.strip(" \t")}
 
@@ -153,78 +158,129 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
             children = reversed(list(enumerate(part.children)))
             waiting += [(child, part.type, number, described["subParts"]) for number, child in children]
             continue
-        if part.type.startswith("multipart/"):
-            described["type"] = "text/plain"  # without parts it is shown as the text that it is
         described["partId"] = part_id = f"p{len(values) + len(attachments) + 1:04}"
-        encoding = read_parameters(part.value_of("content-transfer-encoding"))[0]
-        encoded = octets[part.start : part.end]
-        if part.end == len(octets) and encoding != "base64":
-            encoded = _LAST_LINE_END.sub(b"", encoded)
-        if _is_body(described, parent_type, index):
-            values[part_id] = _value(part, encoded, encoding, is_text=is_text)
-            if encoding and values[part_id]["isEncodingProblem"]:
+        if _is_body(part, parent_type, index):
+            values[part_id] = value = value_of_leaf(part, octets, is_text=is_text)
+            if value["isEncodingProblem"] and (encoding := _encoding_of(part)):
                 described["encoding"] = encoding
         else:
-            if encoding not in _DECODERS:
-                described["encoding"] = encoding
-            attachments.append(_attachment(described, part, encoded, encoding))
+            attachments.append(_attachment(described, part, octets))
     return {"bodyStructure": top[0], "bodyValues": values, "attachments": attachments}
+
+
+def leaves_of(root: Part) -> Iterator[Part]:
+    """Yield the parts that are texts of the body, in order."""
+    waiting: list[tuple[Part, str, int]] = [(root, "", 0)]
+    while waiting:
+        part, parent_type, index = waiting.pop()
+        if part.children:
+            waiting += [(child, part.type, number) for number, child in enumerate(part.children)][::-1]
+        elif _is_body(part, parent_type, index):
+            yield part
+
+
+def type_of_leaf(part: Part) -> str:
+    """Return the media type of a part without parts: a multipart that has none is shown as its text."""
+    return "text/plain" if part.type.startswith("multipart/") else part.type
+
+
+def _name_of(part: Part, parameters: Mapping[str, str]) -> str:
+    """Return the file name of a part: of its disposition's parameters, else of its type's; "" for none."""
+    return parameters.get("filename") or part.parameters.get("name") or ""
+
+
+def _encoding_of(part: Part) -> str:
+    """Return the transfer encoding of a part in lower case; "" where it names none."""
+    value = part.value_of("content-transfer-encoding")
+    return read_parameters(value)[0].strip('"') if value else ""
 
 
 def _described(part: Part, *, is_root: bool) -> EmailBodyPart:
     """Return the description of a part, without its content's id and its parts."""
-    described: EmailBodyPart = {"type": part.type}
+    described: EmailBodyPart = {"type": part.type if part.children else type_of_leaf(part)}
     charset = part.parameters.get("charset", "")
     if charset and part.type.startswith("text/"):
         described["charset"] = charset
-    disposition, parameters = read_parameters(part.value_of("content-disposition"))
-    if is_token(disposition):
-        described["disposition"] = disposition
-    name = parameters.get("filename") or part.parameters.get("name")
-    if name:
+    if not part.header.first:
+        return described
+    parameters: Mapping[str, str] = {}
+    if value := part.value_of("content-disposition"):
+        disposition, parameters = read_parameters(value)
+        if is_token(disposition):
+            described["disposition"] = disposition
+    if name := _name_of(part, parameters):
         described["name"] = name
-    identifiers = _identifiers([part.value_of("content-id")])
-    if identifiers:
+    if (value := part.value_of("content-id")) and (identifiers := read_identifiers([value])):
         described["cid"] = identifiers[0]
-    languages = [tag.strip(" \t") for tag in part.value_of("content-language").split(",") if tag.strip(" \t")]
-    if languages:
-        described["language"] = languages
-    location = part.value_of("content-location")
-    if location:
-        described["location"] = location
-    fields = [
-        (name, value) for name, value in part.fields if not is_root or name.lower().startswith("content-")
-    ]
+    if (value := part.value_of("content-language")) and (tags := _languages(value)):
+        described["language"] = tags
+    if value := part.value_of("content-location"):
+        described["location"] = plain_text(value)
+    fields = _items(part.header)
+    if is_root:
+        fields = [item for item in fields if item["name"].lower().startswith("content-")]
     if fields:
-        described["headers"] = [_item(name, value) for name, value in fields]
+        described["headers"] = fields
     return described
 
 
-def _is_body(part: EmailBodyPart, parent_type: str, index: int) -> bool:
+def _languages(value: str) -> list[str]:
+    """Return the tags of a Content-Language field (RFC 3282)."""
+    tags = (tag.strip(" \t") for tag in without_comments(plain_text(value)).split(","))
+    return [tag for tag in tags if tag]
+
+
+def _is_body(part: Part, parent_type: str, index: int) -> bool:
     """Tell whether a leaf is text of the body and no attachment (RFC 8621 4.1.4, `isInline`)."""
-    if part["type"] not in ("text/plain", "text/html") or part.get("disposition") == "attachment":
+    if type_of_leaf(part) not in ("text/plain", "text/html"):
         return False
-    return index == 0 or (parent_type != "multipart/related" and "name" not in part)
+    disposition, parameters = read_parameters(part.value_of("content-disposition"))
+    if disposition == "attachment":
+        return False
+    return index == 0 or (parent_type != "multipart/related" and not _name_of(part, parameters))
 
 
-def _value(part: Part, encoded: bytes, encoding: str, *, is_text: bool) -> EmailBodyValue:
-    """Decode a text of the body."""
-    octets, fine = _DECODERS.get(encoding, _unknown)(encoded)
+def _encoded(part: Part, octets: bytes, encoding: str) -> bytes:
+    """Return the octets of a leaf as they stand; the last line end of a message is the transport's."""
+    encoded = octets[part.start : part.end]
+    if part.end == len(octets) and encoding != "base64":
+        return encoded.removesuffix(b"\n").removesuffix(b"\r") if encoded.endswith(b"\n") else encoded
+    return encoded
+
+
+def value_of_leaf(part: Part, octets: bytes, *, is_text: bool) -> EmailBodyValue:
+    """Decode a text of the body.
+
+    Args:
+        part: the leaf.
+        octets: those of the message.
+        is_text: whether the message was given as text: characters that are not encoded are what they are.
+    """
+    encoding = _encoding_of(part)
+    encoded = _encoded(part, octets, encoding)
+    decoded, fine = decode_transfer_encoding(encoded, encoding), not is_damaged(encoded, encoding)
     charset = part.parameters.get("charset", "")
-    if is_text and encoding in _IDENTITY and not octets.isascii():
+    if is_text and encoding in IDENTITIES and not decoded.isascii():
         # The characters were given, not their octets.
-        text, read = octets.decode("utf-8", "replace"), text_codec(charset or "us-ascii") is not None
+        text, read = decoded.decode("utf-8", "replace"), text_codec(charset or "us-ascii") is not None
     else:
-        text, read = decode_octets(octets, charset)
-    text = text.replace("\r\n", "\n").replace("\r", "\n")
+        text, read = decode_octets(decoded, charset)
+    text = text.replace("\r\n", "\n").replace("\r", "\n") if "\r" in text else text
     return {"value": text, "isEncodingProblem": not (fine and read) or part.type.startswith("multipart/")}
 
 
-def _attachment(described: EmailBodyPart, part: Part, encoded: bytes, encoding: str) -> MailAttachment:
-    """Return the attachment that a leaf is; its octets are decoded when they are asked for."""
+def _attachment(described: EmailBodyPart, part: Part, octets: bytes) -> MailAttachment:
+    """Return the attachment that a leaf is, not yet decoded; its description tells of damage."""
+    encoding = _encoding_of(part)
+    encoded = _encoded(part, octets, encoding)
+    damaged = is_damaged(encoded, encoding)
+    if damaged:
+        described["encoding"] = encoding
+        described["isEncodingProblem"] = True
     cid = described.get("cid")
     disposition = described.get("disposition") or ("inline" if cid else "attachment")
-    size = read_parameters(part.value_of("content-disposition"))[1].get("size", "")
+    value = part.value_of("content-disposition")
+    size = read_parameters(value)[1].get("size", "") if "size" in value.lower() else ""
     return MailAttachment(
         name=described.get("name", ""),
         type=described["type"],
@@ -233,6 +289,8 @@ def _attachment(described: EmailBodyPart, part: Part, encoded: bytes, encoding: 
         size=int(size) if size.isascii() and size.isdecimal() and len(size) < 19 else None,
         part_id=described["partId"],
         content=_Content(encoded, encoding),
+        is_encoding_problem=damaged,
+        parameters=tuple(item for item in part.parameters.items() if item[0] not in ("name", "boundary")),
     )
 
 
@@ -248,56 +306,9 @@ class _Content:
 
     def __call__(self) -> bytes:
         if self._decoded is None:
-            self._decoded = _DECODERS.get(self._encoding, _unknown)(self._encoded)[0]
+            self._decoded = decode_transfer_encoding(self._encoded, self._encoding)
             self._encoded = b""
         return self._decoded
-
-
-# --- transfer encodings ---------------------------------------------------------------------------
-
-_LAST_LINE_END = re.compile(rb"\r?\n\Z")
-_BASE64_LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
-_NOT_BASE64 = bytes(octet for octet in range(256) if octet not in _BASE64_LETTERS)
-_BAD_QUOTED_PRINTABLE = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*\r?\n|[ \t]*\Z)")
-
-
-def _identity(encoded: bytes) -> tuple[bytes, bool]:
-    """Return octets that are not encoded."""
-    return encoded, True
-
-
-def _unknown(encoded: bytes) -> tuple[bytes, bool]:
-    """Return octets whose encoding nobody knows, as a problem."""
-    return encoded, False
-
-
-def _base64(encoded: bytes) -> tuple[bytes, bool]:
-    """Decode base64; letters that are none are skipped and a broken end is cut, both as problems."""
-    letters = encoded.translate(None, _NOT_BASE64)
-    rest = len(letters) % 4
-    fine = rest != 1 and not encoded.translate(None, _BASE64_LETTERS + b"=\r\n\t ")
-    if rest == 1:
-        letters = letters[:-1]
-    return binascii.a2b_base64(letters + b"=" * (-len(letters) % 4)), fine
-
-
-def _quoted_printable(encoded: bytes) -> tuple[bytes, bool]:
-    """Decode quoted-printable; an "=" that begins no escape stands for itself, as a problem."""
-    lines = encoded.split(b"\n")
-    if any(
-        line.endswith((b" ", b"\t", b" \r", b"\t\r")) for line in lines
-    ):  # added on the way (RFC 2045 6.7 (3))
-        lines = [line.rstrip(b" \t\r") + b"\r" * line.endswith(b"\r") for line in lines]
-        encoded = b"\n".join(lines)
-    return binascii.a2b_qp(encoded), not _BAD_QUOTED_PRINTABLE.search(encoded)
-
-
-_IDENTITY = frozenset(("", "7bit", "8bit", "binary"))
-_DECODERS: Mapping[str, Callable[[bytes], tuple[bytes, bool]]] = {
-    **dict.fromkeys(_IDENTITY, _identity),
-    "base64": _base64,
-    "quoted-printable": _quoted_printable,
-}
 
 
 # --- views ----------------------------------------------------------------------------------------
@@ -314,7 +325,7 @@ def html_body_of(mail: Mapping[str, Any]) -> str | None:
 
 
 def _text_of(mail: Mapping[str, Any], key: str, media_type: str) -> str | None:
-    """Return the texts of one media type in the order of the parts, a line end between two."""
+    """Return the texts of one media type in the order of the parts."""
     if mail.get(key) is not None:
         return str(mail[key])
     values = mail.get("bodyValues") or {}
@@ -325,7 +336,13 @@ def _text_of(mail: Mapping[str, Any], key: str, media_type: str) -> str | None:
         waiting += reversed(part.get("subParts") or ())
         value = values.get(part.get("partId") or part.get("partID"))
         if value is not None and part["type"].lower() == media_type:
-            if texts and not texts[-1].endswith("\n"):
-                texts.append("\n")
             texts.append(value["value"])
-    return "".join(texts) if texts else None
+    return joined_texts(texts)
+
+
+def joined_texts(texts: list[str]) -> str | None:
+    """Return texts as one, with a line end between two; None where there are none."""
+    if len(texts) < 2:
+        return texts[0] if texts else None
+    ended = [text if text.endswith("\n") else f"{text}\n" for text in texts[:-1]]
+    return "".join([*ended, texts[-1]])

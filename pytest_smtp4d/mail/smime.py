@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.charset import base64_lines
+from pytest_smtp4d.mail.scheme import Scheme, UnfitKeyError, scheme_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -100,7 +101,17 @@ class Signer:
             if isinstance(error, MailError):
                 raise
             raise CertificateError(f"certificate {origin} cannot be read: {error}") from error
-        return cls(found, _signing_key(key, origin), tuple(others))
+        signer = cls(found, _signing_key(key, origin), tuple(others))
+        try:
+            scheme_of(signer.key, found)
+        except UnfitKeyError as error:
+            raise CertificateError(f"certificate {origin}: its key cannot sign here: {error}") from error
+        return signer
+
+    @property
+    def scheme(self) -> Scheme:
+        """The hash and the padding of the signatures, which follow the key."""
+        return scheme_of(self.key, self.certificate)
 
     def sign(self, entity: bytes, *, now: datetime) -> bytes:
         """Return the detached signature of a MIME entity.
@@ -110,13 +121,12 @@ class Signer:
             now: the moment at which the certificate must be valid; UTC where it has no offset.
 
         Returns:
-            CMS SignedData in DER: SHA-256, the signer's certificate and its chain.
+            CMS SignedData in DER: the hash that fits the key, the signer's certificate and its chain.
 
         Raises:
             ExpiredCertificateError: the certificate is no longer valid.
             CertificateError: it is not valid yet.
         """
-        from cryptography.hazmat.primitives.hashes import SHA256
         from cryptography.hazmat.primitives.serialization import Encoding
         from cryptography.hazmat.primitives.serialization.pkcs7 import PKCS7Options, PKCS7SignatureBuilder
 
@@ -129,7 +139,12 @@ class Signer:
             )
         if moment < first:
             raise CertificateError(f"the certificate of {owner!r} is not valid before {first:%Y-%m-%d}")
-        builder = PKCS7SignatureBuilder().set_data(entity).add_signer(self.certificate, self.key, SHA256())
+        scheme = self.scheme
+        builder = (
+            PKCS7SignatureBuilder()
+            .set_data(entity)
+            .add_signer(self.certificate, self.key, scheme.hash, rsa_padding=scheme.rsa_padding)
+        )
         for certificate in self.chain:
             builder = builder.add_certificate(certificate)
         return builder.sign(Encoding.DER, [PKCS7Options.DetachedSignature, PKCS7Options.Binary])
@@ -155,7 +170,7 @@ def sign_entity(
     signature = base64_lines(signer.sign(entity, now=now))
     header = (
         b'Content-Type: multipart/signed; protocol="application/pkcs7-signature";\r\n'
-        b' micalg=sha-256; boundary="%b"\r\n' % boundary
+        b' micalg=%b; boundary="%b"\r\n' % (signer.scheme.micalg.encode("ascii"), boundary)
     )
     body = (
         b"--%b\r\n%b\r\n--%b\r\n"

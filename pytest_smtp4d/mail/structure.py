@@ -22,6 +22,7 @@ from pytest_smtp4d.mail.charset import (
     shown,
     text_codec,
 )
+from pytest_smtp4d.mail.field import header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import HeaderStyle, header_items, identifier_field, text_field
 from pytest_smtp4d.mail.multipart import Leaf, Multipart
 from pytest_smtp4d.mail.parameter import (
@@ -29,11 +30,12 @@ from pytest_smtp4d.mail.parameter import (
     is_media_type,
     is_token,
     parameter_field,
+    parse_media_type,
     read_parameters,
 )
 from pytest_smtp4d.words import nearest
 
-__all__ = ["BodyStyle", "body_of"]
+__all__ = ["BodyStyle", "body_of", "is_content", "structure_needs_utf8"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +104,25 @@ def _text_leaf(media_type: str, text: str, key: str, style: BodyStyle) -> Leaf:
 
 def _attachment_leaf(attachment: MailAttachment, style: BodyStyle) -> Leaf:
     """Write an attachment that stands in no structure."""
-    media_type, encoded = _encode_octets(attachment.type, attachment.get_content(), style)
+    media_type, described = attachment.type, list(attachment.parameters)
+    if ";" in media_type:
+        media_type, parameters = parse_media_type(media_type) or (media_type, {})
+        described += [parameter for parameter in parameters.items() if parameter[0] != "name"]
+    media_type, encoded = _encode_octets(media_type, attachment.get_content(), style)
     name = attachment.name
-    names = [("name", name if style.header.utf8 else ascii_fallback(name))] if name else []
+    if name:
+        described.append(("name", name if style.header.utf8 else ascii_fallback(name)))
     placing = [("filename", name)] if name else []
     if attachment.size is not None:
         placing.append(("size", str(attachment.size)))
     key = "attachments"
     header = [
-        parameter_field("Content-Type", media_type, names, style.header, key),
+        parameter_field("Content-Type", media_type, described, style.header, key),
         f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
         parameter_field("Content-Disposition", attachment.disposition.value, placing, style.header, key),
     ]
     if attachment.cid:
-        header.append(identifier_field("Content-ID", [attachment.cid], style.header, key))
+        header.append(identifier_field("Content-ID", [attachment.cid], style.header, f"{key}.cid", at_most=1))
     return Leaf(b"".join(header), encoded.octets)
 
 
@@ -148,6 +155,7 @@ _PART_KEYS: Mapping[str, type | tuple[type, ...]] = {
     "location": str,
     "subParts": (list, tuple),
     "headers": (list, tuple),
+    "isEncodingProblem": bool,
     "size": int,
     "blobId": str,
 }
@@ -157,6 +165,29 @@ _WRITTEN = frozenset(
     ("content-type", "content-transfer-encoding", "content-disposition", "content-md5", "mime-version", "bcc")
 )
 _BY_FIELD = {"content-id": "cid", "content-language": "language", "content-location": "location"}
+
+
+def is_content(name: str) -> bool:
+    """Tell whether a field describes the body that follows it (RFC 2045 9), not the message."""
+    return name.lower().startswith("content-")
+
+
+def structure_needs_utf8(structure: Mapping[str, Any]) -> bool:
+    """Tell whether an identifier or an address in a tree, not checked yet, needs SMTPUTF8 (RFC 6532)."""
+    waiting: list[Any] = [structure]
+    while waiting:
+        part = waiting.pop()
+        if not isinstance(part, Mapping):
+            continue  # refused when it is written
+        if not str(part.get("cid") or "").isascii():
+            return True
+        if part is not structure and isinstance(part.get("headers"), (list, tuple)):
+            items = header_items(part["headers"], "bodyStructure.headers")
+            if any(header_needs_utf8(name, value) for name, value in items if name.lower() not in _BY_FIELD):
+                return True
+        if isinstance(part.get("subParts"), (list, tuple)):
+            waiting += part["subParts"]
+    return False
 
 
 def _structured(
@@ -171,10 +202,10 @@ def _structured(
         part, path, parent = waiting.pop()
         _check_part(part, path)
         if not _is_multipart(part, path):
-            parent.children += contents.leaves(part, path)
+            parent.children += contents.leaves(part, path, is_root=parent is top)
             continue
         parameters = _kept_parameters(part, "content-type", part["type"], {"boundary"})
-        node = Multipart(part["type"], parameters, _part_header(part, path, style))
+        node = Multipart(part["type"], parameters, _part_header(part, path, style, is_root=parent is top))
         parent.children.append(node)
         nodes.append(node)
         children = list(enumerate(part["subParts"]))
@@ -205,7 +236,7 @@ class _Contents:
         self._placed: set[int] = set()
         self._style = style
 
-    def leaves(self, part: Mapping[str, Any], path: str) -> list[Leaf | Multipart]:
+    def leaves(self, part: Mapping[str, Any], path: str, *, is_root: bool) -> list[Leaf | Multipart]:
         """Return the leaf that `part` describes; none where its attachment has been taken out since parsing.
 
         Raises:
@@ -213,12 +244,13 @@ class _Contents:
         """
         part_id = str(part.get("partId") or part.get("partID") or "")
         if part_id in self._values:
-            return [_value_leaf(part, self._values[part_id], path, self._style)]
+            return [_value_leaf(part, self._values[part_id], path, self._style, is_root=is_root)]
         attachment = self._attachment_of(part, part_id)
         if attachment is not None:
             self._placed.add(id(attachment))
             media_type, encoded = _encode_octets(part["type"], attachment.get_content(), self._style)
-            return [_part_leaf({**part, "type": media_type}, encoded, path, self._style)]
+            part = {**part, "type": media_type}
+            return [_part_leaf(part, encoded, path, self._style, is_root=is_root)]
         if self._may_lack and _may_be_attachment(part):
             return []
         raise MailError(f"{path}: neither bodyValues nor attachments has content for the part {part_id!r}")
@@ -302,13 +334,15 @@ def _is_multipart(part: Mapping[str, Any], path: str) -> bool:
     return multipart
 
 
-def _value_leaf(part: Mapping[str, Any], value: Mapping[str, Any], path: str, style: BodyStyle) -> Leaf:
+def _value_leaf(
+    part: Mapping[str, Any], value: Mapping[str, Any], path: str, style: BodyStyle, *, is_root: bool
+) -> Leaf:
     """Write a leaf whose content is in `bodyValues`."""
     text = value["value"]
     if not part["type"].lower().startswith("text/"):
         octets = encode_strictly(text, "utf-8", f"{path} in bodyValues")
         media_type, encoded = _encode_octets(part["type"], octets, style)
-        return _part_leaf({**part, "type": media_type}, encoded, path, style)
+        return _part_leaf({**part, "type": media_type}, encoded, path, style, is_root=is_root)
     charset = part.get("charset") or ""
     if charset and not text_codec(charset):
         if not value.get("isEncodingProblem"):
@@ -318,10 +352,12 @@ def _value_leaf(part: Mapping[str, Any], value: Mapping[str, Any], path: str, st
     encoded = encode_text(
         text, style.mode, key=key, eightbit=style.eightbit, sealed=style.sealed, charset=charset
     )
-    return _part_leaf(part, encoded, path, style)
+    return _part_leaf(part, encoded, path, style, is_root=is_root)
 
 
-def _part_leaf(part: Mapping[str, Any], encoded: Encoded, path: str, style: BodyStyle) -> Leaf:
+def _part_leaf(
+    part: Mapping[str, Any], encoded: Encoded, path: str, style: BodyStyle, *, is_root: bool
+) -> Leaf:
     """Write a leaf from its description and its encoded content."""
     header = style.header
     charset, name = encoded.charset or part.get("charset"), part.get("name")
@@ -335,11 +371,14 @@ def _part_leaf(part: Mapping[str, Any], encoded: Encoded, path: str, style: Body
         parameter_field("Content-Type", part["type"], parameters, header, path),
         f"Content-Transfer-Encoding: {encoded.transfer_encoding}\r\n".encode("ascii"),
     ]
-    return Leaf(b"".join(fields) + _part_header(part, path, style), encoded.octets)
+    return Leaf(b"".join(fields) + _part_header(part, path, style, is_root=is_root), encoded.octets)
 
 
-def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
-    """Write the fields of a part but for Content-Type and Content-Transfer-Encoding."""
+def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle, *, is_root: bool) -> bytes:
+    """Write the fields of a part but for Content-Type and Content-Transfer-Encoding.
+
+    Of the root's `headers` only Content-… is written here: all other fields are the message's own.
+    """
     header, fields = style.header, []
     disposition, name = part.get("disposition"), part.get("name")
     if disposition:
@@ -356,11 +395,14 @@ def _part_header(part: Mapping[str, Any], path: str, style: BodyStyle) -> bytes:
             raise MailError(f"{path}.language must list language tags, not {shown(part['language'])}")
         fields.append(text_field("Content-Language", ", ".join(part["language"]), header, f"{path}.language"))
     if part.get("location"):
-        fields.append(text_field("Content-Location", part["location"], header, f"{path}.location"))
+        fields.append(header_field("Content-Location", part["location"], header, f"{path}.location"))
+    written = {*_WRITTEN, *(name for name, key in _BY_FIELD.items() if part.get(key) is not None)}
     for item_name, value in header_items(part.get("headers"), f"{path}.headers"):
-        written = item_name.lower() in _WRITTEN or part.get(_BY_FIELD.get(item_name.lower(), "")) is not None
-        if not written:
-            fields.append(text_field(item_name, value, header, f"{path}.headers"))
+        lowered = item_name.lower()
+        if lowered not in written and (is_content(item_name) or not is_root):
+            fields.append(header_field(item_name, value, header, f"{path}.headers"))
+        if is_content(item_name):
+            written.add(lowered)
     return b"".join(fields)
 
 

@@ -1,60 +1,123 @@
 """MIME octets to a tree of parts, in one pass from front to back.
 
-RFC 5322 2.2, RFC 2046 5.1. The one thing to know: the open boundaries are in a table, so each octet is looked
-at a fixed number of times whatever the octets are, and no depth is too deep.
+RFC 5322 2.2, RFC 2046 5.1. The boundaries of the multiparts that are open stand in a table, so each octet is
+looked at a fixed number of times whatever the octets are, and no depth is too deep.
 """
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import dataclass, field
+from functools import lru_cache
+from typing import TYPE_CHECKING, NamedTuple
 
+from pytest_smtp4d.mail.encoded_word import escape_words
 from pytest_smtp4d.mail.parameter import is_media_type, read_parameters
 
-__all__ = ["Part", "read_tree"]
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+__all__ = ["Header", "Part", "read_root_header", "read_tree"]
 
 
 # --- fields ---------------------------------------------------------------------------------------
 
+#   field = field-name ":" unstructured CRLF                              RFC 5322 2.2; blanks before ":" 4.5
+_FIELD = re.compile(r"^([!-9;-~]{1,900})[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_FIELD_OCTETS = re.compile(rb"^[!-9;-~]{1,900}[ \t]*:.*(?:\n[ \t].*)*\n?", re.MULTILINE)
+# How a header begins: a line of a mailbox file and lines that continue nothing may stand before a field.
+_HEADER_START = re.compile(r"(?:>?From .*\n)?(?:[ \t].*\n)*[!-9;-~]{1,900}[ \t]*:")
 # Where a header ends: an empty line, or a line that may be a delimiter.
-_HEADER_STOP = re.compile(rb"^(?:\r?\n|--)", re.MULTILINE)
-# A line with its continuations.
-_LOGICAL_LINE = re.compile(rb"[^\n]*(?:\n[ \t][^\n]*)*\n?")
-_FOLD = re.compile(rb"\r?\n(?=[ \t])")
-_FIELD = re.compile(rb"([!-9;-~]{1,900})[ \t]*:")
-_STRAY = re.compile(r"[\r\n\0]")
-_LONGEST_DELIMITER = 1000  # octets of a line that may be a delimiter; RFC 2046 5.1.1 allows 74
+_HEADER_END = re.compile(rb"\n(?:\r?\n|--)")
+_EMPTY_LINE = re.compile(rb"\n\r?\n")
+_STRAY = re.compile(r"[\r\0]")
 
 
-def _read_fields(octets: bytes) -> tuple[list[tuple[str, str]], int]:
-    """Return names and unfolded values of a header, and how many octets they are; no field ends it."""
-    fields: list[tuple[str, str]] = []
-    for match in _LOGICAL_LINE.finditer(octets):
-        line = match[0]
-        named = _FIELD.match(line)
-        if named:
-            value = _FOLD.sub(b"", line[named.end() :]).strip(b" \t\r\n")
-            fields.append((named[1].decode("ascii"), _field_text(value)))
-        elif line and (match.start() or not line.startswith((b"From ", b">From "))):  # of a mailbox file
-            return fields, match.start()
-    return fields, len(octets)
+class Header(NamedTuple):
+    """The header of a message or of a part; not to be changed, for short ones are kept.
+
+    Args:
+        fields: names and values, unfolded, in order; encoded words are not decoded, and an octet that is not
+            UTF-8 is a lone surrogate.
+        first: the first value of each name, by the name in lower case.
+        plain: whether all of it is ASCII without encoded words.
+    """
+
+    fields: list[tuple[str, str]]
+    first: dict[str, str]
+    plain: bool
+
+    def values_of(self, name: str) -> list[str]:
+        """Return the values of all fields called `name` (lower case), in order."""
+        if name not in self.first:
+            return []
+        return [value for field_name, value in self.fields if field_name.lower() == name]
 
 
-def _field_text(value: bytes) -> str:
-    """Return a field's value as text: UTF-8 (RFC 6532), or else each octet as a character."""
-    try:
-        text = value.decode("utf-8")
-    except UnicodeDecodeError:
-        text = value.decode("latin-1")
-    return _STRAY.sub(" ", text)
+_NO_HEADER = Header([], {}, plain=True)
 
 
-def read_tree(octets: bytes) -> Part:
-    """Return the root of the tree of a message; any octets give one."""
-    return _Reader(octets).read()
+def _read_header(octets: bytes, *, is_text: bool) -> Header:
+    """Return the fields of a header; a line that is none is skipped, but for the first: that is text."""
+    text = octets.decode("utf-8", "surrogateescape")
+    lines = text.replace("\r\n", "\n") if "\r" in text else text
+    if not _HEADER_START.match(lines):
+        return _NO_HEADER
+    if "\r" in lines or "\0" in lines:
+        lines = _STRAY.sub(" ", lines)
+    plain = text.isascii() and "=?" not in text
+    if is_text and not plain:
+        lines = escape_words(lines)
+    fields = [
+        (name, (value.replace("\n", "") if "\n" in value else value).strip(" \t"))
+        for name, value in _FIELD.findall(lines)
+    ]
+    return Header(fields, {name.lower(): value for name, value in reversed(fields)}, plain)
+
+
+_LONGEST_KEPT = 200
+# Parts that say the same with the same few words stand in most messages of a mailer.
+_read_short_header = lru_cache(maxsize=256)(_read_header)
+
+
+def _end_of_fields(octets: bytes) -> int:
+    """Return where the last field ends in a header without an empty line: what follows is the text."""
+    return max((match.end() for match in _FIELD_OCTETS.finditer(octets)), default=0)
+
+
+def read_root_header(octets: bytes) -> Header:
+    """Return the header of a message, and read no further."""
+    start = _start(octets)
+    end = start if octets.startswith((b"\r\n", b"\n"), start) else _empty_line(octets)
+    return _read_header(octets[start:end], is_text=False)
+
+
+def _start(octets: bytes) -> int:
+    """Return where a message begins: behind the byte order mark that an editor put before it."""
+    return len(codecs.BOM_UTF8) if octets.startswith(codecs.BOM_UTF8) else 0
+
+
+def _empty_line(octets: bytes) -> int:
+    """Return where the first empty line behind a line begins, or else the end."""
+    match = _EMPTY_LINE.search(octets)
+    return match.start() + 1 if match else len(octets)
+
+
+def read_tree(octets: bytes, *, is_text: bool = False) -> Part:
+    """Return the root of the tree of a message; any octets give one.
+
+    Args:
+        octets: the message.
+        is_text: whether it was given as text, so that a character in an encoded word stands for itself.
+    """
+    return _Reader(octets, is_text=is_text).read()
 
 
 # --- parts ----------------------------------------------------------------------------------------
+
+_LONGEST_DELIMITER = 1000  # octets of a line that may be a delimiter; RFC 2046 5.1.1 allows 74
+_DASHED_LINE = re.compile(rb"^--([^\n]*)", re.MULTILINE)
 
 
 @dataclass(slots=True)
@@ -62,7 +125,7 @@ class Part:
     """A part of a message.
 
     Args:
-        fields: names and values of its header, unfolded and not decoded, in order.
+        header: its fields.
         type: the media type, in lower case; text/plain where none is given or it is malformed.
         parameters: those of Content-Type, decoded.
         start: where its content begins in the octets of the message.
@@ -70,65 +133,86 @@ class Part:
         children: the parts of a multipart; a multipart without any has content.
     """
 
-    fields: list[tuple[str, str]] = field(default_factory=list)
+    header: Header = _NO_HEADER
     type: str = "text/plain"
-    parameters: dict[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=dict)
     start: int = 0
     end: int = 0
     children: list[Part] = field(default_factory=list)
 
     def value_of(self, name: str) -> str:
         """Return the first field called `name` (lower case), or ""."""
-        return next((value for field_name, value in self.fields if field_name.lower() == name), "")
+        return self.header.first.get(name, "")
 
 
 class _Reader:
     """Reads a message front to back; boundaries of multiparts that are open are looked up in a table.
 
     A line is a delimiter when it is "--" and an open boundary, with "--" after it to close (RFC 2046
-    5.1.1); one of an outer multipart also ends those inside it. So each octet is looked at a fixed number
-    of times.
+    5.1.1); one of an outer multipart also ends those inside it. Words behind a boundary are let pass
+    where the message has no line that is exactly that delimiter.
+    So each octet is looked at a fixed number of times.
     """
 
-    def __init__(self, octets: bytes) -> None:
+    def __init__(self, octets: bytes, *, is_text: bool) -> None:
         self._octets = octets
+        self._is_text = is_text
         self._open: list[tuple[Part, bytes]] = []
         self._depths: dict[bytes, list[int]] = {}
+        self._dashed_lines: frozenset[bytes] | None = None
 
     def read(self) -> Part:
         """Return the root of the tree."""
         root = Part()
         current: Part | None = root
-        position = 0
+        position = _start(self._octets)
         while current is not None:
-            delimiter = self._read_header(current, position)
+            delimiter = self.read_header(current, position)
             current, position = self._read_content(current, delimiter)
         while self._open:
             self._close_innermost(len(self._octets))
         return root
 
-    def _read_header(self, part: Part, position: int) -> _Delimiter | None:
+    def read_header(self, part: Part, position: int) -> _Delimiter | None:
         """Read the fields of `part`; return the delimiter that cut its header short, if one did."""
-        search = position
-        while True:
-            match = _HEADER_STOP.search(self._octets, search)
-            cut = self._delimiter(match.start()) if match and match[0] == b"--" else None
-            if not match or match[0] != b"--" or cut:
-                break
-            search = match.end()
-        stop = match.start() if match else len(self._octets)
-        part.fields, consumed = _read_fields(self._octets[position:stop])
-        whole = position + consumed >= stop
-        part.start = part.end = match.end() if match and whole and not cut else position + consumed
+        octets = self._octets
+        stop, content, cut = self._header_end(position)
+        lines = octets[position:stop]
+        read = _read_short_header if len(lines) <= _LONGEST_KEPT else _read_header
+        part.header = read(lines, is_text=self._is_text) if lines else _NO_HEADER
+        if not part.header.fields and stop > position:
+            content = position
+        elif content == stop and stop > position:
+            content = position + _end_of_fields(octets[position:stop])
+        part.start = part.end = content
         default = (
             "message/rfc822" if self._open and self._open[-1][0].type == "multipart/digest" else "text/plain"
         )
         part.type, part.parameters = _read_type(part.value_of("content-type"), default)
-        boundary = part.parameters.get("boundary", "").rstrip(" \t").encode("utf-8", "replace")
-        if part.type.startswith("multipart/") and boundary:
-            self._depths.setdefault(boundary, []).append(len(self._open))
-            self._open.append((part, boundary))
+        if part.type.startswith("multipart/"):
+            boundary = part.parameters.get("boundary", "").rstrip(" \t").encode("utf-8", "replace")
+            if boundary:
+                self._depths.setdefault(boundary, []).append(len(self._open))
+                self._open.append((part, boundary))
         return cut
+
+    def _header_end(self, position: int) -> tuple[int, int, _Delimiter | None]:
+        """Return where the lines of a header end, where its content begins, and the delimiter that is there.
+
+        The two are the same where no empty line ends the header.
+        """
+        octets = self._octets
+        if octets.startswith((b"\r\n", b"\n"), position):
+            return position, position + (1 if octets[position] == 10 else 2), None
+        search = max(0, position - 1)
+        while match := _HEADER_END.search(octets, search):
+            if octets[match.end() - 1] == 10:
+                return match.start() + 1, match.end(), None
+            cut = self._delimiter(match.start() + 1) if self._depths else None
+            if cut:
+                return cut.start, cut.start, cut
+            search = match.end() - 1
+        return len(octets), len(octets), None
 
     def _read_content(self, part: Part, delimiter: _Delimiter | None) -> tuple[Part | None, int]:
         """Read to the delimiter that begins the next part; return that part, if any, and where it begins."""
@@ -139,6 +223,8 @@ class _Reader:
             end = self._line_end_before(delimiter.start) if delimiter else len(self._octets)
             if inside is not None and not (self._open and self._open[-1][0] is inside):
                 inside.end = max(inside.start, end)
+                if delimiter is None or delimiter.depth < len(self._open) - 1:
+                    self._leave_out_nothing(inside)
             if delimiter is None:
                 return None, len(self._octets)
             while len(self._open) > delimiter.depth + (0 if delimiter.closes else 1):
@@ -148,6 +234,16 @@ class _Reader:
                 self._open[-1][0].children.append(child)
                 return child, delimiter.end
             inside, position, delimiter = None, delimiter.end, None
+
+    def _leave_out_nothing(self, last: Part) -> None:
+        """Take out a last part that is nothing: its delimiter should have been the closing one."""
+        siblings = self._open[-1][0].children if self._open else []
+        if (
+            len(siblings) > 1
+            and not last.header.fields
+            and not self._octets[last.start : last.end].strip(b" \t\r\n")
+        ):
+            siblings.pop()
 
     def _close_innermost(self, end: int) -> None:
         """End the innermost open multipart."""
@@ -178,20 +274,42 @@ class _Reader:
         if end - start > _LONGEST_DELIMITER:
             return None
         line = self._octets[start + 2 : end].rstrip(b" \t\r")
-        for boundary, closes in ((line, False), (line[:-2], True)):
-            if boundary in self._depths and (not closes or line.endswith(b"--")):
-                return _Delimiter(start, min(end + 1, len(self._octets)), self._depths[boundary][-1], closes)
-        return None
+        boundary, closes = line, False
+        if line not in self._depths:
+            boundary, closes = line[:-2], line.endswith(b"--")
+            if not closes or boundary not in self._depths:
+                boundary, closes = self._boundary_before_words(line)
+        if not boundary:
+            return None
+        return _Delimiter(start, min(end + 1, len(self._octets)), self._depths[boundary][-1], closes)
+
+    def _boundary_before_words(self, line: bytes) -> tuple[bytes, bool]:
+        """Return the open boundary that a line begins with, and whether it closes; no boundary for none."""
+        word = line.partition(b" ")[0].partition(b"\t")[0]
+        innermost = self._open[-1][1]
+        if word in self._depths:
+            boundary, closes = word, False
+        elif word.endswith(b"--") and word[:-2] in self._depths:
+            boundary, closes = word[:-2], True
+        elif line.startswith(innermost):
+            boundary, closes = innermost, line.startswith(b"--", len(innermost))
+        else:
+            return b"", False
+        if self._dashed_lines is None:
+            self._dashed_lines = frozenset(
+                found.rstrip(b" \t\r") for found in _DASHED_LINE.findall(self._octets)
+            )
+        exact = boundary in self._dashed_lines and (not closes or boundary + b"--" in self._dashed_lines)
+        return (b"", False) if exact else (boundary, closes)
 
     def _line_end_before(self, position: int) -> int:
         """Return where the line end before `position` begins: it belongs to the delimiter there."""
-        return position - (
-            2 if self._octets[max(0, position - 2) : position] == b"\r\n" else 1 if position else 0
-        )
+        if self._octets.startswith(b"\r\n", position - 2) and position > 1:
+            return position - 2
+        return position - 1 if position else 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Delimiter:
+class _Delimiter(NamedTuple):
     """A delimiter line: where it is, whose it is (an index of the open multiparts), and whether it closes."""
 
     start: int
@@ -200,7 +318,9 @@ class _Delimiter:
     closes: bool
 
 
-def _read_type(value: str, default: str) -> tuple[str, dict[str, str]]:
+def _read_type(value: str, default: str) -> tuple[str, Mapping[str, str]]:
     """Return the media type and the parameters of a Content-Type field; `default` where it is malformed."""
+    if not value:
+        return default, {}
     media_type, parameters = read_parameters(value)
     return (media_type, parameters) if is_media_type(media_type) else (default, {})

@@ -71,6 +71,6 @@ def injected_field(content: bytes) -> str | None:
     names = (
         name.lower()
         for part in parts_of(read_tree(_BARE_CR.sub(b"\r\n", content)))
-        for name, _ in part.fields
+        for name, _ in part.header.fields
     )
     return "a field" if _WORD in names else None

@@ -124,7 +124,7 @@ class _Message:
 
     def named(self, *names: str) -> Iterator[tuple[str, str]]:
         """Yield name and unfolded value of the header's fields with one of these names (lower case)."""
-        return ((name, value) for name, value in self.root.fields if name.lower() in names)
+        return ((name, value) for name, value in self.root.header.fields if name.lower() in names)
 
 
 def _finding(name: FlawName, line: str, rfc: str = "") -> Finding:
@@ -159,7 +159,7 @@ def _octets(message: _Message) -> Iterator[Finding]:
 def _eight_bit_header(message: _Message) -> Iterator[Finding]:
     if message.utf8 or message.content.isascii():
         return
-    fields = (item for part in parts_of(message.root) for item in part.fields)
+    fields = (item for part in parts_of(message.root) for item in part.header.fields)
     name, value = next((item for item in fields if not item[1].isascii()), ("", ""))
     if name:
         yield _finding("8bit-header", f"{name}: {value}")
@@ -196,7 +196,7 @@ def _missing(message: _Message) -> Iterator[Finding]:
 
 def _duplicates(message: _Message) -> Iterator[Finding]:
     counts: dict[str, int] = {}
-    for name, value in message.root.fields:
+    for name, value in message.root.header.fields:
         lower = name.lower()
         counts[lower] = counts.get(lower, 0) + 1
         if counts[lower] == 2 and lower in _ONCE:

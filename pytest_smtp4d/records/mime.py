@@ -62,7 +62,7 @@ def _own_part(part: Part, content: bytes) -> EmailMessage:
     from email.message import EmailMessage
 
     message = EmailMessage(policy.default)
-    for name, value in part.fields:
+    for name, value in part.header.fields:
         message.set_raw(name, value)  # as parsers do: with the policy's checks a field could raise
     if not part.children:
         message.set_payload(content[part.start : part.end].decode("ascii", "surrogateescape"))

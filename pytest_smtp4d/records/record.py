@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.mail.attachment import MailAttachment
     from pytest_smtp4d.mail.email import Email
+    from pytest_smtp4d.mail.incoming import IncomingMail
     from pytest_smtp4d.records.violation import Violation
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -98,38 +99,51 @@ class ReceivedMessage:
         self.session = session
 
     @cached_property
-    def email(self) -> Email:
-        """The mail object (4D: `MAIL Convert from MIME`)."""
-        from pytest_smtp4d.mail.parse import mail_convert_from_mime
+    def _mail(self) -> IncomingMail:
+        """The views of the octets, each read when it is first asked for."""
+        from pytest_smtp4d.mail.incoming import IncomingMail
 
-        return mail_convert_from_mime(self.content)
+        return IncomingMail(self.content)
+
+    @cached_property
+    def email(self) -> Email:
+        """The mail object (4D: `MAIL Convert from MIME`); very deep parts stand side by side in it.
+
+        The limit is for whoever prints or compares it: CPython's dicts do that by recursion.
+        """
+        from pytest_smtp4d.records.mime import flat_below
+
+        email = self._mail.email
+        if "bodyStructure" in email:
+            email["bodyStructure"] = flat_below(email["bodyStructure"])
+        return email
 
     @cached_property
     def mime(self) -> EmailMessage:
         """The message as the standard library parses it, by `email.policy.default`."""
-        from email import message_from_bytes, policy
+        from pytest_smtp4d.records.mime import mime_of
 
-        return message_from_bytes(self.content, policy=policy.default)
+        return mime_of(self.content)
 
     @cached_property
     def subject(self) -> str:
         """The subject, decoded; "" where there is none."""
-        return self.email.get("subject") or ""
+        return self._mail.subject or ""
 
     @cached_property
     def from_(self) -> list[str]:
         """The addr-specs of From (RFC 5322 3.6.2)."""
-        return _addr_specs(self.email.get("from"))
+        return self._addr_specs("from")
 
     @cached_property
     def to(self) -> list[str]:
         """The addr-specs of To."""
-        return _addr_specs(self.email.get("to"))
+        return self._addr_specs("to")
 
     @cached_property
     def cc(self) -> list[str]:
         """The addr-specs of Cc."""
-        return _addr_specs(self.email.get("cc"))
+        return self._addr_specs("cc")
 
     @cached_property
     def bcc(self) -> list[str]:
@@ -140,21 +154,17 @@ class ReceivedMessage:
     @cached_property
     def text_body(self) -> str | None:
         """The plain text of the body; None where there is none."""
-        from pytest_smtp4d.mail.parse import text_body_of
-
-        return text_body_of(self.email)
+        return self._mail.text
 
     @cached_property
     def html_body(self) -> str | None:
         """The HTML of the body; None where there is none."""
-        from pytest_smtp4d.mail.parse import html_body_of
-
-        return html_body_of(self.email)
+        return self._mail.html
 
     @cached_property
     def attachments(self) -> list[MailAttachment]:
         """Every part that is not the body, inline pictures included."""
-        return list(self.email.get("attachments") or [])
+        return self._mail.attachments
 
     def links(self, pattern: str | re.Pattern[str] | None = None) -> list[str]:
         """Return the targets (http, https) of the HTML body's links, or else the URLs of the text.
@@ -182,15 +192,52 @@ class ReceivedMessage:
         Returns:
             Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
         """
-        from pytest_smtp4d.records.view import codes, html_text
+        from pytest_smtp4d.records.view import codes
 
-        visible = html_text(self.html_body) if self.html_body is not None else self.text_body or ""
-        return codes(visible, pattern)
+        return codes(self.visible_text, pattern)
+
+    @cached_property
+    def visible_text(self) -> str:
+        """What a person sees: the text of the HTML body, or without it the text body.
+
+        Markup, comments, templates, style, script and what attributes or an inline style hide are left out;
+        style sheets are not evaluated. Blanks are collapsed.
+        """
+        from pytest_smtp4d.records.view import html_text
+
+        return html_text(self.html_body) if self.html_body is not None else self.text_body or ""
+
+    @cached_property
+    def problems(self) -> tuple[Violation, ...]:
+        """What is wrong with the message itself, each with its RFC section and the line that shows it."""
+        from pytest_smtp4d.records.violation import flaws_of
+
+        return flaws_of(self.content, self.mail_options)
+
+    def snapshot(self) -> str:
+        """Return the message as text that is the same in every run, for snapshot tests.
+
+        Envelope, header, bodies and attachments (name, type, octets, SHA-256) are in it. What differs
+        from run to run (dates, identifiers, SIZE=, ports, boundaries) is replaced by a placeholder; LF line ends.
+        """
+        from pytest_smtp4d.records.snapshot import snapshot
+
+        return snapshot(self)
+
+    def __getitem__(self, name: str) -> str | None:
+        """Return the value of the first header field of that name, decoded; None without one."""
+        if not isinstance(name, str):
+            raise TypeError(f"a message is asked for header fields by name, message['Subject'], not {name!r}")
+        values = self.header(name)
+        return values[0] if values else None
 
     def header(self, name: str) -> list[str]:
         """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored."""
-        fields = self.email.get("headers") or []
-        return [field["value"] for field in fields if field["name"].lower() == name.lower()]
+        return self._mail.header(name)
+
+    def _addr_specs(self, name: str) -> list[str]:
+        """Return the addr-specs in the fields called `name`."""
+        return [address["email"] for address in self._mail.addresses(name)]
 
     def __repr__(self) -> str:
         recipients = ", ".join(self.rcpt_to[:3])
@@ -199,16 +246,9 @@ class ReceivedMessage:
         return f"<ReceivedMessage {route}, {len(self.content)} octets>"
 
 
-def _addr_specs(addresses: object) -> list[str]:
-    """Return the addr-specs of an address property as `mail_convert_from_mime` gives it."""
-    if not isinstance(addresses, list):
-        return []
-    return [address["email"] for address in addresses if address.get("email")]
-
-
 def _compared(addr_spec: str) -> str:
     """Return a mailbox so that two spellings of one domain are equal (RFC 5321 2.4, RFC 5891 4.4)."""
-    from pytest_smtp4d.mail.address import ascii_domain
+    from pytest_smtp4d.mail.mailbox import ascii_domain
 
     local_part, at, domain = addr_spec.rpartition("@")
     with contextlib.suppress(MailError):
@@ -355,7 +395,7 @@ class Session:
 
     @property
     def violations(self) -> tuple[Violation, ...]:
-        """What the client did against the RFCs, in order."""
+        """What the client did against the RFCs, in order; for the messages themselves see `problems`."""
         return self._judged().violations
 
     @property
@@ -370,6 +410,11 @@ class Session:
         """
         judged = self._judged()
         return judged.violations[start : judged.lenient_from]
+
+    @property
+    def stages(self) -> frozenset[str]:
+        """The stages that the session came through."""
+        return frozenset({entry.stage for entry in self._recorder.raw.read()} | {self._recorder.stage})
 
     def _judged(self) -> Judged:
         raw = self._recorder.raw

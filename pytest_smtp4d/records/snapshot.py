@@ -35,7 +35,7 @@ import re
 from typing import TYPE_CHECKING
 from urllib.parse import unquote
 
-from pytest_smtp4d.mail.header import read_date
+from pytest_smtp4d.mail.date import read_date
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -13,13 +13,15 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pytest_smtp4d.records import recorder
+from pytest_smtp4d.records.canary import CANARY_FIELD, injected_command, injected_field
+from pytest_smtp4d.records.lint import FLAWS, lint
 from pytest_smtp4d.records.masking import MASK, begins_login
 from pytest_smtp4d.smtp.command import VERBS, is_too_long
 from pytest_smtp4d.smtp.extension import Extensions, owner_of
 from pytest_smtp4d.words import escaped
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from pytest_smtp4d.records.recorder import Entry, Raw
     from pytest_smtp4d.smtp.reply import Reply
@@ -35,8 +37,23 @@ ViolationName = Literal[
     "8bit-not-offered",
     "no-ehlo-after-starttls",
     "cleartext-credentials",
+    "certificate-not-verified",
+    "injection",
     "body-parameter-missing",
     "no-quit",
+    "duplicate-message",
+    "bare-cr",
+    "nul",
+    "missing-field",
+    "duplicate-field",
+    "invalid-date",
+    "invalid-message-id",
+    "invalid-address",
+    "8bit-header",
+    "bcc-disclosed",
+    "invalid-mime",
+    "invalid-list-unsubscribe",
+    "calendar-method-mismatch",
 ]
 
 
@@ -96,12 +113,40 @@ VIOLATIONS: dict[ViolationName, Rule] = {
     "cleartext-credentials": Rule(
         "RFC 4954 4", True, "a password or token was sent without TLS although TLS was on offer"
     ),
+    "certificate-not-verified": Rule(
+        "RFC 8314 5.2",
+        True,
+        "the client went on, with AUTH or MAIL, after a handshake that a careful client refuses",
+    ),
+    "injection": Rule(
+        "RFC 5321 4.1.2",
+        True,
+        "a canary of an injection came through as a command, a recipient, a parameter or a field of its own",
+    ),
     "body-parameter-missing": Rule(
         "RFC 6152 3", False, "content held octets above 127, and MAIL had no BODY=8BITMIME"
     ),
     "no-quit": Rule("RFC 5321 4.1.1.10", False, "the client closed the connection without QUIT"),
+    "duplicate-message": Rule(
+        "RFC 5322 3.6.4",
+        False,
+        "the same Message-ID came to the same recipient again, although the first had been answered 250",
+    ),
+    **{name: Rule(flaw.rfc, False, flaw.meaning) for name, flaw in FLAWS.items()},
 }
 """The closed list, in the order of the documentation."""
+
+
+def flaws_of(content: bytes, mail_options: Sequence[str] = ()) -> tuple[Violation, ...]:
+    """Return what is wrong with a message itself.
+
+    Args:
+        content: the octets.
+        mail_options: the parameters of MAIL, as received.
+    """
+    options = {option.upper() for option in mail_options}
+    found = lint(content, utf8="SMTPUTF8" in options, binary="BODY=BINARYMIME" in options)
+    return tuple(Violation(flaw.name, flaw.line, flaw.rfc, VIOLATIONS[flaw.name].fatal) for flaw in found)
 
 
 def _violation(name: ViolationName, line: str, rfc: str | None = None) -> Violation:
@@ -150,6 +195,7 @@ def _eight_bit(content: bytes) -> int:
     return match.start()
 
 
+_CANARY = CANARY_FIELD.lower().encode()
 _NEEDS_GREETING = frozenset({"MAIL", "RCPT", "DATA", "BDAT", "AUTH", "STARTTLS"})
 _PASSWORD_MECHANISMS = frozenset({"PLAIN", "LOGIN", "XOAUTH2", "OAUTHBEARER"})
 
@@ -172,6 +218,7 @@ class Judge:
         "_rcpt",
         "_rcpt_tried",
         "_tls",
+        "_unverified",
         "_upgraded",
         "is_lenient",
     )
@@ -180,6 +227,7 @@ class Judge:
         self._tls = tls
         self._upgraded = False
         self._login_began = False
+        self._unverified = ""
         self.is_lenient = False
         """Whether a fault broke the protocol: from here on nothing is fatal."""
         self._forget()
@@ -202,6 +250,15 @@ class Judge:
         return found
 
     def _hear_command(self, entry: Entry) -> tuple[Violation, ...]:
+        found = self._hear_line(entry)
+        if self._unverified and entry.stage in ("AUTH", "MAIL"):
+            why, self._unverified = self._unverified, ""
+            found += (_violation("certificate-not-verified", f"{_shown(entry.octets)} ({why})"),)
+        if _CANARY in entry.octets.lower() and (what := injected_command(*words_of(entry))):
+            found += (_violation("injection", f"{_shown(entry.octets)} ({what} of its own)"),)
+        return found
+
+    def _hear_line(self, entry: Entry) -> tuple[Violation, ...]:
         line, octets = entry.extra, entry.octets
         if isinstance(line, bool):
             # What is stored as it came begins with the verb that is its stage, or with none that SMTP knows.
@@ -228,6 +285,7 @@ class Judge:
         return () if entry.octets == b"*" else self.credentials(entry.extra)
 
     def _hear_tls(self, entry: Entry) -> tuple[Violation, ...]:
+        self._unverified = entry.extra.must_be_refused
         if entry.extra.implicit:
             self._tls = True
         else:
@@ -377,6 +435,8 @@ class Judge:
             binary: it came by BDAT with BODY=BINARYMIME: lines are free (RFC 3030 3).
         """
         found: list[Violation] = []
+        if _CANARY in content.lower() and (what := injected_field(content)):
+            found.append(_violation("injection", f"{CANARY_FIELD} ({what} of its own)", "RFC 5322 2.2"))
         if not binary:
             if (at := _bare_lf(content)) >= 0:
                 found.append(_violation("bare-lf", _line_at(content, at)))

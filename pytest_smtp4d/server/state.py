@@ -9,6 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.records.duplicate import Duplicates
+from pytest_smtp4d.records.violation import VIOLATIONS, Violation
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.inbox import Inbox
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
+    from pytest_smtp4d.records.recorder import Recorder
     from pytest_smtp4d.server.settings import ServerSettings
     from pytest_smtp4d.server.watch import Watched
     from pytest_smtp4d.smtp.reply import Reply
@@ -63,6 +66,7 @@ class ServerState:
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch = 0
         """How often the server was reset: a session that was open then goes on in a new record."""
+        self._duplicates = Duplicates()
         self._offer: Offer | None = None
         self._clock = 0.0
         self._first_tries: dict[tuple[str, str, str], float] = {}
@@ -98,6 +102,20 @@ class ServerState:
         session.begin(transaction)
         self.transactions.append(transaction)
 
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more sessions than the settings allow, the newest one counted."""
+        limit = self.settings.connection_limit
+        return limit is not None and len(self.connections) > limit
+
+    def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
+        """Look whether a message that was stored had been accepted before, and is sent again all the same."""
+        answered = reply is not None and reply.is_positive
+        words = self._duplicates.find(message.content, message.rcpt_to, answered=answered)
+        if words:
+            rule = VIOLATIONS["duplicate-message"]
+            recorder.violation(Violation("duplicate-message", words, rule.rfc, rule.fatal))
+
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what a callback raised until the verdict."""
         watch.current.failed(self._server, f"{where}: {type(error).__name__}: {error}")
@@ -116,6 +134,7 @@ class ServerState:
         """Forget messages, transactions and the sessions that ended."""
         self.inbox.clear()
         self.transactions = []
+        self._duplicates.clear()
         self.sessions = [session for session in self.sessions if session.ended is None]
 
     def reset(self, settings: ServerSettings) -> None:
@@ -127,5 +146,6 @@ class ServerState:
         self.inbox.clear()
         self.sessions = []
         self.transactions = []
+        self._duplicates.clear()
         self._clock = 0.0
         self._first_tries = {}

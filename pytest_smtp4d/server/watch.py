@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
 from pytest_smtp4d.records.advice import advice, summary
+from pytest_smtp4d.records.lint import FLAWS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
@@ -63,7 +64,7 @@ class Watch:
 
     def __init__(self, *, keeps: bool = True) -> None:
         self._mapping: type[MutableMapping[Any, Any]] = dict if keeps else WeakKeyDictionary
-        self._sessions: MutableMapping[Watched, MutableMapping[Session, int]] = self._mapping()
+        self._sessions: MutableMapping[Watched, MutableMapping[Session, tuple[int, int]]] = self._mapping()
         self._began: MutableMapping[Session, bool] = self._mapping()
         self._faults: MutableMapping[Watched, list[Fault]] = self._mapping()
         self._errors: MutableMapping[Watched, list[str]] = self._mapping()
@@ -110,7 +111,7 @@ class Watch:
         if began:
             self._began[session] = True
         if session not in sessions:
-            sessions[session] = len(session.violations)
+            sessions[session] = len(session.violations), len(session.transactions)
 
     def declared(self, server: Watched, fault: Fault) -> None:
         """Record that a fault was declared, to be hit before the verdict."""
@@ -180,10 +181,12 @@ class Watch:
         errors = self._errors.get(server, [])
         for number, error in enumerate(errors):
             found[id(errors), number] = f"callback raised: {error}"
-        for session, judged in tuple(self._sessions.get(server, {}).items()):
+        for session, (judged, transactions) in tuple(self._sessions.get(server, {}).items()):
             for number, violation in enumerate(session.blamed(judged), judged):
                 if is_fatal(violation, settings):
                     found[id(session), number] = f"client violated SMTP: {violation}"
+            for number, flaw in enumerate(_fatal_flaws(session, transactions, settings)):
+                found[id(session), -1 - number] = f"message is flawed: {flaw}"
         return {key: words for key, words in found.items() if key not in self._told}
 
     def _without_effect(self, server: Watched) -> str:
@@ -229,6 +232,15 @@ class Watch:
 def _heading(server: Watched, session: Session) -> str:
     target = f" for {session.target[0]}:{session.target[1]}" if session.target is not None else ""
     return f"{server.url} with {session.peer[0]}:{session.peer[1]}{target}"
+
+
+def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:
+    """Yield what is wrong with the messages of a session, where the settings say that it matters."""
+    if session.broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
+        return
+    for transaction in session.transactions[start:]:
+        if transaction.message is not None:
+            yield from (flaw for flaw in transaction.message.problems if is_fatal(flaw, settings))
 
 
 def is_fatal(violation: Violation, settings: ServerSettings) -> bool:

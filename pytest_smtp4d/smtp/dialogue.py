@@ -289,7 +289,9 @@ def _parameters(content: bytes, extensions: Extensions, *, utf8: bool) -> tuple[
         parameters.append("BODY=8BITMIME")
     if utf8 and "SMTPUTF8" not in extensions:
         raise Problem(
-            Cause.SMTPUTF8_NOT_OFFERED, "a mailbox with a non-ASCII local part needs SMTPUTF8", "MAIL"
+            Cause.SMTPUTF8_NOT_OFFERED,
+            "the server does not offer SMTPUTF8, which an address or identifier outside ASCII needs",
+            "MAIL",
         )
     if utf8:
         parameters.append("SMTPUTF8")

@@ -16,7 +16,7 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_smtp4d.errors import Cause, LocalProtocolError, MailError, Problem, RemoteProtocolError
-from pytest_smtp4d.mail.address import ascii_domain
+from pytest_smtp4d.mail.mailbox import ascii_domain
 from pytest_smtp4d.smtp.dialogue import Exchange, UpgradeTLS
 from pytest_smtp4d.smtp.wire import ReplyReader
 from pytest_smtp4d.tls import TLSPipe

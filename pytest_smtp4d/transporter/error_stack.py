@@ -10,7 +10,9 @@ import sys
 import threading
 import weakref
 from contextvars import ContextVar
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
+
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,36 +33,66 @@ _handler: ContextVar[Callable[[], object] | None] = ContextVar("smtp4d_error_han
 _stack: ContextVar[_Stack | None] = ContextVar("smtp4d_error_stack", default=None)
 
 
+class _ProcessHandler:
+    """The handler of every context that has none of its own; read and set as a context variable is."""
+
+    def __init__(self) -> None:
+        self._handler: Callable[[], object] | None = None
+
+    def get(self) -> Callable[[], object] | None:
+        """Return the handler."""
+        return self._handler
+
+    def set(self, handler: Callable[[], object] | None) -> None:
+        """Replace the handler."""
+        self._handler = handler
+
+
+_process_handler = _ProcessHandler()
+_SCOPES: dict[str, ContextVar[Callable[[], object] | None] | _ProcessHandler] = {
+    "local": _handler,
+    "global": _process_handler,
+}
+
+
 class Installation:
     """A handler's installation: leave it as a context manager, and the one before is back."""
 
-    def __init__(self, handler: Callable[[], object] | None) -> None:
-        self._before = _handler.get()
-        _handler.set(handler)
+    def __init__(self, handler: Callable[[], object] | None, scope: str = "local") -> None:
+        self._place = _SCOPES[scope]
+        self._before = self._place.get()
+        self._place.set(handler)
 
     def __enter__(self) -> Installation:  # noqa: PYI034 - typing.Self came with 3.11
         return self
 
     def __exit__(self, *_: object) -> None:
-        _handler.set(self._before)
+        self._place.set(self._before)
 
 
-def on_err_call(handler: Callable[[], object] | None) -> Installation:
-    """Install a handler for the current context; it replaces the one before (4D: `ON ERR CALL`).
+def on_err_call(
+    handler: Callable[[], object] | None, scope: Literal["local", "global"] = "local"
+) -> Installation:
+    """Install an error handler; it replaces the one before in the same scope (4D: `ON ERR CALL`).
 
     Args:
         handler: called without arguments, once for each `send` or `check_connection` that fails without a
             server's reply, before that returns. What it raises leaves the call. None installs none.
+        scope: "local", the current context: this thread or task and the tasks that it starts (4D:
+            `ek local`); "global", every context of the process that has no local one (4D: `ek global`).
 
     Returns:
         an object that, used with `with`, restores the handler before.
 
     Raises:
         TypeError: the handler cannot be called.
+        ValueError: there is no such scope.
     """
     if handler is not None and not callable(handler):
         raise TypeError(f"on_err_call takes a callable or None, not {handler!r}")
-    return Installation(handler)
+    if scope not in _SCOPES:
+        raise ValueError(f"on_err_call has no scope {scope!r}{nearest(str(scope), _SCOPES)}")
+    return Installation(handler, scope)
 
 
 def last_errors() -> list[ErrorRecord] | None:
@@ -82,7 +114,7 @@ def clear_errors() -> None:
 def report_errors(errors: tuple[ErrorRecord, ...]) -> None:
     """Make these the stack, and call the handler, if there is one; what it raises comes through."""
     _stack.set(_Stack(_owner(), errors))
-    handler = _handler.get()
+    handler = _handler.get() or _process_handler.get()
     if handler is not None:
         handler()
 

@@ -123,24 +123,28 @@ class RegularLog:
 _regular: RegularLog | None = None
 
 
-def smtp_log(number: int) -> Path | None:
-    """Switch the regular log of this process on or off (4D: selector `SMTP Log`).
+def smtp_log(number: int | None = None) -> Path | None:
+    """Switch the regular log of this process on or off, or tell its file (4D: selector `SMTP Log`).
 
     Args:
-        number: 0 for off; 1 or more for on, and the number of the first file, `Logs/4DSMTPLog_<number>.txt`.
+        number: 0 for off; 1 or more for on, and the number of the first file, `Logs/4DSMTPLog_<number>.txt`;
+            None changes nothing (4D: `Get 4D file(SMTP log file)`).
 
     Returns:
-        the file that is written first, or None when switched off.
+        the file that is written now, which has a higher number once the first is full; None while the log is
+        off.
 
     Raises:
         ValueError: a negative number, or something else than a whole one.
     """
     global _regular  # noqa: PLW0603 - a switch of the process, as in 4D
     given: object = number
-    if isinstance(given, bool) or not isinstance(given, int) or given < 0:
-        raise ValueError(f"smtp_log takes 0 (off) or the number of the first file, not {number!r}")
-    _regular = RegularLog(number) if number else None
-    return _regular.path if _regular is not None else None
+    if given is not None:
+        if isinstance(given, bool) or not isinstance(given, int) or given < 0:
+            raise ValueError(f"smtp_log takes 0 (off) or the number of the first file, not {number!r}")
+        _regular = RegularLog(given) if given else None
+    log = _regular
+    return log.path if log is not None else None
 
 
 def logs_for(own: ExtendedLog | None) -> tuple[Log, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from pytest_smtp4d.errors import SMTP4DError
 from pytest_smtp4d.smtp.reply import Reply, enhanced_code_of
@@ -43,6 +43,8 @@ class Status(FourDSpelling):
             mail or the options were the trouble.
         refused: recipient to reply, for each recipient that was refused.
     """
+
+    _slips: ClassVar[Mapping[str, str]] = MappingProxyType({"message": "status_text"})  # 4D's first sample
 
     success: bool
     status: int

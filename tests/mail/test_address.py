@@ -8,13 +8,11 @@ from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import (
-    Group,
-    Mailbox,
-    ascii_domain,
     parse_addresses,
     parse_entries,
     read_addresses,
 )
+from pytest_smtp4d.mail.mailbox import Group, Mailbox, ascii_domain
 
 
 def pairs(value: object) -> list[tuple[str, str]]:
@@ -55,6 +53,8 @@ def pairs(value: object) -> list[tuple[str, str]]:
         ("a+tag=x@example.com", [("", "a+tag=x@example.com")]),
         ("a@[127.0.0.1]", [("", "a@[127.0.0.1]")]),
         ("a@[IPv6:::1]", [("", "a@[IPv6:::1]")]),
+        ("a@[ipv6:2001:db8::192.0.2.1]", [("", "a@[ipv6:2001:db8::192.0.2.1]")]),
+        ("a@[x-tag:anything/at#all]", [("", "a@[x-tag:anything/at#all]")]),
         ("a@localhost", [("", "a@localhost")]),
         ("a@under_score.example.com", [("", "a@under_score.example.com")]),
         ("<@relay.example.net,@b.example.net:a@example.com>", [("", "a@example.com")]),
@@ -115,6 +115,21 @@ def test_objects_and_lists_are_read(value: Any, expected: list[tuple[str, str]])
         ("a..b@example.com", "quote the local part"),
         (".a@example.com", "quote the local part"),
         ("a.@example.com", "quote the local part"),
+        (
+            "a@[999.1.1.1]",
+            "'[999.1.1.1]' is not an address literal such as [192.0.2.1] or [IPv6:2001:db8::1]",
+        ),
+        ("a@[1.2.3]", "is not an address literal"),
+        ("a@[1.2.3.4.5]", "is not an address literal"),
+        ("a@[0001.2.3.4]", "is not an address literal"),
+        ("a@[1.2.3.-4]", "is not an address literal"),
+        ("a@[IPv6:20010db8::zz]", "is not an address literal"),
+        ("a@[IPv6:fe80::1%eth0]", "is not an address literal"),
+        ("a@[IPv6:]", "is not an address literal"),
+        ("a@[2001:db8::1]", "is not an address literal"),
+        ("a@[::1]", "is not an address literal"),
+        ("a@[localhost]", "is not an address literal"),
+        ("a@[]", "is not an address literal"),
         ("Ann <a@example.com", "a '<' without '>'"),
         ("Ann <>", "an empty address '<>'"),
         ("Ann <a@example.com> Lee", "'Lee' after '>'"),
@@ -157,13 +172,61 @@ def test_malformed_is_refused(value: object, words: str | None) -> None:
         ('"never closed, a@example.com', ["a@example.com"]),
         ("=?utf-8?q?J=C3=B6rg?= <j@example.com>", ["j@example.com"]),
         ("=?utf-8?q?Doe,_John_(Jr.)?= <j@example.com>, k@example.com", ["j@example.com", "k@example.com"]),
-        ("a b c <j@example.com> trailing, k@example.com", ["k@example.com"]),
+        ("a b c <j@example.com> trailing, k@example.com", ["j@example.com", "k@example.com"]),
         ("\x00\x01\\\\<<<>>>:::", []),
     ],
 )
 def test_a_received_field_is_read_as_far_as_it_goes(text: str, expected: list[str]) -> None:
     """Read leniently, what is no address is left out and what once was assigned is quoted."""
     assert [box.addr_spec for box in read_addresses(text)] == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("Ann <ann@example.com> (by way of list) list", [("Ann", "ann@example.com")]),
+        ("<ann@example.com> (Ann)", [("Ann", "ann@example.com")]),
+        ("<ann@example.com> Ann", [("Ann", "ann@example.com")]),
+        (
+            "Ann <ann@example.com> Bob <bob@example.com>",
+            [("Ann", "ann@example.com"), ("Bob", "bob@example.com")],
+        ),
+        (
+            "Ann <ann@example.com, Bob <bob@example.com>",
+            [("Ann", "ann@example.com"), ("Bob", "bob@example.com")],
+        ),
+        ("Ann <ann@example.com", [("Ann", "ann@example.com")]),
+        ("Ann <<ann@example.com>>", [("Ann", "ann@example.com")]),
+        ("<@relay.example,@b.example:ann@example.com>", [("", "ann@example.com")]),
+        ("Ann Lee ann@example.com", [("Ann Lee", "ann@example.com")]),
+        ("ann@example.com bob@example.com", [("", "ann@example.com")]),
+        ("ann@example.com>", [("", "ann@example.com")]),
+        ("ann@example.com., bob@example.com.", [("", "ann@example.com"), ("", "bob@example.com")]),
+        ("ann (so (they) say) @ (hm) example . com", [("so (they) say hm", "ann@example.com")]),
+        ("J\udcfcrg <j\udcfcrg@example.com>", [("J\udcfcrg", "jürg@example.com")]),
+    ],
+)
+def test_what_stands_beside_a_fault_is_kept(text: str, boxes: list[tuple[str, str]]) -> None:
+    """A missing comma, bracket or quote costs no address, and words around one are its name."""
+    assert read_addresses(text) == [Mailbox(*box) for box in boxes]
+
+
+@pytest.mark.parametrize(
+    ("text", "boxes"),
+    [
+        ("root (Cron Daemon)", [("Cron Daemon", "root")]),
+        ("Cron Daemon <root>", [("Cron Daemon", "root")]),
+        ("MAILER-DAEMON (Mail Delivery System)", [("Mail Delivery System", "MAILER-DAEMON")]),
+        ("nobody", []),
+        ("<root>", []),
+        ("two words (comment)", []),
+        ("root (Cron Daemon), a@example.com", [("Cron Daemon", "root"), ("", "a@example.com")]),
+    ],
+)
+def test_a_local_sender_is_kept_with_its_name(text: str, boxes: list[tuple[str, str]]) -> None:
+    """A local part alone is an address where asked for and where a name shows that it is one."""
+    assert read_addresses(text, local=True) == [Mailbox(*box) for box in boxes]
+    assert [box for box in read_addresses(text) if "@" not in box.addr_spec] == []
 
 
 def test_groups_keep_their_names() -> None:
@@ -217,3 +280,4 @@ def test_a_domain_that_cannot_be() -> None:
     """A domain outside IDNA is a MailError that names it."""
     with pytest.raises(MailError, match=r"the domain 'a☃\.example' cannot be written in ASCII"):
         ascii_domain("a☃.example")
+    assert Mailbox("", "x@a☃.example").ascii_addr_spec == "x@a☃.example"  # SMTPUTF8 can carry it

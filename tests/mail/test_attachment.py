@@ -20,7 +20,7 @@ from pytest_smtp4d.mail.attachment import (
 
 @pytest.mark.parametrize("convert", [str, Path])
 def test_from_a_file(tmp_path: Path, convert: Any) -> None:
-    """A path, as text or as Path, gives the file's octets, name, type and both spellings of its path."""
+    """A2, A3: a path, as text or Path, gives the file's octets, name, type and both spellings of its path."""
     path = tmp_path / "Report.PDF"
     path.write_bytes(b"%PDF")
     attachment = mail_new_attachment(convert(path))
@@ -59,7 +59,7 @@ def test_a_missing_file_is_an_error_at_once(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("octets", [b"abc", bytearray(b"abc"), memoryview(b"abc")])
 def test_from_octets(octets: Any) -> None:
-    """Octets have a random name without extension, and no path."""
+    """A2, A3: octets have a random name without extension, and no path."""
     first, second = mail_new_attachment(octets), mail_new_attachment(octets)
     assert first.get_content() == b"abc"
     assert first.name != second.name
@@ -68,7 +68,7 @@ def test_from_octets(octets: Any) -> None:
 
 
 def test_from_a_zip_file() -> None:
-    """A member of an archive is read where it stands, and keeps its name."""
+    """A2: a member of an archive is read where it stands, and keeps its name."""
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as writing:
         writing.writestr("folder/picture.png", b"png")
@@ -102,7 +102,7 @@ EXTENSIONS = [
 
 @pytest.mark.parametrize(("extension", "media_type"), EXTENSIONS)
 def test_the_type_follows_from_the_extension(extension: str, media_type: str) -> None:
-    """4D's table, in any letter case, and nothing else: the machine's own table has no say."""
+    """A5: 4D's table, in any letter case, and nothing else: the machine's own table has no say."""
     assert mail_new_attachment(b"", f"name.{extension}").type == media_type
     assert mail_new_attachment(b"", f"NAME.{extension.upper()}").type == media_type
 
@@ -114,7 +114,7 @@ def test_names_without_extension() -> None:
 
 
 def test_the_name_given_wins(tmp_path: Path) -> None:
-    """A name replaces the file's own and decides the type; an explicit type wins over both."""
+    """A3, A5: a name replaces the file's own and decides the type; an explicit type wins over both."""
     (tmp_path / "a.pdf").write_bytes(b"")
     assert mail_new_attachment(tmp_path / "a.pdf", "b.png").type == "image/png"
     assert mail_new_attachment(tmp_path / "a.pdf", "b.png", type="Text/CSV").type == "Text/CSV"
@@ -137,7 +137,7 @@ def test_the_name_given_wins(tmp_path: Path) -> None:
 def test_disposition_follows_from_the_cid(
     cid: str, disposition: str, expected: tuple[str | None, str]
 ) -> None:
-    """Inline with a cid, else attachment, unless said otherwise; a blank cid is none."""
+    """A4, A6: inline with a cid, else attachment, unless said otherwise; a blank cid is none."""
     attachment = MailAttachment.new(b"", "x.png", cid, disposition=disposition)
     assert (attachment.cid, attachment.disposition) == expected
     assert f"{attachment.disposition}" == expected[1]
@@ -158,7 +158,12 @@ def test_disposition_follows_from_the_cid(
         ((b"", "", "ä"), "cid must be printable ASCII"),
         ((b"", "", "a>b"), "cid must be printable ASCII"),
         ((b"", "", "", "csv"), "type must be a media type such as 'text/csv'"),
-        ((b"", "", "", "text/csv; charset=utf-8"), "without parameters"),
+        ((b"", "", "", "text/csv; charset"), "type must be a media type such as 'text/csv'"),
+        ((b"", "", "", "text/csv; charset=utf-8, x"), "type must be a media type"),
+        ((b"", "", "", 'text/csv; charset="utf-8'), "type must be a media type"),
+        ((b"", "", "", "text/csv; charset=utf-8\r\nX: y"), "type must be a media type"),
+        ((b"", "", "", "multipart/mixed; boundary=x"), "type cannot be a multipart"),
+        ((b"", "", "a,b c"), "cid must be printable ASCII without blanks"),
         ((b"", "", "", "text/csv\r\nX: y"), "type must be a media type"),
         ((b"", "", "", "multipart/mixed"), "type cannot be a multipart"),
         ((b"", "", "", "", "inlin"), "disposition 'inlin' does not exist (did you mean 'inline'?)"),
@@ -173,7 +178,7 @@ def test_bad_arguments(arguments: tuple[Any, ...], words: str) -> None:
 
 
 def test_members_in_both_spellings_and_read_only() -> None:
-    """An attachment answers to 4D's names too, and nothing of it can be changed."""
+    """A7: an attachment answers to 4D's names too, and nothing of it can be changed."""
     attachment: Any = mail_new_attachment(b"abc", "x.png")
     assert attachment.getContent() == b"abc"
     assert attachment.platformPath is None
@@ -192,3 +197,12 @@ def test_a_value() -> None:
     assert copy.deepcopy(attachment) == attachment
     assert pickle.loads(pickle.dumps(attachment)) == attachment
     assert "abc" not in repr(attachment)
+
+
+def test_a_type_may_carry_parameters() -> None:
+    """A5: they are kept in `type` as they were given; the content is what makes two equal, not they."""
+    attachment = mail_new_attachment(b"a;b", "a.csv", type=" text/csv; charset=iso-8859-1 ")
+    assert attachment.type == "text/csv; charset=iso-8859-1"
+    assert attachment == mail_new_attachment(b"a;b", "a.csv", type="text/csv")
+    assert hash(attachment) == hash(mail_new_attachment(b"a;b", "a.csv", type="text/csv"))
+    assert attachment != mail_new_attachment(b"a;b", "a.csv", type="text/plain")

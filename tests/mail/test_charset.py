@@ -44,7 +44,7 @@ from pytest_smtp4d.mail.charset import (
     ],
 )
 def test_body_modes(mode: MailMode, text: str, eightbit: bool, charset: str, encoding: str) -> None:
-    """Each mode labels and encodes a body as 4D's table says, and no line is over-long."""
+    """T4: each mode labels and encodes a body as 4D's table says, and no line is over-long."""
     encoded = encode_text(text, mode, key="textBody", eightbit=eightbit)
     assert (encoded.charset, encoded.transfer_encoding) == (charset, encoding)
     decoders: dict[str, Callable[[bytes], bytes]] = {

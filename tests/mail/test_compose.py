@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.attachment import mail_new_attachment
+from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.charset import MailMode
 from pytest_smtp4d.mail.compose import addresses_of, compose, mail_convert_to_mime, needs_utf8
 
@@ -90,7 +90,7 @@ def test_the_whole_message() -> None:
     ],
 )
 def test_a_property_is_its_field(key: str, value: Any, field: str) -> None:
-    """Every property in every form that 4D documents is written as its field."""
+    """E5, E7: every property in every form that 4D documents is written as its field."""
     assert field in fields({key: value})
 
 
@@ -113,7 +113,7 @@ def test_empty_values_write_no_field(key: str) -> None:
 
 
 def test_received_keys_are_accepted_and_not_sent() -> None:
-    """4D's receiving-side keys are let pass, so that a received mail can be sent on."""
+    """E15: 4D's receiving-side keys are let pass, so that a received mail can be sent on."""
     assert composed({"id": "17", "receivedAt": "2020-09-13T16:11:53Z", "size": 1234}) == composed({})
 
 
@@ -124,7 +124,7 @@ def test_any_mapping_is_a_mail() -> None:
 
 @pytest.mark.parametrize("name", ["Bcc", "bcc", "Resent-Bcc"])
 def test_bcc_is_never_written(name: str) -> None:
-    """Not as a property, nor through `headers`."""
+    """E4: not as a property, nor through `headers`."""
     octets = composed(
         {"bcc": "secret@example.com", "headers": [{"name": name, "value": "secret@example.com"}]}
     )
@@ -132,7 +132,7 @@ def test_bcc_is_never_written(name: str) -> None:
 
 
 def test_headers_keep_their_order_and_give_way() -> None:
-    """Items come in order; one that a property sets, in any letter case, is ignored, as are MIME's own."""
+    """E8, E9: items come in order; one that a property sets, in any case, is ignored, as are MIME's own."""
     mail = {
         "from": "a@example.com",
         "subject": "wins",
@@ -153,6 +153,96 @@ def test_headers_keep_their_order_and_give_way() -> None:
     assert not any("loses" in field or "second" in field or "text/html" in field for field in written)
 
 
+@pytest.mark.parametrize("name", ["Cc", "To", "bcc", "TO"])
+def test_headers_name_nobody_who_gets_nothing(name: str) -> None:
+    """A To, Cc or Bcc among `headers` is refused where it names people whom the envelope does not have."""
+    item = {"name": name, "value": "Bob <bob@example.org>, ann@example.org"}
+    key = name.lower()
+    with pytest.raises(MailError) as caught:
+        composed({"from": "a@example.com", "headers": [item]})
+    assert str(caught.value) == (
+        f"headers: {name} names 'bob@example.org', who would not be sent the mail: "
+        f"set {key!r} instead, or {key!r} to [] to leave the field out"
+    )
+    assert "bob" not in composed({key: [], "headers": [item]})
+    if key != "bcc":
+        reached = {"bcc": ["BOB@example.org", "ann@example.org"], "headers": [item]}
+        assert f"{name}: Bob <bob@example.org>, ann@example.org\r\n" in composed(reached)
+
+
+def test_headers_may_name_nobody() -> None:
+    """A To without addresses, as lists and blind copies have it, stays."""
+    item = {"name": "To", "value": "undisclosed-recipients:;"}
+    assert "To: undisclosed-recipients:;" in fields({"bcc": "a@example.com", "headers": [item]})
+
+
+ROOT_FIELDS = {
+    "From": "x@example.net",
+    "Sender": "x@example.net",
+    "To": "y@example.net",
+    "Cc": "y@example.net",
+    "Reply-To": "y@example.net",
+    "Subject": "second",
+    "Date": "Mon, 1 Jan 2001 00:00:00 +0000",
+    "Message-ID": "<second@example.net>",
+    "References": "<second@example.net>",
+    "In-Reply-To": "<second@example.net>",
+    "MIME-Version": "1.0",
+    "Bcc": "y@example.net",
+    "X-Own": "once",
+    "X-Root": "kept",
+    "Content-Description": "of the body",
+}
+
+
+@pytest.mark.parametrize("kind", ["leaf", "multipart", "wrapped"])
+def test_the_roots_headers_write_no_field_twice(kind: str) -> None:
+    """What a property or `headers` writes, the root of `bodyStructure` does not (RFC 5322 3.6)."""
+    headers = [{"name": name, "value": value} for name, value in ROOT_FIELDS.items()]
+    leaf: dict[str, Any] = {"type": "text/plain", "partId": "1"}
+    root = {"type": "multipart/mixed", "subParts": [leaf]} if kind == "multipart" else leaf
+    mail: dict[str, Any] = {
+        "from": "a@example.com",
+        "sender": "a@example.com",
+        "to": "b@example.com",
+        "cc": "c@example.com",
+        "bcc": "d@example.com",
+        "replyTo": "a@example.com",
+        "subject": "first",
+        "sendAt": "2026-01-31T09:30:00Z",
+        "messageId": "first@example.com",
+        "inReplyTo": "zero@example.com",
+        "references": ["zero@example.com"],
+        "headers": [{"name": "X-Own", "value": "once"}],
+        "bodyStructure": {**root, "headers": headers},
+        "bodyValues": {"1": {"value": "x"}},
+    }
+    if kind == "wrapped":
+        mail["attachments"] = [mail_new_attachment(b"x", "y")]
+    octets = composed(mail)
+    parsed = email.message_from_string(octets, policy=email.policy.default)
+    names = [name.lower() for name in parsed.keys()]  # noqa: SIM118 - a message iterates over its lines
+    assert sorted(names) == sorted(set(names))
+    assert "example.net" not in octets
+    assert "second" not in octets
+    assert (parsed["X-Own"], parsed["X-Root"]) == ("once", "kept")
+    assert octets.count("Content-Description: of the body") == 1
+
+
+def test_the_roots_headers_are_the_messages() -> None:
+    """What nothing else writes is written from there, under the same rules."""
+    part = {"type": "text/plain", "partId": "1"}
+    headers = [{"name": "Subject", "value": "ä"}, {"name": "Resent-To", "value": '"ä, b" <a@example.com>'}]
+    mail = {"bodyStructure": {**part, "headers": headers}, "bodyValues": {"1": {"value": "x"}}}
+    assert fields(mail)[3:5] == [
+        "Subject: =?UTF-8?Q?=C3=A4?=",
+        "Resent-To: =?UTF-8?Q?=C3=A4=2C_b?= <a@example.com>",
+    ]
+    headers = [{"name": "To", "value": "a@example.com"}]
+    with pytest.raises(MailError, match=r"bodyStructure\.headers: To names 'a@example\.com'"):
+        composed({**mail, "bodyStructure": {**part, "headers": headers}})
+
+
 def test_headers_may_set_date_and_message_id() -> None:
     """A Date or Message-ID in `headers` is not written twice."""
     mail = {"headers": [{"name": "date", "value": "x"}, {"name": "Message-Id", "value": "<y@example.com>"}]}
@@ -163,7 +253,10 @@ def test_headers_may_set_date_and_message_id() -> None:
 
 
 def test_an_empty_property_hides_the_header_item() -> None:
-    """A property that was emptied wins over the parsed field too."""
+    """A property that was emptied wins over the parsed field too; a message identifier is made anew."""
+    old = {"messageId": "", "headers": [{"name": "Message-ID", "value": "<old@example.com>"}]}
+    assert "Message-ID: <ID1@localhost>" in fields(old)
+    assert "old@" not in composed(old)
     mail = {"to": [], "headers": [{"name": "To", "value": "old@example.com"}]}
     assert "old@example.com" not in composed(mail)
 
@@ -197,6 +290,14 @@ def test_sender() -> None:
 def test_generated_message_id(mail: Any, domain: str) -> None:
     """A Message-ID is made where there is none, with the domain of the first From address."""
     assert f"Message-ID: <ID1@{domain}>" in fields(mail)
+
+
+def test_a_sender_without_a_domain() -> None:
+    """What a received mail may have can be written, and be no envelope."""
+    mail = {"from": {"name": "Cron Daemon", "email": "root"}, "to": "a@example.com"}
+    assert fields(mail)[2:4] == ["Message-ID: <ID1@localhost>", "From: Cron Daemon <root>"]
+    with pytest.raises(MailError, match="from: 'root' is not an address"):
+        addresses_of(mail)
 
 
 def test_deterministic() -> None:
@@ -258,6 +359,19 @@ def test_boundaries_are_in_no_part() -> None:
         ({"comments": "a\rb"}, "comments: CR, LF and NUL"),
         ({"messageId": "a@b\r\nX: y"}, "messageId: CR, LF and NUL"),
         ({"messageId": "a@b c@d"}, "messageId must be one message identifier, not 2"),
+        ({"messageId": "a@b, c@d"}, "messageId must be one message identifier, not 2"),
+        ({"messageId": "x" * 996}, "messageId: Message-ID cannot be folded into lines of 998 octets"),
+        ({"messageId": "ä@b"}, "messageId: 'ä@b' needs a server that offers SMTPUTF8"),
+        (
+            {"from": "a@under_ä.example"},
+            "needs a server that offers SMTPUTF8: its domain cannot be written in",
+        ),
+        (
+            {"to": "a@[999.1.1.1]"},
+            "to: 'a@[999.1.1.1]' is not an address: '[999.1.1.1]' is not an address lit",
+        ),
+        ({"from": {"email": "root"}}, "from: 'root' is not an address: '@' is missing"),
+        ({"to": {"name": "Cron", "email": "root"}}, "to: 'root' is not an address: '@' is missing"),
         ({"inReplyTo": "a@b\n"}, "inReplyTo: CR, LF and NUL"),
         ({"references": ["a\nb"]}, "references: CR, LF and NUL"),
         ({"keywords": {"a\nb": True}}, "keywords: CR, LF and NUL"),
@@ -280,7 +394,7 @@ def test_boundaries_are_in_no_part() -> None:
     ],
 )
 def test_what_cannot_be_a_message(mail: Any, words: str) -> None:
-    """A bad value is a MailError that names the key and the value."""
+    """E11: a bad value is a MailError that names the key and the value."""
     with pytest.raises(MailError) as caught:
         composed(mail)
     assert words in str(caught.value)
@@ -329,7 +443,7 @@ def test_messages_are_cut_to_a_readable_length() -> None:
     ],
 )
 def test_the_envelope(mail: Any, envelope: tuple[str, tuple[str, ...]]) -> None:
-    """Sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
+    """E3, E4: sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
     assert addresses_of(mail) == envelope
 
 
@@ -367,10 +481,32 @@ def test_an_envelope_needs_a_mapping(mail: Any) -> None:
         ({"replyTo": "ä@example.com"}, True),
         ({"subject": "ä"}, False),
         ({}, False),
+        ({"from": "a@under_ä.example"}, True),
+        ({"messageId": "ä@example.com"}, True),
+        ({"inReplyTo": "a@example.com ä@example.com"}, True),
+        ({"references": ["a@example.com", None, "ä@example.com"]}, True),
+        ({"headers": [{"name": "Resent-To", "value": "ä@example.com"}]}, True),
+        ({"headers": [{"name": "Resent-Message-ID", "value": "<ä@example.com>"}]}, True),
+        ({"headers": [{"name": "X-Own", "value": "ä@example.com"}]}, False),
+        ({"headers": [{"name": "From", "value": "ä@example.com"}], "from": "a@example.com"}, False),
+        ({"headers": [{"name": "Content-ID", "value": "<ä@example.com>"}]}, False),
+        ({"attachments": [MailAttachment("x", "image/png", Disposition.INLINE, "ä@example.com")]}, True),
+        ({"bodyStructure": {"cid": "ä"}, "bodyValues": {}}, True),
+        ({"bodyStructure": {"subParts": [5, {"cid": "ä"}]}, "bodyValues": {}}, True),
+        (
+            {
+                "bodyStructure": {
+                    "subParts": [{"headers": [{"name": "References", "value": "<ä@example.com>"}]}]
+                },
+                "bodyValues": {},
+            },
+            True,
+        ),
+        ({"bodyStructure": {"subParts": [{"cid": "a"}]}, "bodyValues": {}}, False),
     ],
 )
 def test_needs_utf8(mail: Any, needed: bool) -> None:
-    """Only a non-ASCII local part needs SMTPUTF8."""
+    """Addresses that ASCII cannot say and identifiers outside ASCII need SMTPUTF8; text never does."""
     assert needs_utf8(mail) is needed
 
 
@@ -399,7 +535,7 @@ def test_utf8_headers_are_raw() -> None:
     ],
 )
 def test_convert_to_mime_options(header: Any, body: Any, subject: str, encoding: tuple[str, str]) -> None:
-    """4D's command: header and body have modes of their own, and the text is the octets that are sent."""
+    """T2, T4: header and body have modes of their own, and the text is the octets that are sent."""
     text = mail_convert_to_mime(
         {"subject": "Jörg", "textBody": "Jörg"}, {"headerCharset": header, "bodyCharset": body}
     )
@@ -411,7 +547,7 @@ def test_convert_to_mime_options(header: Any, body: Any, subject: str, encoding:
 
 
 def test_convert_to_mime_is_complete() -> None:
-    """Neither origin nor destination is needed; Date, a Message-ID and a body are always there."""
+    """E6: neither origin nor destination is needed; Date, a Message-ID and a body are always there."""
     text = mail_convert_to_mime({})
     parsed = email.message_from_string(text, policy=email.policy.default)
     assert parsed["Date"].datetime.tzinfo is not None

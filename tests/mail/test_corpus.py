@@ -10,6 +10,7 @@ import email.policy
 import itertools
 import json
 import operator
+import re
 from collections.abc import Callable
 from datetime import datetime, timezone
 from pathlib import Path
@@ -17,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import compose, needs_utf8
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
 
 CORPUS = Path(__file__).parent.parent / "corpus"
@@ -30,7 +31,24 @@ NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 def composed(mail: Any) -> bytes:
     """Compose with a fixed clock and fixed ids, in 7 bits."""
     numbers = itertools.count(1)
-    return compose(mail, eightbit=False, utf8=True, now=NOW, unique=lambda: f"ID{next(numbers)}")
+    return compose(mail, eightbit=False, utf8=needs_utf8(mail), now=NOW, unique=lambda: f"ID{next(numbers)}")
+
+
+PROPERTIES = [
+    *("from", "sender", "to", "cc", "bcc", "replyTo", "subject", "sendAt", "messageId", "inReplyTo"),
+    *("references", "comments", "keywords"),
+]
+# Of the body, which is encoded anew, and those that a property writes in its own form.
+NOT_OWN = re.compile(
+    "content-.*|mime-version|from|sender|to|cc|bcc|resent-bcc|reply-to|subject|date"
+    "|message-id|in-reply-to|references|comments|keywords"
+)
+
+
+def own_fields(mail: Any) -> list[tuple[str, str]]:
+    """Return the fields that go through as they are: all but those of properties and of the body."""
+    items = [(item["name"], item["value"]) for item in mail["headers"]]
+    return [(name, value) for name, value in items if not NOT_OWN.fullmatch(name.lower())]
 
 
 def emails(key: str) -> Callable[[Any], Any]:
@@ -74,11 +92,12 @@ def test_a_mail_is_read(path: Path) -> None:
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_a_mail_is_sent_on_as_it_was_read(path: Path) -> None:
-    """Composing what was read and reading it again gives the same texts, attachments and addresses."""
+    """Composing what was read and reading it again gives the same properties, fields and parts."""
     first: Any = mail_convert_from_mime(path.read_bytes())
     second: Any = mail_convert_from_mime(composed(first))
-    for key in ("from", "to", "cc", "subject", "sendAt", "references"):
-        assert second.get(key) == first.get(key) or key == "sendAt"
+    for key in PROPERTIES:
+        assert second.get(key) == first.get(key) or key not in first
+    assert own_fields(second) == own_fields(first)
     assert [value["value"] for value in second["bodyValues"].values()] == [
         value["value"] for value in first["bodyValues"].values()
     ]
@@ -152,6 +171,47 @@ HOSTILE = {
         " " * 1_000_000 + "x",
     ),
     "a-megabyte-of-identifiers": (b"References: " + b"<a@b>" * 200_000 + b"\r\n\r\nbody", "body"),
+    "half-a-megabyte-of-junk-in-the-header": (
+        b"Subject: x\r\n" + b"no field\r\n" * 50_000 + b"\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-blank-lines-before-the-header": (
+        b"  \r\n" * 120_000 + b"Subject: x\r\n\r\nbody",
+        "body",
+    ),
+    "ten-thousand-boundaries-with-words": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n" + b"--x words\r\n\r\n.\r\n" * 10_000,
+        None,
+    ),
+    "a-megabyte-of-words-behind-boundaries": (
+        b"Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n\r\n" + b"--x words\r\n" * 100_000,
+        None,
+    ),
+    "a-date-folded-a-hundred-thousand-times": (
+        b"Date: Mon," + b"\r\n (x)" * 100_000 + b" 21 Aug 1995 13:30 +0000\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-comments-in-a-type": (
+        b"Content-Type: " + b"(x)" * 200_000 + b"text/plain;" + b"(=;)" * 100_000 + b"a=b\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-blanks-in-a-type": (
+        b"Content-Type: text" + b" " * 500_000 + b"x/plain; a" + b" " * 500_000 + b"b=c\r\n\r\nbody",
+        "body",
+    ),
+    "a-megabyte-of-blanks-in-identifiers": (
+        b"References: " + (b"<a" + b" " * 890 + b"@b>") * 1000 + b"\r\n\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-open-brackets": (b"From: " + b"a <," * 100_000 + b"\r\n\r\nbody", "body"),
+    "a-megabyte-of-words-with-question-marks": (
+        b"Subject: " + b"=?utf-8?q??" * 100_000 + b"\r\n\r\nbody",
+        "body",
+    ),
+    "half-a-megabyte-of-escapes": (
+        b"Content-Type: text/plain; charset=iso-2022-jp\r\n\r\n" + b"\x1b$B-!\x1b(B" * 60_000,
+        "①" * 60_000,
+    ),
     "a-megabyte-of-keywords": (b"Keywords: " + b'"a,b",' * 150_000 + b"\r\n\r\nbody", "body"),
 }
 

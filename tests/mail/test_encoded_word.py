@@ -103,6 +103,14 @@ def test_words_round_trip(text: str, room: int) -> None:
         ("=?utf-8?b?a?=", "=?utf-8?b?a?="),
         ("what?= =?x", "what?= =?x"),
         ("=??q?a?=", "=??q?a?="),
+        ("=?utf-8?q?what??=", "what?"),
+        ("=?utf-8?q?what?_now?= =?utf-8?q?then?=", "what? nowthen"),
+        ("=?utf-8?q?a=?= b", "a= b"),
+        ("=?utf-8?q?open =?utf-8?q?b?=", "=?utf-8?q?open b"),
+        ("=?iso-8859-1?q?Fr\udcf6sche=2C?=", "Frösche,"),
+        ("=?utf-8?q?\xe4=C3=A4?=", "ää"),
+        ("\udcf6 =?utf-8?q?a?= \udcf6", "ö a ö"),
+        ("=?x-sjis?b?k/o=?=", "日"),
     ],
 )
 def test_decoding_words(text: str, decoded: str) -> None:
@@ -114,3 +122,14 @@ def test_an_unencodable_character_is_named() -> None:
     """ISO-8859-1 refuses what it cannot hold, naming the first such character."""
     with pytest.raises(MailError, match=r"subject: '日' \(U\+65E5\) cannot be written in ISO-8859-1"):
         encoded_words("日本", MailMode.ISO88591, "subject")
+
+
+@pytest.mark.parametrize(
+    "text", ["Größe " * 20, "Καλημέρα κόσμε " * 9, "日本語のメールです。" * 9, "👍👎 " * 30]
+)
+def test_b_words_are_padded_at_the_end_only(text: str) -> None:
+    """Readers that join neighbours before they decode them find no "=" between two."""
+    *others, last = encoded_words(text, MailMode.UTF8_BASE64, "subject")
+    assert others
+    assert not any(word.removesuffix("?=").endswith("=") for word in others)
+    assert decode_words(" ".join([*others, last])) == text

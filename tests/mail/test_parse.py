@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.mail.compose import mail_convert_to_mime
+from pytest_smtp4d.mail.incoming import IncomingMail
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
 
 
@@ -14,7 +15,7 @@ def parse(*lines: str) -> Any:
 
 
 def test_the_shape() -> None:
-    """A mail object as JMAP shapes it: addresses as lists, identifiers bare, a leaf with a partId."""
+    """E13, F2: a mail as JMAP shapes it: addresses as lists, identifiers bare, a leaf with a partId."""
     mail = parse(
         "From: =?utf-8?q?J=C3=B6rg?= <joerg@example.com>",
         'To: a@example.com, "Doe, John" <j@example.com>',
@@ -113,8 +114,8 @@ def test_the_shape() -> None:
         (["Subject: only a header"], "", False),
         (["not a header", "Subject: x", "", "y"], "not a header\nSubject: x\n\ny", False),
         (
-            ["Subject: x", "not a header", "From: a@example.com", "", "y"],
-            "not a header\nFrom: a@example.com\n\ny",
+            ["Subject: x", "From: a@example.com", "no empty line", "y"],
+            "no empty line\ny",
             False,
         ),
     ],
@@ -137,7 +138,7 @@ def test_line_ends() -> None:
 
 @pytest.mark.parametrize("newline", ["\n", "\r\n"])
 def test_text_is_taken_as_it_is(newline: str) -> None:
-    """Decoded text keeps its characters, whatever charset its parts once had."""
+    """F1: decoded text keeps its characters, whatever charset its parts once had."""
     text = newline.join(
         [
             "Subject: Grüße 日本",
@@ -174,7 +175,7 @@ def test_surrogates_of_a_reader_are_octets() -> None:
 
 @pytest.mark.parametrize("kind", [bytes, bytearray, memoryview])
 def test_octets_of_any_kind(kind: Any) -> None:
-    """bytes, bytearray and memoryview are octets."""
+    """F1: bytes, bytearray and memoryview are octets."""
     assert mail_convert_from_mime(kind(b"Subject: x\n\ny"))["subject"] == "x"
 
 
@@ -325,6 +326,210 @@ def test_many_parts() -> None:
     assert mail["bodyValues"]["p10001"]["value"] == "10000"
 
 
+JUNK = [
+    ["   "],
+    ["\t", "  "],
+    ["  folded onto nothing"],
+    ["\ufeff "],
+    ["From ann Sun Sep 13 16:11:53 2020"],
+    [">From ann Sun Sep 13 16:11:53 2020", " "],
+]
+
+
+@pytest.mark.parametrize("newline", ["\n", "\r\n"])
+def test_a_byte_order_mark_is_no_part_of_the_mail(newline: str) -> None:
+    """What an editor puts before a message hides neither its first field nor an empty header."""
+    text = newline.join(["Subject: s", "", "body"])
+    for mime in (f"\ufeff{text}", f"\ufeff{text}".encode()):
+        mail: Any = mail_convert_from_mime(mime)
+        assert (mail["subject"], text_body_of(mail)) == ("s", "body")
+    assert text_body_of(mail_convert_from_mime(f"\ufeff{newline}body")) == "body"
+    assert IncomingMail(f"\ufeff{text}".encode()).subject == "s"
+
+
+@pytest.mark.parametrize("junk", JUNK)
+def test_junk_before_the_first_field_is_skipped(junk: list[str]) -> None:
+    """Only an empty line ends a header: blanks do not, and neither does what continues no field."""
+    mail = parse(*junk, "Subject: s", "Content-Type: text/html", "", "body")
+    assert (mail["subject"], mail["bodyStructure"]["type"]) == ("s", "text/html")
+    assert [item["name"] for item in mail["headers"]] == ["Subject", "Content-Type"]
+    assert html_body_of(mail) == "body"
+
+
+@pytest.mark.parametrize(
+    "junk",
+    [
+        ["no colon here"],
+        ["two words: 1", "\tand its fold"],
+        ["X-Größe: 1"],
+        [": no name"],
+        ["one", "two", " three"],
+        ["--no delimiter"],
+        ["x" * 901 + ": y"],
+    ],
+)
+def test_a_junk_line_in_a_header_costs_that_line(junk: list[str]) -> None:
+    """The fields before and behind it are read, and the body begins at the empty line."""
+    for lines in (
+        ["Received: by x", *junk, "Subject: s", "Content-Type: text/html"],
+        ["Subject: s", "Content-Type: text/html", *junk],
+    ):
+        mail = parse(*lines, "", "body")
+        assert (mail["subject"], mail["bodyStructure"]["type"]) == ("s", "text/html")
+        assert html_body_of(mail) == "body"
+    part = parse("Content-Type: multipart/mixed; boundary=b", "", "--b", "A: b", *junk, "", "text", "--b--")
+    assert text_body_of(part) == "text"
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        (["--b words", "", "one", "--b-- more", "epilogue"], ["one"]),
+        (["--b words", "", "one", "--b\tagain", "", "two", "--b--"], ["one", "two"]),
+        (["--b;x", "", "one", "--b--;x", "epilogue"], ["one"]),
+        (["--b words", "", "one", "--b-- more", "", "--b--", "late"], ["one"]),
+        (["--b", "", "one", "--b words are text here", "--b--"], ["one\n--b words are text here"]),
+        (["--b", "", "one", "--b-- more", "epilogue"], ["one"]),
+        (
+            ["--b", "Content-Type: multipart/mixed; boundary=c", "", "--c x", "", "one", "--b--"],
+            ["one"],
+        ),
+        (
+            ["--b x", "Content-Type: multipart/mixed; boundary=c", "", "--c", "", "one", "--b y", "", "two"],
+            ["one", "two"],
+        ),
+        (["--b \x0b", "", "one", "--\x0b", "--b--"], ["one\n--\x0b"]),
+    ],
+)
+def test_words_behind_a_boundary(lines: list[str], texts: list[str]) -> None:
+    """They are let pass where no line is exactly that delimiter (RFC 2046 5.1.1), and only there."""
+    mail = parse("Content-Type: multipart/mixed; boundary=b", "", *lines)
+    assert [value["value"] for value in mail["bodyValues"].values()] == texts
+
+
+@pytest.mark.parametrize(
+    ("lines", "texts"),
+    [
+        (["--b", "", "one", "--b"], ["one"]),
+        (["--b", "", "one", "--b", "", "  "], ["one"]),
+        (["--b", "Content-Type: multipart/mixed; boundary=c", "", "--c", "", "one", "--c", "--b--"], ["one"]),
+        (["--b"], [""]),
+        (["--b", "", "one", "--b", "", "--b--"], ["one", ""]),
+        (["--b", "", "one", "--b", "X: y"], ["one", ""]),
+    ],
+)
+def test_a_last_delimiter_without_dashes_makes_no_part(lines: list[str], texts: list[str]) -> None:
+    """What is nothing at the end is no part; what has a field, or a delimiter behind it, is one."""
+    mail = parse("Content-Type: multipart/mixed; boundary=b", "", *lines)
+    assert [value["value"] for value in mail["bodyValues"].values()] == texts
+
+
+@pytest.mark.parametrize(
+    ("content_type", "described"),
+    [
+        ("(a) text (b) / html (c); (d) charset=(e)utf-8 (f)", ("text/html", "utf-8")),
+        ("text/html; charset=utf-8 (nested (deeper) and \\) still)", ("text/html", "utf-8")),
+        ("text/html; (a; b=c) charset=utf-8", ("text/html", "utf-8")),
+        ("text/html (it's \"a quote); charset=utf-8", ("text/html", "utf-8")),
+        ("text/html; charset=utf-8 (never closed", ("text/html", "utf-8 (never closed")),
+        ("text/html charset=utf-8", ("text/html", "utf-8")),
+        ("text/html\r\n\tcharset=utf-8", ("text/html", "utf-8")),
+        ("text/html ; charset = utf-8 ;", ("text/html", "utf-8")),
+        ('text/html; charset="utf-8"; x="(no comment)"', ("text/html", "utf-8")),
+    ],
+)
+def test_comments_in_content_type(content_type: str, described: tuple[str, str]) -> None:
+    """Comments and blanks stand anywhere between tokens, and a forgotten semicolon is seen (RFC 2045 5.1)."""
+    structure = parse(f"Content-Type: {content_type}", "", "x")["bodyStructure"]
+    assert (structure["type"], structure["charset"]) == described
+
+
+@pytest.mark.parametrize(
+    "encoding",
+    ["(x) quoted-printable", "quoted-printable (x (y))", '"quoted-printable"', "Quoted-Printable;"],
+)
+def test_comments_in_content_transfer_encoding(encoding: str) -> None:
+    """They are no part of the encoding's name (RFC 2045 6.1)."""
+    fields = ("Content-Type: text/plain; charset=utf-8", f"Content-Transfer-Encoding: {encoding}")
+    assert text_body_of(parse(*fields, "", "=C3=BC")) == "ü"
+
+
+def test_raw_octets_in_words_are_of_the_charset_that_the_word_names() -> None:
+    """In a subject, a name and a file name alike; elsewhere such an octet is a character of its own."""
+    mail: Any = mail_convert_from_mime(
+        b"Subject: =?iso-8859-5?Q?\xbf\xe0=D8?= \xfc\r\n"
+        b"From: =?iso-8859-1?Q?J\xfcrg,_A.?= <j@example.com>\r\n"
+        b'Content-Type: image/png; name="=?iso-8859-1?Q?Fr\xf6sche.png?="\r\n'
+        b"Content-Disposition: inline; filename*=iso-8859-1''Fr\xf6%73che.png\r\n"
+        b"Message-ID: <\xe4@example.com>\r\n\r\nx"
+    )
+    assert mail["subject"] == "При ü"
+    assert mail["from"] == [{"name": "Jürg, A.", "email": "j@example.com"}]
+    assert mail["bodyStructure"]["name"] == "Frösche.png"
+    assert mail["messageId"] == "ä@example.com"
+    assert all(item["value"].isprintable() for item in mail["headers"])
+
+
+def test_characters_in_words_of_decoded_text_are_themselves() -> None:
+    """Text was decoded before it got here, so its words hold characters and not their octets."""
+    mail: Any = mail_convert_from_mime("Subject: =?iso-8859-1?Q?Fr\xf6=F6?= =?iso-8859-1?Q?日本?=\n\n")
+    assert mail["subject"] == "Fröö日本"
+
+
+@pytest.mark.parametrize(
+    ("fields", "key", "value"),
+    [
+        (
+            ["Message-ID: <1234   @   local(blah)  .machine .example>"],
+            "messageId",
+            "1234@local.machine.example",
+        ),
+        (["Message-ID: (a) <x@example.com> (b)"], "messageId", "x@example.com"),
+        (["Message-ID: <a,b@example.com>"], "messageId", "a,b@example.com"),
+        (["Message-ID: <ä@bücher.example>"], "messageId", "ä@bücher.example"),
+        (["References: <a @ b> (c <x@y>) <c@d>"], "references", ["a@b", "c@d"]),
+        (["Message-ID: <two words@example.com>"], "messageId", None),
+        (["In-Reply-To: Your message of <a@b>"], "inReplyTo", "a@b"),
+    ],
+)
+def test_identifiers(fields: list[str], key: str, value: object) -> None:
+    """Comments and obsolete blanks are no part of an identifier; a comma is (RFC 5322 3.6.4, 4.5.4)."""
+    assert parse(*fields, "", "x").get(key) == value
+
+
+def test_a_local_sender_is_kept() -> None:
+    """What cron writes has a sender; among recipients a word is no address."""
+    mail = parse("From: root (Cron Daemon)", "To: root (Cron Daemon)", "", "x")
+    assert mail["from"] == [{"name": "Cron Daemon", "email": "root"}]
+    assert "to" not in mail
+
+
+@pytest.mark.parametrize(
+    ("encoding", "body", "content"),
+    [
+        ("base64", "aGVsbG8=\r\n-- \r\na footer", b"hello"),
+        ("base64", "aGVsbG8=aGVsbG8=", b"hello"),
+        ("base64", "aGVs*bG8=", b"hello"),
+        ("quoted-printable", "a=zz", b"a=zz"),
+        ("x-none", "abc", b"abc"),
+    ],
+)
+def test_a_damaged_attachment_is_marked(encoding: str, body: str, content: bytes) -> None:
+    """The attachment and its leaf in `bodyStructure` say so, and a sound one says nothing."""
+    fields = ("Content-Type: image/png", f"Content-Transfer-Encoding: {encoding}")
+    mail = parse(*fields, "", body)
+    [attachment] = mail["attachments"]
+    assert attachment.get_content() == content
+    assert attachment.is_encoding_problem
+    assert attachment.isEncodingProblem
+    assert mail["bodyStructure"]["isEncodingProblem"]
+    assert mail["bodyStructure"]["encoding"] == encoding
+    assert mail_convert_from_mime(mail_convert_to_mime(mail))["attachments"] == [attachment]
+    sound = parse("Content-Type: image/png", "Content-Transfer-Encoding: base64", "", "aGVsbG8=")
+    assert not sound["attachments"][0].is_encoding_problem
+    assert "isEncodingProblem" not in sound["bodyStructure"]
+
+
 @pytest.mark.parametrize(
     ("field", "key"),
     [
@@ -389,6 +594,14 @@ def test_the_first_subject_wins_and_comments_need_to_be_one() -> None:
         ("FileName=a.txt; ; =x; x", "a.txt"),
         ('filename="a;b.txt"', "a;b.txt"),
         ("filename=copy (2)", "copy (2)"),
+        ("filename=a b=c.txt", "a b=c.txt"),
+        ('filename="a.txt" size=5', "a.txt"),
+        ('filename="the "best".txt"', 'the "best".txt'),
+        ('filename="a.txt" and more', "a.txt"),
+        ("x=y filename=a.txt", "a.txt"),
+        ('x="y z" filename=a.txt', "a.txt"),
+        ("filename*0=a filename*1=b", "ab"),
+        ("filename*0*=UTF-8''%C3%A4 filename*1*=b", "äb"),
         ("x=y", None),
         ("file name=a; fil\u00e4=b; " + "x" * 61 + "=c", None),
     ],
@@ -443,7 +656,7 @@ def test_views_of_a_written_mail() -> None:
     ],
 )
 def test_a_problem_shows_the_encoding(encoding: str, body: str, shown: str | None) -> None:
-    """A text with a problem says how it was encoded (4D: `encoding`), and only such a text does."""
+    """F3: a text with a problem says how it was encoded (4D: `encoding`), and only such a text does."""
     mail = parse(f"Content-Transfer-Encoding: {encoding}", "", body)
     assert mail["bodyStructure"].get("encoding") == shown
     assert mail["bodyValues"]["p0001"]["isEncodingProblem"] is (shown is not None)

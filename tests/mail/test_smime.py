@@ -4,11 +4,13 @@ import email
 import email.policy
 import itertools
 import re
+from collections.abc import Callable
+from datetime import datetime, timedelta, timezone
 from pathlib import Path
 from typing import Any
 
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ed25519, rsa
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import mail_new_attachment
@@ -22,7 +24,15 @@ from pytest_smtp4d.mail.smime import (
     WrongPasswordError,
     certificate_store,
 )
-from tests.mail.identity import NOW, Identity, make_identity, verified
+from tests.mail.identity import (
+    NOW,
+    Identity,
+    entity_and_signature,
+    make_identity,
+    make_pss_identity,
+    verified,
+    verified_by_gpgsm,
+)
 
 
 @pytest.fixture(scope="module", params=["ec", "rsa"])
@@ -64,7 +74,7 @@ def signed(mail: Any, signer: Signer, **options: Any) -> bytes:
 
 @pytest.mark.parametrize("name", MAILS)
 def test_openssl_verifies(name: str, identity: Identity, tmp_path: Path) -> None:
-    """A stranger verifies the signature up to the root: the chain is sent, the octets are those signed."""
+    """C5: a stranger verifies the signature up to the root: the chain is sent, the octets are as signed."""
     octets = signed(MAILS[name], Signer.load(identity.p12()))
     content = verified(octets, identity, tmp_path)
     assert content in octets
@@ -72,6 +82,86 @@ def test_openssl_verifies(name: str, identity: Identity, tmp_path: Path) -> None
     assert not re.search(rb"\r(?!\n)|(?<!\r)\n", octets)
     assert max(map(len, octets.split(b"\r\n"))) <= 998
     assert not re.search(rb"(?m)^From |[ \t]\r?$", content)
+
+
+CURVES: dict[str, ec.EllipticCurve] = {
+    "sha-256": ec.SECP256R1(),
+    "sha-384": ec.SECP384R1(),
+    "sha-512": ec.SECP521R1(),
+}
+
+
+@pytest.mark.parametrize("micalg", CURVES)
+def test_the_hash_fits_the_curve(micalg: str, tmp_path: Path) -> None:
+    """P-256 signs with SHA-256, P-384 with SHA-384, P-521 with SHA-512 (RFC 5480 4); openssl verifies it."""
+    identity = make_identity(ec.generate_private_key(CURVES[micalg]))
+    octets = signed(MAILS["everything"], Signer.load(identity.p12()))
+    assert f"\r\n micalg={micalg};".encode() in octets
+    assert _digests(octets) == {micalg}
+    verified(octets, identity, tmp_path)
+
+
+def _digests(octets: bytes) -> set[str]:
+    """Return the hashes that a signature announces (RFC 5652 5.1, `digestAlgorithms`, at its beginning)."""
+    announced = entity_and_signature(octets)[1][:60]
+    oids = {256: "608648016503040201", 384: "608648016503040202", 512: "608648016503040203"}
+    return {f"sha-{bits}" for bits, oid in oids.items() if bytes.fromhex(oid) in announced}
+
+
+@pytest.mark.parametrize(
+    ("options", "micalg"),
+    [
+        ((), "sha-256"),
+        (
+            (
+                *("-pkeyopt", "rsa_pss_keygen_md:sha512", "-pkeyopt", "rsa_pss_keygen_mgf1_md:sha512"),
+                *("-pkeyopt", "rsa_pss_keygen_saltlen:40"),
+            ),
+            "sha-512",
+        ),
+    ],
+    ids=["any hash", "SHA-512 only"],
+)
+def test_a_pss_key_signs_pss(options: tuple[str, ...], micalg: str, tmp_path: Path) -> None:
+    """A key that is for RSASSA-PSS alone makes such signatures, as its certificate wants them (RFC 4056)."""
+    identity = make_pss_identity(tmp_path, *options)
+    octets = signed(MAILS["text"], Signer.load(identity.pem()), now=datetime.now(timezone.utc))
+    assert f"micalg={micalg};".encode() in octets
+    verified(octets, identity, tmp_path, at=datetime.now(timezone.utc))
+
+
+def test_a_pss_key_that_cannot_sign_is_refused(tmp_path: Path) -> None:
+    """One whose parameters cannot be met is refused when it is loaded, with the way out."""
+    identity = make_pss_identity(tmp_path, "-pkeyopt", "rsa_pss_keygen_md:sha512")
+    with pytest.raises(
+        CertificateError, match="its key cannot sign here: it is restricted to RSASSA-PSS with SHA-1"
+    ):
+        Signer.load(identity.pem())
+
+
+GPGSM_KEYS: dict[str, Callable[[], Any]] = {
+    "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
+    "P-384": lambda: ec.generate_private_key(ec.SECP384R1()),
+    "RSA": lambda: rsa.generate_private_key(65537, 2048),
+}  # not P-521: GnuPG 2.2 verifies no signature of that curve, whoever made it
+
+
+@pytest.mark.parametrize("name", GPGSM_KEYS)
+def test_gpgsm_verifies(name: str) -> None:
+    """A second stranger says the same of the signature and of the way to the root."""
+    identity = make_identity(GPGSM_KEYS[name]())
+    said = verified_by_gpgsm(signed(MAILS["everything"], Signer.load(identity.p12())), identity)
+    assert "GOODSIG" in said
+    assert "TRUST_FULLY" in said
+
+
+def test_gpgsm_verifies_pss(tmp_path: Path) -> None:
+    """And of one made with RSASSA-PSS."""
+    identity, now = make_pss_identity(tmp_path), datetime.now(timezone.utc)
+    octets = signed(MAILS["text"], Signer.load(identity.pem()), now=now)
+    assert "GOODSIG" in verified_by_gpgsm(octets, identity, at=now + timedelta(minutes=1))
+    with pytest.raises(AssertionError, match="message digest attribute does not match"):
+        verified_by_gpgsm(octets.replace(b"Hello", b"Hallo"), identity, at=now + timedelta(minutes=1))
 
 
 def test_a_changed_octet_is_noticed(elliptic: Identity, tmp_path: Path) -> None:
@@ -133,7 +223,7 @@ def test_headers_outside_are_raw_with_smtputf8(elliptic: Identity) -> None:
 @pytest.mark.parametrize("form", ["p12", "pem"])
 @pytest.mark.parametrize("given", ["octets", "path", "text"])
 def test_every_form(form: str, password: str, given: str, elliptic: Identity, tmp_path: Path) -> None:
-    """PKCS#12 and PEM, as octets, Path or text, with and without a password."""
+    """C1, C3: PKCS#12 and PEM, as octets, Path or text, with and without a password."""
     octets = getattr(elliptic, form)(password)
     source: Any = octets
     if given != "octets":
@@ -151,7 +241,7 @@ def test_an_unneeded_password_is_let_pass(elliptic: Identity) -> None:
 def test_from_the_certificate_store(
     elliptic: Identity, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A name is looked up in the variable's folder; an unknown one names the folder and what it holds."""
+    """C2: a name is looked up in the variable's folder; an unknown one names the folder and what it holds."""
     monkeypatch.setenv("SMTP4D_CERTIFICATE_STORE", str(tmp_path))
     (tmp_path / "Shop.p12").write_bytes(elliptic.p12())
     (tmp_path / "Office.pem").write_bytes(elliptic.pem())
@@ -186,7 +276,7 @@ def test_the_default_store(
 
 
 def test_wrong_passwords(elliptic: Identity) -> None:
-    """A wrong or missing password is an error of its own, and the password is not in it."""
+    """C3: a wrong or missing password is an error of its own, and the password is not in it."""
     for octets in (elliptic.p12("right"), elliptic.pem("right")):
         with pytest.raises(WrongPasswordError, match="certificatePassword does not open") as caught:
             Signer.load(octets, password="wrong-one")
@@ -248,7 +338,7 @@ def test_only_keys_that_cms_takes() -> None:
 
 @pytest.mark.parametrize("arguments", [{}, {"certificate": b"x", "certificate_name": "x"}])
 def test_one_identity(arguments: Any) -> None:
-    """Exactly one of certificate and certificate_name is given."""
+    """C4: exactly one of certificate and certificate_name is given."""
     with pytest.raises(CertificateError, match="give one of the two"):
         Signer.load(**arguments)
 

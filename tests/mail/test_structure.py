@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.attachment import MailAttachment, mail_new_attachment
+from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.compose import compose
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 
@@ -75,7 +75,7 @@ NAMED = mail_new_attachment(b"gif", "named.gif", "cid", disposition="attachment"
     ],
 )
 def test_the_tree(mail: Any, tree: Any) -> None:
-    """Alternatives, pictures around the HTML inside them, attachments around all; no more than needed."""
+    """E10, E14: alternatives, pictures around the HTML, attachments around all; no more than needed."""
     assert shape(read(mail)) == tree
 
 
@@ -189,7 +189,7 @@ def leaf(part_id: str, **more: Any) -> dict[str, Any]:
 
 
 def test_the_documented_shape() -> None:
-    """4D's own sample: a mixed with a text and an HTML, `partID` and `partId` alike."""
+    """E12, E13: 4D's own sample: a mixed with a text and an HTML, `partID` and `partId` alike."""
     mail = {
         "bodyStructure": {
             "type": "multipart/mixed",
@@ -206,7 +206,7 @@ def test_the_documented_shape() -> None:
 
 
 def test_a_part_with_everything() -> None:
-    """Each documented property of a part is its field."""
+    """E12: each documented property of a part is its field."""
     part = leaf(
         "1",
         charset="iso-8859-1",
@@ -298,7 +298,7 @@ SOURCE = octets_of(
 
 
 def test_a_template_is_loaded_changed_and_sent() -> None:
-    """4D's usage: load MIME, set `to` and `subject`, send; all else survives, pictures in their places."""
+    """F4: load MIME, set `to` and `subject`, send; all else survives, pictures in their places."""
     mail: Any = mail_convert_from_mime(SOURCE)
     mail["to"] = "ann@example.org;bob@example.org"
     mail["subject"] = "Für Sie"
@@ -413,7 +413,7 @@ def test_a_mail_left_with_nothing_has_an_empty_text() -> None:
     ],
 )
 def test_structures_that_cannot_be(structure: Any, values: Any, words: str) -> None:
-    """What cannot be is a MailError with the path of the part."""
+    """E12: what cannot be is a MailError with the path of the part."""
     with pytest.raises(MailError) as caught:
         octets_of({"bodyStructure": structure, "bodyValues": values})
     assert words in str(caught.value)
@@ -429,7 +429,7 @@ def test_an_attachment_without_a_name() -> None:
 
 
 def test_the_size_of_a_parsed_attachment_is_kept() -> None:
-    """What a part said of its size is said again when its attachment is sent on elsewhere."""
+    """A8: what a part said of its size is said again when its attachment is sent on elsewhere."""
     parsed = mail_convert_from_mime(b"Content-Disposition: attachment; filename=a.bin; size=7\r\n\r\nx")
     octets = octets_of({"textBody": "t", "attachments": parsed["attachments"]})
     assert b'Content-Disposition: attachment; filename="a.bin"; size="7"\r\n' in octets
@@ -453,3 +453,86 @@ def test_a_disposition_without_a_name() -> None:
         {"bodyStructure": leaf("1", disposition="inline"), "bodyValues": {"1": {"value": "x"}}}
     )
     assert b"Content-Disposition: inline\r\n" in octets
+
+
+def test_parameters_of_an_attachments_type() -> None:
+    """They are written in Content-Type, beside the name and under no name twice."""
+    message = read(
+        {
+            "attachments": [
+                mail_new_attachment(b"\xe4", "a.csv", type="text/csv; charset=iso-8859-1; header=present"),
+                mail_new_attachment(
+                    b"x", "ä.ics", type='text/calendar;method=REQUEST; NAME=x; note="a \\"b; c"'
+                ),
+                mail_new_attachment(b"Subject: x\r\n", "m.eml", type="message/rfc822; charset=us-ascii"),
+            ]
+        }
+    )
+    csv, invitation, inner = message.iter_parts()
+    assert csv["Content-Type"] == 'text/csv; charset="iso-8859-1"; header="present"; name="a.csv"'
+    assert csv.get_content() == "ä"
+    assert dict(invitation["Content-Type"].params) == {
+        "method": "REQUEST",
+        "note": 'a "b; c',
+        "name": "a.ics",
+    }
+    assert invitation.get_filename() == "ä.ics"
+    assert inner["Content-Transfer-Encoding"] == "7bit"
+
+
+def test_a_parsed_attachment_keeps_its_parameters_in_another_mail() -> None:
+    """Its charset and its method are there where it is sent on without the structure it came from."""
+    attachments = [
+        mail_new_attachment(b"\xe4", "a.csv", type="text/csv; charset=iso-8859-1"),
+        mail_new_attachment(b"x", "i.ics", type="text/calendar; method=REQUEST"),
+    ]
+    parsed = mail_convert_from_mime(octets_of({"attachments": attachments}))
+    assert [item.type for item in parsed["attachments"]] == ["text/csv", "text/calendar"]
+    assert parsed["attachments"] == attachments
+    csv, invitation = read({"attachments": parsed["attachments"]}).iter_parts()
+    assert csv["Content-Type"] == 'text/csv; charset="iso-8859-1"; name="a.csv"'
+    assert invitation["Content-Type"] == 'text/calendar; method="REQUEST"; name="i.ics"'
+
+
+@pytest.mark.parametrize(
+    "mail",
+    [
+        {"attachments": [MailAttachment("x", "image/png", Disposition.INLINE, "a b")]},
+        {
+            "bodyStructure": {"type": "text/plain", "partId": "1", "cid": "a b"},
+            "bodyValues": {"1": {"value": ""}},
+        },
+    ],
+)
+def test_a_cid_is_never_two(mail: Any) -> None:
+    """A blank is an error that names the cid; a comma is part of it."""
+    with pytest.raises(MailError, match=r"cid must be one message identifier, not 2: 'a b'"):
+        octets_of(mail)
+    mail = {"htmlBody": "x", "attachments": [mail_new_attachment(b"x", "l.png", "a,b@example.com")]}
+    assert b"Content-ID: <a,b@example.com>\r\n" in octets_of(mail)
+
+
+def test_fields_of_parts_by_their_structure() -> None:
+    """Identifiers and locations are never encoded words, and Content-... is there once."""
+    part = {
+        "type": "text/html",
+        "partId": "1",
+        "location": "https://example.com/ü?" + "y" * 950,
+        "headers": [
+            {"name": "Content-ID", "value": "<one@example.com>"},
+            {"name": "Content-Id", "value": "<two@example.com>"},
+            {"name": "Content-Description", "value": "ä"},
+            {"name": "X-Own", "value": "1"},
+            {"name": "X-Own", "value": "2"},
+        ],
+    }
+    mail = {
+        "bodyStructure": {"type": "multipart/mixed", "subParts": [part]},
+        "bodyValues": {"1": {"value": "x"}},
+    }
+    octets = octets_of(mail)
+    assert b" https://example.com/%C3%BC?yyy" in octets
+    assert b"Content-ID: <one@example.com>\r\n" in octets
+    assert b"two@" not in octets
+    assert b"Content-Description: =?UTF-8?Q?=C3=A4?=\r\n" in octets
+    assert b"X-Own: 1\r\nX-Own: 2\r\n" in octets

@@ -38,7 +38,7 @@ def test_a_signature_survives_the_trip(
     smtp_server: SMTPServer,
     tmp_path: Path,
 ) -> None:
-    """What the server received is what was signed: openssl verifies it, dots and all."""
+    """C5: what the server received is what was signed: openssl verifies it, dots and all."""
     foreign("openssl")
     transporter = make_transporter(certificate=identity.p12("secret"), certificate_password="secret")
     mail = {"from": "shop@example.com", "to": "ann@example.org", "subject": "Größe", **content}

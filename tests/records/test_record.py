@@ -5,9 +5,11 @@ import re
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_smtp4d.mail import incoming
 from pytest_smtp4d.records.record import Command, ReceivedMessage, Session, Tls, Transaction
 from pytest_smtp4d.records.recorder import KEPT, Recorder
 from pytest_smtp4d.smtp.reply import Reply
@@ -154,6 +156,25 @@ def test_a_bare_message_has_views() -> None:
         [],
     )
     assert received.bcc == ["bob@example.org"]
+
+
+def test_a_view_reads_no_more_than_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A subject, an address, a header and a text are there without the whole mail object."""
+
+    def refuse(*_: object) -> None:
+        raise AssertionError("the whole mail was read")
+
+    monkeypatch.setattr(incoming, "mail_convert_from_mime", refuse)
+    received = message()
+    assert (received.subject, received.from_, received.header("x-id")) == (
+        "Grüße",
+        ["shop@example.com"],
+        ["one", "twö"],
+    )
+    assert "4711" in (received.text_body or "")
+    assert "<b>4711</b>" in (received.html_body or "")
+    with pytest.raises(AssertionError, match="the whole mail was read"):
+        _ = received.attachments
 
 
 def test_views_are_made_once() -> None:

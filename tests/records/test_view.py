@@ -49,6 +49,8 @@ def test_links_of_html(html: str, links: list[str]) -> None:
         ("https://example.com/a" + ").,;:!?'*]}" * 20_000, ["https://example.com/a"]),
         ("https://example.com/((a)" + ")" * 20_000, ["https://example.com/((a))"]),
         ("https://... http://) https://", []),
+        ("https://example.com/(a)" + ").]*" * 50_000, ["https://example.com/(a)"]),
+        ("https://example.com/" + "(" * 9 + ")" * 50_000, ["https://example.com/" + "(" * 9 + ")" * 9]),
     ],
 )  # fmt: skip
 def test_links_of_text(text: str, links: list[str]) -> None:

@@ -99,7 +99,7 @@ EXTENSIONS = [(), ("PIPELINING", "8BITMIME"), ("CHUNKING",), ("PIPELINING", "CHU
 def test_what_is_sent_is_what_arrives(
     smtp_server: SMTPServer, transporter: SMTPTransporter, body: str, extensions: tuple[str, ...]
 ) -> None:
-    """The octets captured are those of `mail_convert_to_mime`; the text comes back as it was."""
+    """T1: the octets captured are those of `mail_convert_to_mime`; the text comes back as it was."""
     smtp_server.configure(extensions=extensions)
     mail = {"from": "a@example.com", "to": "b@example.org", "textBody": body, **FIXED}
     assert transporter.send(mail)
@@ -170,6 +170,37 @@ def test_a_non_ascii_local_part_needs_smtputf8(
         assert [error["errCode"] for error in status.errors] == [1307]
         assert transporter.send({**mail, "to": "b@bücher.example"})
     assert smtp_server.messages[-1].rcpt_to == ("b@xn--bcher-kva.example",)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"messageId": "x@ää.example"},
+        {"from": "x@under_ä.example"},
+        {
+            "attachments": [
+                mail_convert_from_mime("Content-Type: image/png\nContent-ID: <ä@x>\n\nx")["attachments"][0]
+            ]
+        },
+    ],
+    ids=["messageId", "domain", "cid"],
+)
+def test_what_ascii_cannot_say_needs_smtputf8(
+    smtp_server: SMTPServer, make_transporter: MakeTransporter, more: dict[str, Any]
+) -> None:
+    """RFC 6532: sent raw with SMTPUTF8, or a failed status before a word of the mail was said."""
+    mail = {"from": "a@example.com", "to": "b@example.org", "textBody": "x", **more}
+    with make_transporter() as transporter:
+        transporter.send(mail).raise_for_status()
+    message = smtp_server.messages.one()
+    assert "SMTPUTF8" in message.mail_options
+    assert "ä".encode() in message.content
+    smtp_server.configure(extensions=("8BITMIME",))
+    with make_transporter() as transporter:
+        status = transporter.send(mail)
+    assert [error["errCode"] for error in status.errors] == [1307]
+    assert "an address or identifier outside ASCII" in status.errors[0]["message"]
+    assert len(smtp_server.messages) == 1
 
 
 @pytest.mark.smtp_server(size_limit=1000)

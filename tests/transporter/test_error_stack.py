@@ -15,7 +15,7 @@ ERROR = Problem(Cause.NAME_RESOLUTION, "'nowhere.invalid' is not known", "CONNEC
 
 
 def test_the_stack_holds_the_last_problem() -> None:
-    """None before, the records after, None when cleared; what a caller does to them changes nothing."""
+    """R6: none before, the records after, None when cleared; what a caller does to them changes nothing."""
     assert last_errors() is None
     report_errors((ERROR,))
     errors = last_errors()
@@ -27,7 +27,7 @@ def test_the_stack_holds_the_last_problem() -> None:
 
 
 def test_the_handler_is_called_once_and_sees_the_errors() -> None:
-    """Without arguments; the errors are there when it runs."""
+    """R2: without arguments; the errors are there when it runs."""
     seen = []
     on_err_call(lambda: seen.append(last_errors()))
     report_errors((ERROR,))
@@ -45,7 +45,7 @@ def test_what_a_handler_raises_comes_through() -> None:
 
 
 def test_leaving_the_block_restores_the_handler_before() -> None:
-    """Handlers nest; None switches them off."""
+    """R4: handlers nest; None switches them off."""
     calls = []
     on_err_call(lambda: calls.append("outer"))
     with on_err_call(lambda: calls.append("inner")):
@@ -95,3 +95,52 @@ async def test_a_task_starts_without_errors() -> None:
     assert await asyncio.create_task(other()) == [None, [ERROR, ERROR]]
     assert last_errors() == [ERROR]
     assert calls == ["called", "called"]
+
+
+def test_a_global_handler_is_for_contexts_without_a_local_one() -> None:
+    """R5: in any thread or task; a local handler goes first, and the one before comes back."""
+    calls: list[str] = []
+    threads: list[str] = []
+
+    def in_a_thread() -> None:
+        thread = threading.Thread(target=report_errors, args=((ERROR,),))
+        thread.start()
+        thread.join()
+        threads.append(calls[-1] if calls else "")
+
+    with on_err_call(lambda: calls.append("first"), scope="global"):
+        with on_err_call(lambda: calls.append("second"), "global"):
+            in_a_thread()
+            with on_err_call(lambda: calls.append("local")):
+                report_errors((ERROR,))
+                in_a_thread()
+            with on_err_call(None):
+                report_errors((ERROR,))
+        in_a_thread()
+    in_a_thread()
+    assert calls == ["second", "local", "second", "second", "first"]
+    assert threads == ["second", "second", "first", "first"]
+
+
+async def test_a_global_handler_in_tasks_that_run_already() -> None:
+    """Installed by one task, it is called in another that has long begun."""
+    calls = []
+    ready, begin = asyncio.Event(), asyncio.Event()
+
+    async def other() -> None:
+        ready.set()
+        await begin.wait()
+        report_errors((ERROR,))
+
+    task = asyncio.create_task(other())
+    await ready.wait()
+    with on_err_call(lambda: calls.append("called"), scope="global"):
+        begin.set()
+        await task
+    assert calls == ["called"]
+
+
+def test_an_unknown_scope_is_an_error() -> None:
+    """It names the nearest one; nothing is installed."""
+    with pytest.raises(ValueError, match=r"on_err_call has no scope 'globl' \(did you mean 'global'\?\)"):
+        on_err_call(print, scope="globl")  # type: ignore[arg-type]

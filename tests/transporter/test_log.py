@@ -38,7 +38,7 @@ def columns(path: Path) -> list[list[str]]:
 def test_the_extended_log_has_five_columns(
     smtp_server: SMTPServer, make_transporter: MakeTransporter, tmp_path: Path
 ) -> None:
-    """I7: a relative name lies in Logs; numbers rise; start, exchanges, end and the full MIME are there."""
+    """I7, L4, L5, L6, L8: in Logs; numbers rise; start, exchanges, end and the full MIME are there."""
     with make_transporter(log_file="LogTest.txt") as transporter:
         assert transporter.send(MAIL)
     lines = columns(tmp_path / "Logs" / "LogTest.txt")
@@ -83,7 +83,7 @@ def test_no_log_holds_a_secret(
 
 
 def test_an_absolute_path_stands_for_itself(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """And missing folders are made."""
+    """L5: and missing folders are made."""
     path = tmp_path / "deep" / "down" / "smtp.log"
     with make_transporter(log_file=path) as transporter:
         transporter.send(MAIL)
@@ -101,7 +101,8 @@ def test_a_log_is_appended_to(make_transporter: MakeTransporter, tmp_path: Path)
 
 
 def test_transporters_in_threads_share_a_file(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """Every line is whole, and every number is there once."""
+    """L7: every line is whole, and every number is there once, in all logs together."""
+    smtp_log(1)
 
     def work(transporter: SMTPTransporter) -> None:
         with transporter:
@@ -115,7 +116,8 @@ def test_transporters_in_threads_share_a_file(make_transporter: MakeTransporter,
         thread.join()
     lines = columns(tmp_path / "Logs" / "x.txt")
     assert all(len(line) == 5 for line in lines)
-    assert len({line[0] for line in lines}) == len(lines)
+    all_lines = [*lines, *columns(tmp_path / "Logs" / "4DSMTPLog_1.txt")]
+    assert len({line[0] for line in all_lines}) == len(all_lines) > len(lines)
     assert sum(line[4] == "C > Subject: Logged" for line in lines) == 20
 
 
@@ -135,12 +137,14 @@ def test_an_unwritable_log_never_fails_a_send(
 
 
 def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, tmp_path: Path) -> None:
-    """I7: all transporters, no bodies; 0 switches it off."""
-    assert smtp_log(7) == tmp_path / "Logs" / "4DSMTPLog_7.txt"
+    """I7, L1, L3, L4: all transporters, no bodies; 0 switches it off."""
+    assert smtp_log() is None
+    assert smtp_log(7) == smtp_log() == tmp_path / "Logs" / "4DSMTPLog_7.txt"
     for _ in range(2):
         with make_transporter() as transporter:
             assert transporter.send(MAIL)
     assert smtp_log(0) is None
+    assert smtp_log() is None
     with make_transporter() as transporter:
         assert transporter.send(MAIL)
     texts = [line[4] for line in columns(tmp_path / "Logs" / "4DSMTPLog_7.txt")]
@@ -151,7 +155,7 @@ def test_the_regular_log_has_the_header_only(make_transporter: MakeTransporter, 
 def test_the_regular_log_rolls(
     make_transporter: MakeTransporter, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A full file is closed and the next number opened; a file of that name is replaced."""
+    """L2, L3: a full file is closed and the next number opened; a file of that name is replaced."""
     monkeypatch.setattr(log, "REGULAR_LIMIT", 1000)
     folder = tmp_path / "Logs"
     folder.mkdir()
@@ -162,6 +166,8 @@ def test_the_regular_log_rolls(
         assert transporter.send(MAIL)
     files = sorted(folder.iterdir())
     assert len(files) >= 2
+    in_use = [folder / f"4DSMTPLog_{number}.txt" for number in (len(files), len(files) + 1)]
+    assert smtp_log() in in_use  # a new file is there once something is written to it
     assert "old" not in (folder / "4DSMTPLog_2.txt").read_text()
     numbers = [
         int(line[0])
@@ -182,7 +188,7 @@ def test_a_regular_log_that_cannot_roll_never_fails_a_send(
         assert transporter.send(MAIL)
 
 
-@pytest.mark.parametrize("number", [-1, True, "1", 1.0, None])
+@pytest.mark.parametrize("number", [-1, True, "1", 1.0, b"1"])
 def test_smtp_log_takes_a_number(number: Any) -> None:
     """0 for off, or where to begin."""
     with pytest.raises(ValueError, match="smtp_log takes 0"):

@@ -198,7 +198,7 @@ def test_secrets_are_not_readable(secret: str) -> None:
     ],
 )
 def test_every_slip_is_named(options: dict[str, Any], words: str) -> None:
-    """Bad input is a `TransporterOptionError` (a `ValueError`) that names the option, at construction."""
+    """C4: bad input is a `TransporterOptionError` (a `ValueError`) that names the option, at construction."""
     with pytest.raises(TransporterOptionError) as caught:
         SMTPTransporter(options)
     assert words in str(caught.value)

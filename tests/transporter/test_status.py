@@ -51,7 +51,7 @@ def test_what_follows_from_the_code(
 
 
 def test_the_object_is_what_4d_documents() -> None:
-    """S16, S17, I4: three members; errors only for a check that no reply decided."""
+    """S16, S17, I4, R7: three members; errors only for a check that no reply decided."""
     assert SENT.as_object() == {"success": True, "status": 250, "statusText": "2.0.0 Queued"}
     assert UNSENT.as_object() == {"success": False, "status": 0, "statusText": "Failed to send email"}
     message = "smtp.example.com:587 refused the connection: check the port, and that the server is running"
@@ -117,3 +117,13 @@ def test_the_repr_has_at_most_240_characters() -> None:
 def test_a_status_compares_by_value() -> None:
     """Two statuses of the same reply are equal."""
     assert Status.from_reply(Reply(250, "2.0.0 Queued"), "CONTENT", success=True) == SENT
+
+
+def test_4ds_slip_points_to_the_right_member() -> None:
+    """S11: `$status.message` of 4D's sample does not exist; the error names what is meant."""
+    with pytest.raises(AttributeError) as caught:
+        _ = SENT.message  # type: ignore[attr-defined]
+    assert str(caught.value) == (
+        "'Status' object has no attribute 'message' "
+        "(did you mean 'status_text', in 4D's spelling 'statusText'?)"
+    )

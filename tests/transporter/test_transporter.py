@@ -136,7 +136,7 @@ def test_what_is_no_mail_is_a_programming_error(make_client: Make, mail: Any) ->
 def test_an_unfit_mail_fails_without_a_connection(
     make_client: Make, mail: dict[str, Any], words: str
 ) -> None:
-    """S15, S17: status 0, 4D's text, the reason in errors, and the handler is called."""
+    """S15, S17, R2, R3: status 0, 4D's text, the reason in errors, and the handler is called."""
     calls = []
     with on_err_call(lambda: calls.append(last_errors())):
         status = make_client(1).send(mail)
@@ -165,7 +165,7 @@ def test_an_unfit_mail_fails_without_a_connection(
 def test_a_refusal_at_any_command_is_a_status(
     make_client: Make, replies: list[str], command: str, code: int
 ) -> None:
-    """The server's code and text, where it came, no error raised, no handler called."""
+    """R1: the server's code and text, where it came, no error raised, no handler called."""
 
     def script(line: Line) -> None:
         line.say(replies[0])
@@ -529,7 +529,7 @@ def test_check_connection_replaces_a_dead_session(make_client: Make, how: str) -
 
 
 def test_a_failed_check_tells_the_last_error(make_client: Make) -> None:
-    """I4: the text is the error's, and the handler is called once."""
+    """I4, R7: the text is the error's, and the handler is called once."""
     calls = []
     with on_err_call(lambda: calls.append(1)):
         status = make_client(25, host="does-not-exist.invalid").check_connection()

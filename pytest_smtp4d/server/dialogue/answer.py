@@ -47,6 +47,8 @@ def answer_plainly(protocol: ServerProtocol, own: Reply, commit: Commit | None) 
     if commit is not None:
         commit(effective, own)
     protocol.say(own)
+    if own.code == 421:
+        protocol.close("421")
     return effective and commit is not None
 
 

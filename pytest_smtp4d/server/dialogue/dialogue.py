@@ -82,6 +82,8 @@ def _greet(protocol: ServerProtocol) -> Dialogue[None]:
 
     protocol.record.stage = "CONNECT"
     own = replies.GREETING if protocol.settings.esmtp else replies.GREETING_WITHOUT_ESMTP
+    if protocol.host.is_full:
+        own = replies.TOO_MANY_CONNECTIONS
     yield from answer(protocol, protocol.session.peer[0], own, commit)
 
 

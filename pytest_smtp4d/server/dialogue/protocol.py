@@ -85,6 +85,7 @@ class ServerProtocol:
         "host",
         "input",
         "line",
+        "messages",
         "mute",
         "offer",
         "output",
@@ -140,6 +141,8 @@ class ServerProtocol:
         """A fault silenced the session: what comes is recorded, has no effect and gets no reply."""
         self.has_quit = False
         """Whether the client sent QUIT."""
+        self.messages = 0
+        """How many messages were stored in this session."""
         self.expects_content = False
         """DATA took effect: what comes is content."""
         self._received = self._base = self._seen = 0

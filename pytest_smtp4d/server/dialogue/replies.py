@@ -15,6 +15,8 @@ HOSTNAME = "localhost"
 # Any command.
 GREETING = Reply(220, f"{HOSTNAME} ESMTP pytest-smtp4d")
 GREETING_WITHOUT_ESMTP = Reply(220, f"{HOSTNAME} SMTP pytest-smtp4d")
+TOO_MANY_CONNECTIONS = Reply(421, "4.7.0 Too many connections")
+TOO_MANY_MESSAGES = Reply(421, "4.7.0 Too many messages in this session")
 NO_SERVICE = Reply(503, "5.5.1 No SMTP service here")
 TLS_REQUIRED = Reply(530, "5.7.0 Must issue a STARTTLS command first")
 AUTH_REQUIRED = Reply(530, "5.7.0 Authentication required")

@@ -16,8 +16,10 @@ if TYPE_CHECKING:
     from pytest_smtp4d.faults.match import Event
     from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Tls, Transaction
+    from pytest_smtp4d.records.recorder import Recorder
     from pytest_smtp4d.server.dialogue.offer import Offer
     from pytest_smtp4d.server.settings import ServerSettings
+    from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["DONE", "MORE", "Ask", "Compute", "Dialogue", "Flight", "Handshake", "Host", "Sleep", "Step"]
 
@@ -112,6 +114,13 @@ class Host(Protocol):
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""
+
+    @property
+    def is_full(self) -> bool:
+        """Whether there are more sessions than the settings allow, this one counted."""
+
+    def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
+        """Look at a message that was stored, and at the reply that the client gets; None: it gets none."""
 
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what went wrong in the user's code, or in the server's, until the verdict."""

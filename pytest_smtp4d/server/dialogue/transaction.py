@@ -68,6 +68,9 @@ def _refusal_to_mail(protocol: ServerProtocol, path: Path | None) -> Reply | Non
         return replies.HELLO_FIRST
     if protocol.transaction is not None:
         return replies.NESTED_MAIL
+    limit = protocol.settings.message_limit
+    if limit is not None and protocol.messages >= limit:
+        return replies.TOO_MANY_MESSAGES
     if path is None:
         return None
     if path.parameters:
@@ -274,14 +277,14 @@ def _end_content(
     def commit(effective: bool, reply: Reply | None) -> None:
         if transaction is not None:
             if effective and transaction.recipients and not is_too_big:
-                _store(protocol, transaction, octets)
+                _store(protocol, transaction, octets, reply)
             transaction.reply = reply
         protocol.end_transaction()
 
     yield from answer(protocol, "", own, commit, stages=stages, content=octets)
 
 
-def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes) -> None:
+def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, reply: Reply | None) -> None:
     message = ReceivedMessage(
         transaction.mail_from,
         transaction.rcpt_to,
@@ -292,6 +295,8 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes) ->
         protocol.session,
     )
     transaction.message = message
+    protocol.messages += 1
+    protocol.host.stored(protocol.record, message, reply)
     protocol.host.deliver(message)
 
 
