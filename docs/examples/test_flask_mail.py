@@ -32,6 +32,7 @@ def test_under_testing_nothing_is_sent(smtp_intercept: SMTPServer) -> None:
     assert smtp_intercept.sessions == ()
 
 
+@pytest.mark.smtp_server(ignore_violations=("certificate-not-verified",))
 def test_unless_it_is_told_to(smtp_intercept: SMTPServer) -> None:
     """MAIL_SUPPRESS_SEND=False sends, and the mail is here."""
     greet(make_app(TESTING=True, MAIL_SUPPRESS_SEND=False), "ada@example.org")
