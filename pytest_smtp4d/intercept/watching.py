@@ -13,15 +13,13 @@ both have and nobody else.
 
 from __future__ import annotations
 
+import socket
 import ssl
 import threading
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from weakref import WeakKeyDictionary
-
-if TYPE_CHECKING:
-    import socket
 
 __all__ = ["Verification", "client_verifies", "forget_port", "note_buffers", "note_socket", "verification"]
 
@@ -50,9 +48,12 @@ _ports: dict[int, Verification] = {}
 
 
 def note_socket(context: ssl.SSLContext, sock: socket.socket) -> None:
-    """Note a client's socket that will shake hands with a context."""
-    with suppress(OSError):  # it is not connected and never will be
-        port = sock.getsockname()[1]
+    """Note a client's socket that will shake hands with a context; one that has a port already."""
+    port = 0
+    if getattr(sock, "family", None) in (socket.AF_INET, socket.AF_INET6):
+        with suppress(OSError):  # it is closed
+            port = sock.getsockname()[1]
+    if port:
         with _guard:
             _ports[port] = _seen(context)
 

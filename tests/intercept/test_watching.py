@@ -159,6 +159,17 @@ def test_a_socket_that_is_wrapped_before_it_connects(found: list[bool | None], k
     assert found == [verifies]
 
 
+def test_only_a_port_is_noted() -> None:
+    """A socket that is not connected has none yet, and a unix socket never has; neither is an error."""
+    for sock in (socket.socket(), *socket.socketpair()):
+        with sock:
+            watching_room.note_socket(careless(), sock)
+    closed = socket.socket()
+    closed.close()
+    watching_room.note_socket(careless(), closed)
+    assert 0 not in watching_room._ports
+
+
 def test_a_client_whose_tls_is_not_pythons_is_not_known(
     found: list[bool | None], monkeypatch: pytest.MonkeyPatch
 ) -> None:
