@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d import SMTPServer, SMTPTransporter
 from pytest_smtp4d.faults import sweep
+from pytest_smtp4d.server.disturbance import Disturbance
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -95,14 +96,14 @@ CLIENTS: dict[str, Callable[[SMTPServer, float], str]] = {
 def outcome(client: str, stage: str, kind: str) -> str:
     """Return what a client says under one fault, and, where that is not the truth, what is."""
     with SMTPServer(**SETTINGS) as server:
-        fault = sweep.apply(server.rules, stage, kind)
+        disturbance = Disturbance(server, stage, kind)
         with warnings.catch_warnings():
             if client != "transporter":
                 # Some leave a socket or a transport behind when they fail; here that is nobody's business.
                 warnings.simplefilter("ignore", ResourceWarning)
             said = CLIENTS[client](server, PATIENCE.get(kind, 30))
             gc.collect()
-        if not fault.hits:
+        if not disturbance.is_reached:
             return "not reached"
         arrived = len(server.messages)
     if said == "sent":

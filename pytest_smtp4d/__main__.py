@@ -1,10 +1,20 @@
-"""`python -m pytest_smtp4d`: the command line (see `server.serve`)."""
+"""`python -m pytest_smtp4d`: the command line (see `server.serve`; `report` is `report.merge`)."""
 
 from __future__ import annotations
 
 import sys
 
-from pytest_smtp4d.server.serve import main
+
+def main() -> int:
+    """Run the command line; return the exit status."""
+    if sys.argv[1:2] == ["report"]:
+        from pytest_smtp4d.report.merge import main as report
+
+        return report(sys.argv[2:])
+    from pytest_smtp4d.server.serve import main as serve
+
+    return serve()
+
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -32,6 +32,10 @@ SERVER_FIXTURES = (
 """Fixtures of ours whose tests use a server."""
 
 
+_checked: list[pytest.Mark] = []
+"""The marks that were checked last, and found right."""
+
+
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     """Return the marks of a test that act on a server, the closest first (a parameter's, its function's)."""
     marks = [mark for mark in item.iter_markers() if mark.name in SERVER_MARKS]
@@ -77,7 +81,9 @@ def _wrong(item: pytest.Item, names: set[str], *, intercepts_all: bool) -> str:
 
         injection_of(item.iter_markers(), fixture_names)
     marks = marks_of(item)
-    check(marks)
+    if marks != _checked:  # the items of one test have the same
+        check(marks)
+        _checked[:] = marks
     if sweep_of(marks) is None:
         return ""
     if "smtp_server" not in fixture_names and not intercepts_all:
@@ -103,6 +109,18 @@ def _definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]
 
 def reaches_a_server(item: pytest.Item) -> bool:
     """Return whether a test's fixtures come to one of ours; bearing such a name is not enough."""
+    # The items of one function have these in common, and come one after the other.
+    info, names = getattr(item, "_fixtureinfo", None), tuple(getattr(item, "fixturenames", ()))
+    if not _reached or _reached[0] is not info or _reached[1] != names:
+        _reached[:] = [info, names, _reaches_a_server(item)]
+    return bool(_reached[2])
+
+
+_reached: list[object] = []
+"""What was looked up last, and what came of it."""
+
+
+def _reaches_a_server(item: pytest.Item) -> bool:
     definitions = _definitions(item)
     pending = [(name, -1) for name in getattr(item, "fixturenames", ())]
     seen: set[tuple[str, int]] = set()

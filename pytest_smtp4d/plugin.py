@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.server.certificates import CertificateAuthority
     from pytest_smtp4d.server.server import SMTPServer
+    from pytest_smtp4d.server.watch import Watch
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
 MARKERS = {
@@ -71,6 +72,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="show the SMTP transcript of failed tests (default), the same uncut, of all tests, or never",
     )
     group.addoption(
+        "--smtp4d-report",
+        metavar="PATH.html",
+        default=None,
+        help="write one page of all mail of the run, by test (ini: smtp4d_report)",
+    )
+    group.addoption("--smtp4d-export", metavar="DIR", help="write all mail of the run into a Maildir")
+    group.addoption(
         "--smtp4d-intercept",
         action="store_true",
         help="send all mail of every test, whatever host it names, to a server of the run, and judge it",
@@ -94,14 +102,30 @@ def pytest_configure(config: pytest.Config) -> None:
         ini.seconds(config)
         ini.checked_settings(config)
         _configure_outgoing_mail(config)
+        _configure_reports(config)
     except ValueError as error:
         raise pytest.UsageError(str(error)) from None
+
+
+def _configure_reports(config: pytest.Config) -> None:
+    """Register the hooks of the reports where one is asked for, ours or one that we give something."""
+    options = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
+    asked = ini.value(config, "report") or any(config.getoption(name, default=None) for name in options)
+    if not asked or config.getoption("collectonly", default=False):
+        return
+    from pytest_smtp4d.report.hooks import Reports
+
+    def watch_of(item: pytest.Item) -> Watch | None:
+        run = item.stash.get(_run, None)
+        return run.watch if run is not None else None
+
+    config.pluginmanager.register(Reports(config, watch_of), "smtp4d-reports")
 
 
 def _configure_outgoing_mail(config: pytest.Config) -> None:
     """Redirect or block the mail of the run, where an option or the ini says so."""
     intercepts = config.getoption("smtp4d_intercept") or ini.flag(config, "intercept")
-    block = config.getoption("smtp4d_block") or ini.truth(ini.value(config, "block")) or False
+    block = config.getoption("smtp4d_block") or ini.block(config)
     allow = ini.words(config, "block_allow")
     if not intercepts and block is False and not allow:
         return
@@ -277,6 +301,7 @@ def _end_at_the_users_line(error: BaseException) -> None:
     errors = sys.modules.get("pytest_smtp4d.errors")
     if errors is None or not isinstance(error, errors.SMTP4DError):
         return
+    error.__suppress_context__ = error.__cause__ is None  # what it came from was raised by frames of ours
     entry, last = error.__traceback__, None
     while entry is not None:
         if not entry.tb_frame.f_globals.get("__name__", "").startswith("pytest_smtp4d."):

@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from pytest_smtp4d.server.marker import Disturbance, Mark
+    from pytest_smtp4d.server.disturbance import Disturbance
+    from pytest_smtp4d.server.marker import Mark
     from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.watch import Watch
 

@@ -1,9 +1,12 @@
 """The sweep's grid: every stage with every kind of fault that it can have, as data.
 
 RFC 5321 4.2.1 (transient and permanent), 3.8 (connections that end).
-The one thing to know: "disconnect-after" is when the client's command *has* taken effect: after content the
-reply is lost (the message is stored, and the client does not know), after a handshake nothing follows, and
-elsewhere the reply arrives and the connection is gone by the next command.
+"disconnect-after" is when the client's command *has* taken effect: after content the reply is lost (the
+message is stored, and the client does not know), after a handshake nothing follows, and elsewhere the reply
+arrives and the connection is gone by the next command.
+
+The kinds about trust are no faults but settings of the server: a certificate that must be refused, and a
+server that offers no STARTTLS any more.
 """
 
 from __future__ import annotations
@@ -21,7 +24,16 @@ if TYPE_CHECKING:
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.faults.rules import Rules
 
-__all__ = ["DEFAULT_STAGES", "GARBAGE", "KINDS", "STAGE_KINDS", "apply", "grid", "point_id"]
+__all__ = [
+    "DEFAULT_STAGES",
+    "GARBAGE",
+    "KINDS",
+    "SETTINGS_OF_KIND",
+    "STAGE_KINDS",
+    "apply",
+    "grid",
+    "point_id",
+]
 
 KINDS: tuple[str, ...] = (
     "refuse-for-now",
@@ -30,8 +42,20 @@ KINDS: tuple[str, ...] = (
     "disconnect-after",
     "silence",
     "garbage",
+    "impostor",
+    "wrong-host",
+    "expired",
+    "stripped",
 )
-"""The kinds of fault, in the order of the grid."""
+"""The kinds, in the order of the grid."""
+
+SETTINGS_OF_KIND: Mapping[str, Mapping[str, object]] = {
+    "impostor": {"certificate": "unknown_ca"},
+    "wrong-host": {"certificate": "wrong_host"},
+    "expired": {"certificate": "expired"},
+    "stripped": {"tls": "none", "auth_without_tls": True},
+}
+"""Kind -> the settings that it changes; the other kinds are faults."""
 
 DEFAULT_STAGES: tuple[str, ...] = (
     "CONNECT",
@@ -74,7 +98,9 @@ _REFUSALS: Mapping[str, tuple[tuple[int, str], tuple[int, str]]] = {
 
 
 def _kinds_of(stage: str) -> tuple[str, ...]:
-    impossible: set[str] = set()
+    impossible = {"impostor", "wrong-host", "expired"} if stage != "TLS" else set()
+    if stage != "STARTTLS":
+        impossible.add("stripped")
     if stage not in _REFUSALS:
         impossible |= {"refuse-for-now", "refuse-for-good"}  # a handshake has no reply to refuse it
     if stage == "QUIT":
@@ -88,18 +114,28 @@ STAGE_KINDS: Mapping[str, tuple[str, ...]] = {
 """Stage -> the kinds that it can have (UNKNOWN has none: a sweep disturbs what a client means to do)."""
 
 
-def grid(stages: Iterable[str] | None = None, kinds: Iterable[str] | None = None) -> list[tuple[str, str]]:
+def grid(
+    stages: Iterable[str] | None = None, kinds: Iterable[str] | None = None, occurrence: int = 1
+) -> list[tuple[str, str]]:
     """Return the points of a sweep, stage by stage.
 
     Args:
         stages: which; None: `DEFAULT_STAGES`.
         kinds: which; None: all that each stage can have.
+        occurrence: which arrival at the stage is disturbed. Settings hold for whole sessions, so kinds that
+            are settings go with the first one only.
 
     Raises:
-        SettingsError: an unknown stage or kind, or nothing left to sweep.
+        SettingsError: an unknown stage or kind, an occurrence that cannot be, or nothing left to sweep.
     """
+    check_count("occurrence", occurrence, 1, "which arrival at the stage is disturbed")
     wanted_stages = _checked("stage", DEFAULT_STAGES if stages is None else stages, STAGE_KINDS)
-    wanted_kinds = _checked("kind", KINDS if kinds is None else kinds, KINDS)
+    possible = [kind for kind in KINDS if occurrence == 1 or kind not in SETTINGS_OF_KIND]
+    wanted_kinds = _checked("kind", possible if kinds is None else kinds, KINDS)
+    if late := [kind for kind in wanted_kinds if kind not in possible]:
+        raise SettingsError(
+            f"{late[0]} holds for whole sessions: it goes with occurrence=1, not {occurrence}"
+        )
     points = [(stage, kind) for stage in wanted_stages for kind in STAGE_KINDS[stage] if kind in wanted_kinds]
     if not points:
         raise SettingsError(
@@ -137,10 +173,12 @@ def apply(rules: Rules, stage: str, kind: str, occurrence: int = 1) -> Fault:
         The fault; its `hits` say whether the stage was reached. It is optional.
 
     Raises:
-        SettingsError: an unknown stage or kind, one that the stage cannot have, an occurrence below 1.
+        SettingsError: an unknown stage or kind, one that the stage cannot have or that is no fault, an
+            occurrence below 1.
     """
-    grid([stage], [kind])
-    check_count("occurrence", occurrence, 1, "which arrival at the stage is disturbed")
+    grid([stage], [kind], occurrence)
+    if kind in SETTINGS_OF_KIND:
+        raise SettingsError(f"{kind} is no fault: it changes settings of the server")
     # What is refused for good stays refused, however often the client tries; all else happens once.
     times = None if kind == "refuse-for-good" else 1
     fault = rules.add(stage, times=times, after=occurrence - 1, origin=f"sweep {point_id(stage, kind)}")

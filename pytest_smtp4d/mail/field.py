@@ -16,7 +16,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
-from pytest_smtp4d.mail.address import read_entries
+from pytest_smtp4d.mail.address import read_addresses, read_entries
 from pytest_smtp4d.mail.charset import check_header_text
 from pytest_smtp4d.mail.encoded_word import decode_words, encoded_words
 from pytest_smtp4d.mail.header import (
@@ -190,8 +190,9 @@ _STRUCTURE, _UNCLOSED = re.compile(f"{_QUOTED}|{_PIECES}", re.DOTALL), re.compil
 # What a phrase may hold without quotes; a dot too, which the grammar forbids and everybody writes.
 _BARE_PHRASE = re.compile(r"[^ ()<>\[\]:;@\\,\"]+(?: [^ ()<>\[\]:;@\\,\"]+)*")
 # Behind and before a word that is part of an address, where it stands for itself.
-_LOCAL_PART = re.compile(r'[^\s<>(),;:"]{0,200}[ \t]*@')
+_LOCAL_PART = re.compile(r'[^\s<(),;:"]{0,200}[ \t]*@')
 _DOMAIN = re.compile(r'@[ \t]*[^\s<>(),;:"]{0,200}\Z')
+_NO_PROPERTY = frozenset(_ADDRESSES.split()) - {"from", "sender", "reply-to", "to", "cc"}
 _HAS_PHRASES = frozenset(("addresses", "phrases", "list id"))
 
 
@@ -223,7 +224,14 @@ def field_value(name: str, value: str) -> str:
             pieces.append(_as_phrase(decode_words(_ESCAPE.sub(r"\1", piece[1:-1]))))
         else:
             pieces.append(plain_text(piece))
-    return "".join(pieces)
+    text = "".join(pieces)
+    unread = name.lower() in _NO_PROPERTY and _addr_specs(text) != _addr_specs(value)
+    return plain_text(value) if unread else text  # too odd to be taken apart: it stays as it stands
+
+
+def _addr_specs(value: str) -> list[str]:
+    """Return the addresses that a field names."""
+    return [box.addr_spec for box in read_addresses(value)]
 
 
 def _as_phrase(text: str) -> str:
@@ -264,23 +272,36 @@ def _pieces(
 ) -> bytes:
     """Write the pieces of a value: in ASCII, or as `as_ascii` says, or in encoded words."""
     tokens: list[tuple[str, str]] = []
-    end, encoded = 0, False
+    end, after_word = 0, False
     for match in _PIECE.finditer(value):
-        piece, gap = match[0], " " if match.start() == 0 or value[end : match.start()] else ""
+        piece, gap = match[0], value[end : match.start()]
         end = match.end()
         written = piece if _PLAIN.fullmatch(piece) else as_ascii(piece)
-        if written is not None:
-            tokens.append((gap, written))
-        elif match["comment"]:  # an encoded word may stand in one (RFC 2047 5 (2)): the parentheses take two
-            words = encoded_words(piece[1:-1], style.words_mode, key, longest=WIDTH - 3)
-            words[0] = f"({words[0]}"
-            words[-1] = f"{words[-1]})"
-            tokens += [(" ", word) for word in words]
-        else:  # a blank between two encoded words is not read, so it is encoded too
-            words = encoded_words(" " + piece if encoded and gap else piece, style.words_mode, key)
-            tokens += [(" ", word) for word in words]
-        encoded = written is None and not match["comment"]
+        if written is not None and tokens and not (gap or after_word):
+            tokens[-1] = (tokens[-1][0], tokens[-1][1] + written)  # nothing may be folded between the two
+        elif written is not None:
+            tokens.append((gap or " ", written))
+        elif match["comment"]:
+            tokens += _spaced(gap, _encoded_comment(piece, style, key))
+        elif after_word:  # blanks between two encoded words are not read, so they are encoded too
+            tokens += _spaced(" ", encoded_words(gap + piece, style.words_mode, key))
+        else:
+            tokens += _spaced(gap, encoded_words(piece, style.words_mode, key))
+        after_word = written is None and not match["comment"]
     return style.octets(folded(name, tokens, key), key)
+
+
+def _spaced(gap: str, words: list[str]) -> list[tuple[str, str]]:
+    """Return words with the blanks before each: `gap`, if any, before the first, one before the others."""
+    return [(" " if index else gap or " ", word) for index, word in enumerate(words)]
+
+
+def _encoded_comment(comment: str, style: HeaderStyle, key: str) -> list[str]:
+    """Return a comment as encoded words in parentheses (RFC 2047 5 (2)), which take an octet each."""
+    words = encoded_words(comment[1:-1], style.words_mode, key, longest=WIDTH - 3)
+    words[0] = f"({words[0]}"
+    words[-1] = f"{words[-1]})"
+    return words
 
 
 def _uri_in(piece: str) -> str | None:

@@ -59,7 +59,7 @@ def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
         raise TypeError(f"MIME is octets or text, not {type(mime).__name__}")
     root = read_tree(octets, is_text=is_text)
     mail: dict[str, Any] = _properties(root.header)
-    mail["headers"] = _items(root.header)
+    mail["headers"] = _items(root.header, _RECIPIENTS & (root.header.first.keys() - mail.keys()))
     mail.update(_body(root, octets, is_text=is_text))
     return cast(Email, mail)
 
@@ -76,14 +76,25 @@ ADDRESS_FIELDS = {
 }
 
 
-def _items(header: Header) -> list[EmailHeader]:
-    """Return all fields as items of `headers`."""
+_RECIPIENTS = frozenset(("to", "cc", "bcc"))
+
+
+def _items(header: Header, unread: frozenset[str] = frozenset()) -> list[EmailHeader]:
+    """Return all fields as items of `headers`.
+
+    In those that are `unread` no address was found; their encoded words stay, or one might come out of them.
+    """
     if header.plain:
         return [{"name": name, "value": value} for name, value in header.fields]
-    return [
+    items: list[EmailHeader] = [
         {"name": name, "value": value if _is_plain(value) else field_value(name, value)}
         for name, value in header.fields
     ]
+    if unread:
+        for item, (name, value) in zip(items, header.fields, strict=True):
+            if name.lower() in unread:
+                item["value"] = plain_text(value)
+    return items
 
 
 def _is_plain(text: str) -> bool:

@@ -29,7 +29,16 @@ if TYPE_CHECKING:
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["CRITERIA", "Comparison", "Expectation", "advice", "explain_excess", "explain_lack"]
+__all__ = [
+    "CRITERIA",
+    "Comparison",
+    "Expectation",
+    "Miss",
+    "advice",
+    "explain_excess",
+    "explain_lack",
+    "nearest_miss",
+]
 
 CRITERIA = (
     "mail_from",
@@ -280,7 +289,7 @@ def explain_lack(
     matched = [message for message in messages if expectation.accepts(message)]
     count = "no message" if wanted == 1 else f"{len(matched)} of {wanted} messages"
     waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
-    near = _nearest_miss(expectation, messages) if expectation else None
+    near = nearest_miss(expectation, messages) if expectation else None
     early = [session for session in sessions if not session.transactions]
     reason = (
         f"nearest subject {shown_value(near.subject)}" if near is not None else _cause(messages, sessions)
@@ -366,7 +375,7 @@ def _route(envelope: ReceivedMessage | Transaction) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class _Miss:
+class Miss:
     """A message that is not as expected: its number from 1, its subject, and its rows."""
 
     number: int
@@ -374,10 +383,11 @@ class _Miss:
     rows: Sequence[Comparison]
 
 
-def _nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> _Miss | None:
+def nearest_miss(expectation: Expectation, messages: Sequence[ReceivedMessage]) -> Miss | None:
+    """Return how the message compares that came nearest to what was expected; None where none arrived."""
     recent = list(enumerate(messages, 1))[-_COMPARED_MESSAGES:]
     compared = [
-        _Miss(number, message.subject, list(expectation.compare(message))) for number, message in recent
+        Miss(number, message.subject, list(expectation.compare(message))) for number, message in recent
     ]
     misses = [miss for miss in compared if not all(row.agrees for row in miss.rows)]
     return max(misses, key=lambda miss: sum(map(_likeness, miss.rows)), default=None)

@@ -218,7 +218,7 @@ class ReceivedMessage:
         """Return the message as text that is the same in every run, for snapshot tests.
 
         Envelope, header, bodies and attachments (name, type, octets, SHA-256) are in it. What differs
-        from run to run (dates, identifiers, SIZE=, ports, boundaries) is replaced by a placeholder; LF line ends.
+        from run to run (dates, identifiers, SIZE=, ports, boundaries) is a placeholder; lines end with LF.
         """
         from pytest_smtp4d.records.snapshot import snapshot
 

@@ -40,6 +40,9 @@ SHORTENED: Final = 2 * KEPT * WIDTH
 LIMIT: Final = 8 * KEPT * WIDTH
 """Length of the list from which on the middle is forgotten; far more than is kept, so that it is rare."""
 
+OPEN_VERBS: Final = VERBS - {"AUTH"}
+"""Verbs whose lines hold no secret."""
+
 # The kinds of entry, and what `extra` holds.
 COMMAND: Final = "command"
 """A command line; extra: whether it was sent before the reply to the one before, or a `MaskedLine`."""
@@ -65,6 +68,8 @@ FAULT: Final = "fault"
 """A fault acted; extra: it, in words."""
 TLS_BEGAN: Final = "tls"
 """A handshake is complete; extra: a `Handshake`."""
+STRIPPED: Final = "stripped"
+"""Somebody took STARTTLS out of what is on offer, as a sweep plays it."""
 BROKEN: Final = "broken"
 """A fault broke the protocol: from here on no violation is fatal."""
 LEFT: Final = "left"
@@ -174,7 +179,7 @@ class Recorder:
             argument: the rest of the line, without the blanks around it.
             pipelined: whether it was sent before the reply to the command before.
         """
-        if verb in VERBS and verb != "AUTH":
+        if verb in OPEN_VERBS:
             self.raw.entries.extend((COMMAND, line, self.stage, self.tls, self.at, pipelined))
             return
         shown = self.masked(line, verb in VERBS)
@@ -263,6 +268,10 @@ class Recorder:
     def handshake(self, *, implicit: bool, must_be_refused: str = "") -> None:
         """Record that TLS began."""
         self._add(TLS_BEGAN, b"", Handshake(implicit, must_be_refused))
+
+    def stripped(self) -> None:
+        """Record that TLS was taken out of what is on offer."""
+        self._add(STRIPPED, b"", None)
 
     def broken(self) -> None:
         """Record that a fault broke the protocol."""

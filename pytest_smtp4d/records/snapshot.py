@@ -32,16 +32,16 @@ from __future__ import annotations
 
 import hashlib
 import re
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 from urllib.parse import unquote
 
 from pytest_smtp4d.mail.date import read_date
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from pytest_smtp4d.mail.attachment import MailAttachment
-    from pytest_smtp4d.records.record import ReceivedMessage
+    from pytest_smtp4d.mail.email import Email
 
 __all__ = ["snapshot"]
 
@@ -56,7 +56,32 @@ _CID = re.compile(r"(?<![0-9A-Za-z])cid:([^\s\"'<>()]+)", re.IGNORECASE)
 _PORT = re.compile(r"(?<![\w.-])(localhost|127(?:\.\d{1,3}){3}|\[::1\]):\d{1,5}(?!\d)", re.IGNORECASE)
 
 
-def snapshot(message: ReceivedMessage) -> str:
+class Message(Protocol):
+    """A received message, as far as it is shown."""
+
+    mail_from: str
+    mail_options: tuple[str, ...]
+    rcpt_to: tuple[str, ...]
+    rcpt_options: Mapping[str, tuple[str, ...]]
+
+    @property
+    def text_body(self) -> str | None:
+        """The plain text of the body."""
+
+    @property
+    def html_body(self) -> str | None:
+        """The HTML of the body."""
+
+    @property
+    def attachments(self) -> list[MailAttachment]:
+        """Every part that is not the body."""
+
+    @property
+    def email(self) -> Email:
+        """The mail object."""
+
+
+def snapshot(message: Message) -> str:
     """Return a message as stable text: envelope, header, bodies and attachments.
 
     Args:
@@ -93,7 +118,7 @@ def _without_ports(text: str) -> str:
     return _PORT.sub(r"\1:<port>", text)
 
 
-def _envelope(message: ReceivedMessage) -> Iterator[str]:
+def _envelope(message: Message) -> Iterator[str]:
     yield _command(f"MAIL FROM:<{message.mail_from}>", message.mail_options)
     for recipient in message.rcpt_to:
         yield _command(f"RCPT TO:<{recipient}>", message.rcpt_options.get(recipient, ()))
@@ -103,7 +128,7 @@ def _command(path: str, options: Iterable[str]) -> str:
     return " ".join([path, *(_SIZE.sub("SIZE=<size>", option) for option in options)])
 
 
-def _header(message: ReceivedMessage, numbers: _Numbers) -> Iterator[str]:
+def _header(message: Message, numbers: _Numbers) -> Iterator[str]:
     for field in message.email.get("headers") or ():
         name, value = field["name"], field["value"]
         lower = name.lower()

@@ -217,6 +217,7 @@ class Judge:
         "_offered",
         "_rcpt",
         "_rcpt_tried",
+        "_stripped",
         "_tls",
         "_unverified",
         "_upgraded",
@@ -228,6 +229,7 @@ class Judge:
         self._upgraded = False
         self._login_began = False
         self._unverified = ""
+        self._stripped = False
         self.is_lenient = False
         """Whether a fault broke the protocol: from here on nothing is fatal."""
         self._forget()
@@ -292,6 +294,10 @@ class Judge:
             self.tls_started()
         return ()
 
+    def _hear_stripped(self, _: Entry) -> tuple[Violation, ...]:
+        self._stripped = True
+        return ()
+
     def _hear_broken(self, _: Entry) -> tuple[Violation, ...]:
         self.is_lenient = True
         return ()
@@ -321,6 +327,7 @@ class Judge:
         recorder.RESPONSE: _hear_response,
         recorder.CREDENTIALS: lambda self, entry: self.credentials(entry.extra),
         recorder.TLS_BEGAN: _hear_tls,
+        recorder.STRIPPED: _hear_stripped,
         recorder.BROKEN: _hear_broken,
         recorder.LEFT: lambda self, entry: self.closed(quit_sent=entry.extra),
         recorder.VIOLATION: lambda self, entry: (entry.extra,),
@@ -393,7 +400,8 @@ class Judge:
     def credentials(self, mechanism: str) -> tuple[Violation, ...]:
         """Judge a response to this mechanism, in AUTH itself or as the answer to a challenge."""
         mechanism = mechanism.upper()
-        if self._tls or "STARTTLS" not in self._offered or mechanism not in _PASSWORD_MECHANISMS:
+        was_on_offer = "STARTTLS" in self._offered or self._stripped
+        if self._tls or not was_on_offer or mechanism not in _PASSWORD_MECHANISMS:
             return ()
         return (_violation("cleartext-credentials", f"AUTH {mechanism} {MASK}"),)
 

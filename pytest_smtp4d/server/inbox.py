@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
-from pytest_smtp4d.records.expect import Expectation, explain_excess, explain_lack
+from pytest_smtp4d.records.expect import Expectation, explain_excess, explain_lack, nearest_miss
 
 if TYPE_CHECKING:
     import asyncio
@@ -55,10 +55,18 @@ class Inbox(Sequence["ReceivedMessage"]):
             self._messages.append(message)
             self._note_change()
 
-    def clear(self) -> None:
-        """Forget the messages."""
+    def clear(self, **criteria: object) -> None:
+        """Forget the messages that match; without criteria, all.
+
+        Raises:
+            SettingsError: an unknown or impossible criterion.
+        """
+        looked_at = tuple(self._messages)
+        expectation = Expectation(criteria)
+        kept = [message for message in looked_at if not expectation.accepts(message)]
         with self._changed:
-            self._messages = []  # a new list: a wait sees by it that it has to begin again
+            # A new list: a wait sees by it that it begins again. What arrived meanwhile stays.
+            self._messages = kept + self._messages[len(looked_at) :]
             self._note_change()
 
     def _note_change(self) -> None:
@@ -162,7 +170,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             return found[0]
         if found:
             raise AssertionError(explain_excess(expectation, found, wanted=1))
-        raise AssertionError(self._lack(expectation, 1, timeout))
+        raise self._lack(expectation, 1, timeout)
 
     def _wait_for(
         self, expectation: Expectation, count: int, timeout: float
@@ -170,7 +178,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         __tracebackhide__ = True
         found = yield from self._collect(expectation, count, timeout)
         if len(found) < count:
-            raise AssertionError(self._lack(expectation, count, timeout))
+            raise self._lack(expectation, count, timeout)
         return found
 
     def _none(self, expectation: Expectation, within: float) -> Generator[_Pause, None, Literal[True]]:
@@ -198,10 +206,13 @@ class Inbox(Sequence["ReceivedMessage"]):
                 return found
             yield changes, deadline
 
-    def _lack(self, expectation: Expectation, wanted: int, timeout: float) -> str:
-        return explain_lack(
-            expectation, tuple(self._messages), tuple(self._sessions()), wanted=wanted, timeout=timeout
-        )
+    def _lack(self, expectation: Expectation, wanted: int, timeout: float) -> AssertionError:
+        """Return the failure; a report reads how the nearest message compares from its `near_miss`."""
+        messages = tuple(self._messages)
+        words = explain_lack(expectation, messages, tuple(self._sessions()), wanted=wanted, timeout=timeout)
+        error = AssertionError(words)
+        vars(error)["near_miss"] = nearest_miss(expectation, messages) if expectation else None
+        return error
 
     def _block(self, waiting: Generator[_Pause, None, _T], name: str, seconds: float) -> _T:
         """Drive a wait by blocking this thread."""

@@ -18,11 +18,11 @@ __all__ = [
     "MEANINGS",
     "PREFIX",
     "SETTINGS",
+    "block",
     "checked_settings",
     "flag",
     "seconds",
     "settings",
-    "truth",
     "value",
     "words",
 ]
@@ -62,22 +62,16 @@ MEANINGS = {
     "intercept": "true: as --smtp4d-intercept",
     "block": "true (as --smtp4d-block), false or warn",
     "block_allow": "hosts to let through, words `host` or `host:port`",
+    "report": "the path of --smtp4d-report, from this file's folder",
+    "report_tests": "whose mails the page shows: all (default) or failed",
+    "report_limit": "octets of the page (default: 25000000)",
+    "report_attachments": "those above 1 MiB: small (default) leaves them out of the page, all keeps them",
+    "report_redact": "regular expressions, one a line: what they match is not written",
 }
 """The other ini values, and what they are for."""
 
 DEFAULT_TIMEOUT = 60.0
 """Seconds that a test may take which uses a server."""
-
-_TRUTH = {
-    "1": True,
-    "yes": True,
-    "true": True,
-    "on": True,
-    "0": False,
-    "no": False,
-    "false": False,
-    "off": False,
-}
 
 
 class Config(Protocol):
@@ -101,7 +95,8 @@ def value(config: Config, name: str) -> object:
     try:
         return config.getini(PREFIX + name)
     except Exception:  # noqa: BLE001 - a value in TOML's own type; each version of pytest raises another error
-        native = config.inicfg.get(PREFIX + name)
+        stored = getattr(config, "_inicfg", None)  # reading `inicfg` itself warns since pytest 9.1
+        native = (config.inicfg if stored is None else stored).get(PREFIX + name)
         return getattr(native, "value", native)
 
 
@@ -152,23 +147,30 @@ def seconds(config: Config) -> float:
     return number
 
 
-def truth(given: object) -> object:
-    """Return the truth value that a text means; what means none, as it is."""
-    return _TRUTH.get(given.strip().lower(), given) if isinstance(given, str) else given
-
-
 def flag(config: Config, name: str) -> bool:
     """Return an ini value that is true or false; without one, False.
 
     Raises:
         SettingsError: it is neither.
     """
-    given = truth(value(config, name))
-    if given in (None, ""):
-        return False
+    given = _truth(value(config, name))
     if not isinstance(given, bool):
         raise SettingsError(f"ini: {PREFIX}{name} is true or false, not {given!r}")
     return given
+
+
+def block(config: Config) -> object:
+    """Return what the ini says of blocking mail: True, False, or a text to be checked."""
+    return _truth(value(config, "block"))
+
+
+def _truth(given: object) -> object:
+    """Return the truth value that an ini value means; what means none, as it is."""
+    if given in (None, ""):
+        return False
+    from pytest_smtp4d.server.kinds import Boolean
+
+    return Boolean().from_ini("", given)
 
 
 def words(config: Config, name: str) -> tuple[str, ...]:

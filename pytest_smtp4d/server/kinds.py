@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import Any, Protocol
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.ini import truth
 from pytest_smtp4d.words import nearest
 
 __all__ = ["Accounts", "Boolean", "HostNames", "Kind", "Number", "OneOf", "SeveralOf", "Text"]
@@ -39,6 +38,12 @@ class Kind(Protocol):
         """Return the keywords of `argparse` for its option on a command line."""
 
 
+_TRUTH = {
+    **dict.fromkeys(("1", "yes", "true", "on"), True),
+    **dict.fromkeys(("0", "no", "false", "off"), False),
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Boolean:
     """True or False; with `derived`, None too: it then follows from other settings."""
@@ -55,8 +60,8 @@ class Boolean:
         return value
 
     def from_ini(self, _: str, value: object) -> object:
-        """Return the truth value that a text means."""
-        return truth(value)
+        """Return the truth value that a text means; what means none, as it is."""
+        return _TRUTH.get(value.strip().lower(), value) if isinstance(value, str) else value
 
     def option(self) -> Mapping[str, Any]:
         """`--name` and `--no-name`."""

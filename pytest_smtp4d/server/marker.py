@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.rules import Rules
-from pytest_smtp4d.faults.sweep import apply, grid, point_id
+from pytest_smtp4d.faults.sweep import grid, point_id
+from pytest_smtp4d.server.disturbance import Disturbance
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.words import nearest
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.server.server import SMTPServer
 
-__all__ = ["Disturbance", "Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
+__all__ = ["Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
 
 
 class Mark(Protocol):
@@ -77,35 +78,6 @@ def declare_faults(marks: Iterable[Mark], rules: Rules, origin: str) -> list[Fau
     return faults
 
 
-class Disturbance(NamedTuple):
-    """What one item of a sweep does to a server.
-
-    Args:
-        server: which one.
-        point: (stage, kind).
-        fault: what happens there.
-    """
-
-    server: SMTPServer
-    point: tuple[str, str]
-    fault: Fault
-
-    @property
-    def stage(self) -> str:
-        """Where it happens."""
-        return self.point[0]
-
-    @property
-    def is_reached(self) -> bool:
-        """Whether a client came to that stage."""
-        return self.fault.hits > 0
-
-    def undo(self) -> None:
-        """Leave the server as it was."""
-        self.server.rules.remove(self.fault)
-        self.server.active_fault = None
-
-
 class Sweep(NamedTuple):
     """The grid of a swept test; the first point, None, is undisturbed."""
 
@@ -119,9 +91,7 @@ class Sweep(NamedTuple):
 
     def disturb(self, server: SMTPServer, point: tuple[str, str]) -> Disturbance:
         """Disturb a server as one point says."""
-        fault = apply(server.rules, *point, self.occurrence)
-        server.active_fault = point
-        return Disturbance(server, point, fault)
+        return Disturbance(server, *point, self.occurrence)
 
 
 def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
@@ -139,10 +109,9 @@ def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
     for name in mark.kwargs:
         if name not in known:
             raise SettingsError(f"smtp_sweep has no argument {name!r}{nearest(name, known)}")
-    points = grid(mark.kwargs.get("stages"), mark.kwargs.get("kinds"))
-    sweep = Sweep((None, *points), mark.kwargs.get("occurrence", 1))
-    apply(Rules(), *points[0], sweep.occurrence)
-    return sweep
+    occurrence = mark.kwargs.get("occurrence", 1)
+    points = grid(mark.kwargs.get("stages"), mark.kwargs.get("kinds"), occurrence)
+    return Sweep((None, *points), occurrence)
 
 
 def check(marks: Sequence[Mark]) -> None:

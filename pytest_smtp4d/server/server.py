@@ -55,8 +55,6 @@ class SMTPServer:
         self._is_down = False
         self._port = self._initial.port
         self._lock = threading.RLock()
-        self.active_fault: tuple[str, str] | None = None
-        """The (stage, kind) of the sweep's item that runs, or None."""
 
     # -- life -----------------------------------------------------------------------------------------------
 
@@ -270,6 +268,15 @@ class SMTPServer:
     def sessions(self) -> tuple[Session, ...]:
         """The sessions, oldest first; the open ones grow."""
         return tuple(self._state.sessions)
+
+    @property
+    def active_fault(self) -> tuple[str, str] | None:
+        """The (stage, kind) of the sweep's item that runs, or None."""
+        return self._state.active_fault
+
+    @active_fault.setter
+    def active_fault(self, point: tuple[str, str] | None) -> None:
+        self._state.active_fault = point
 
     # -- what it does ---------------------------------------------------------------------------------------
 

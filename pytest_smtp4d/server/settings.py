@@ -8,6 +8,7 @@ Settings are a frozen value; where the default follows from another setting (`au
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -183,6 +184,10 @@ class ServerSettings:
         for name in mapping:
             if name not in _NAMES:
                 raise SettingsError(f"there is no setting {name!r}{nearest(str(name), NAMES)}")
+        if all(value is None or isinstance(value, str | int | float) for value in mapping.values()):
+            # A suite gives the same few settings to each of its tests. The types belong to the key, for
+            # True == 1 == 1.0, of which only one may be meant.
+            return _made(tuple((name, type(value), value) for name, value in mapping.items()))
         return cls(**mapping)
 
     def replace(self, **changes: Any) -> ServerSettings:
@@ -192,6 +197,11 @@ class ServerSettings:
             SettingsError: as `from_mapping`.
         """
         return self.from_mapping({**self.given, **changes}) if changes else self
+
+
+@lru_cache(64)
+def _made(items: tuple[tuple[str, type, Any], ...]) -> ServerSettings:
+    return ServerSettings(**{name: value for name, _, value in items})
 
 
 NAMES = tuple(setting.name for setting in fields(ServerSettings) if setting.init)

@@ -62,6 +62,8 @@ class ServerState:
         self.sessions: list[Session] = []
         self.transactions: list[Transaction] = []
         self.connections: set[OpenConnection] = set()
+        self.active_fault: tuple[str, str] | None = None
+        """The (stage, kind) of the sweep's item that runs, or None."""
         self.is_cut = ""
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch = 0
@@ -101,6 +103,11 @@ class ServerState:
         """Record that a MAIL began, or tried to begin, a transaction."""
         session.begin(transaction)
         self.transactions.append(transaction)
+
+    @property
+    def is_stripped(self) -> bool:
+        """Whether a sweep plays that somebody takes STARTTLS out of what is on offer."""
+        return self.active_fault == ("STARTTLS", "stripped")
 
     @property
     def is_full(self) -> bool:

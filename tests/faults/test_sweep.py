@@ -9,20 +9,34 @@ from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import Accept, Disconnect, PassThrough, ReplyWith, Send, Silence
 from pytest_smtp4d.faults.match import Event
 from pytest_smtp4d.faults.rules import Rules
-from pytest_smtp4d.faults.sweep import DEFAULT_STAGES, GARBAGE, KINDS, STAGE_KINDS, apply, grid, point_id
+from pytest_smtp4d.faults.sweep import (
+    DEFAULT_STAGES,
+    GARBAGE,
+    KINDS,
+    SETTINGS_OF_KIND,
+    STAGE_KINDS,
+    apply,
+    grid,
+    point_id,
+)
 
 
 def test_the_grid_is_every_stage_with_every_kind_it_can_have() -> None:
     """The default grid has each point once, stage by stage; a handshake is not refused by a reply."""
     points = grid()
-    assert len(points) == len(set(points)) == 57
+    assert len(points) == len(set(points)) == 61
     assert list(dict.fromkeys(stage for stage, _ in points)) == list(DEFAULT_STAGES)
-    assert [kind for stage, kind in points if stage == "RCPT"] == list(KINDS)
+    faults = [kind for kind in KINDS if kind not in SETTINGS_OF_KIND]
+    assert [kind for stage, kind in points if stage == "RCPT"] == faults
+    assert [kind for stage, kind in points if stage == "STARTTLS"] == [*faults, "stripped"]
     assert [kind for stage, kind in points if stage == "TLS"] == [
         "disconnect-before",
         "disconnect-after",
         "silence",
         "garbage",
+        "impostor",
+        "wrong-host",
+        "expired",
     ]
     assert ("QUIT", "disconnect-after") not in points
 
@@ -62,7 +76,10 @@ def test_a_point_is_a_fault(stage: str, kind: str, actions: tuple[Any, ...], tim
     assert fault.origin == f"sweep {stage}-{kind}"
 
 
-@pytest.mark.parametrize("point", grid(STAGE_KINDS), ids=lambda point: point_id(*point))
+FAULTS = [point for point in grid(STAGE_KINDS) if point[1] not in SETTINGS_OF_KIND]
+
+
+@pytest.mark.parametrize("point", FAULTS, ids=lambda point: point_id(*point))
 def test_every_point_acts_on_its_stage(point: tuple[str, str]) -> None:
     """Every point of the whole table can be declared and acts; for now is once, for good is always."""
     rules = Rules()
@@ -111,3 +128,12 @@ def test_a_sweep_that_cannot_be_is_refused(make: Callable[[], object], words: st
     with pytest.raises(SettingsError) as error:
         make()
     assert str(error.value) == words
+
+
+def test_kinds_that_are_settings_go_with_whole_sessions() -> None:
+    """They are no faults, and which arrival at a stage is disturbed cannot be chosen for them."""
+    assert not SETTINGS_OF_KIND.keys() & {kind for _, kind in grid(occurrence=2)}
+    with pytest.raises(SettingsError, match="impostor holds for whole sessions"):
+        grid(["TLS"], ["impostor"], occurrence=2)
+    with pytest.raises(SettingsError, match="stripped is no fault"):
+        apply(Rules(), "STARTTLS", "stripped")

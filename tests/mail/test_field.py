@@ -9,7 +9,7 @@ from datetime import datetime, timezone
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import MailError
@@ -212,6 +212,7 @@ def test_the_longest_line_that_fits() -> None:
             "1 Jul 2026 10:00:00 +0200 (Mitteleuropäische Sommerzeit)",
             "1 Jul 2026 10:00:00 +0200 (=?UTF-8?Q?Mitteleurop=C3=A4ische_Sommerzeit?=)",
         ),
+        ("Received", "from a (b)  by\tc (ä)   d", "from a (b)  by\tc (=?UTF-8?Q?=C3=A4?=)   d"),
         ("Received", "from ä ö by b", "from =?UTF-8?Q?=C3=A4?= =?UTF-8?Q?_=C3=B6?= by b"),
         ("X-Own", '"Lee, Zoë" <z@example.com>', '"Lee, =?UTF-8?Q?Zo=C3=AB=22?= <z@example.com>'),
     ],
@@ -223,13 +224,16 @@ def test_other_structures(name: str, value: str, field: str | None) -> None:
 
 @pytest.mark.parametrize("name", KINDS)
 @given(value=st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=80))
+@example(value="<https://example.com/" + "y" * 50 + "ä>,<https://example.com/" + "y" * 60 + ">,(ä),b")
 def test_any_value_is_written(name: str, value: str) -> None:
     """Any text under any of these names gives lines that fit; in ASCII but for what needs SMTPUTF8."""
     style = HeaderStyle(utf8=header_needs_utf8(name, value))
     octets = header_field(name, value, style, "headers")
     assert octets.startswith(name.encode() + b":")
     assert octets.isascii() or style.utf8
-    assert all(line.strip() for line in octets.removesuffix(b"\r\n").split(b"\r\n"))
+    first, *others = octets.removesuffix(b"\r\n").split(b"\r\n")
+    assert first
+    assert all(line.strip() and line[:1] in b" \t" for line in others)
 
 
 @pytest.mark.parametrize("name", KINDS)
@@ -277,6 +281,7 @@ WORDS = st.sampled_from(
 
 
 @given(st.lists(WORDS, max_size=12).map("".join))
+@example("=?UTF-8?Q?a=2C_b?=>a@b.example")
 def test_reading_keeps_the_addresses(value: str) -> None:
     """The text of a field names the same mailboxes as the field."""
     read = [box.addr_spec for box in read_addresses(field_value("Resent-To", value))]
@@ -314,6 +319,7 @@ def composed(mail: Any, **options: Any) -> bytes:
         (b"List-Unsubscribe: <https://example.com/" + b"y" * 900 + b">\n\n", None),
         (b"List-Archive: <https://example.com/>\n\n", None),
         (b"To: nobody\n\n", None),
+        (b"Cc: =?utf-8?q?A?= <ann@example.org=?utf-8?q?=C3=A4=2C?=>\n\n", None),
         (b"To: undisclosed-recipients:;\n\n", None),
     ],
 )

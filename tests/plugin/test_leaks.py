@@ -39,7 +39,8 @@ def test_two_hundred_tests_leave_nothing(pytester: pytest.Pytester) -> None:
     pytester.makeconftest(CONFTEST)
     pytester.makepyfile(test_it=TESTS)
     result = pytester.runpytest_subprocess(
-        "-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error", "-q"
+        *("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider"),
+        *("-p", "no:rerunfailures", "-W", "error", "-q"),  # that one listens on a socket of its own
     )
     result.assert_outcomes(passed=200)
     (left,) = [line for line in result.outlines if line.startswith("LEFT")]

@@ -100,6 +100,7 @@ def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
     assert server.sessions[0].ended is None
     client.send(b"QUIT\r\n")
     assert client.is_silent(0.02)
+    server.settle()
     last = server.sessions[0].commands[-1]
     assert (last.verb, last.reply) == ("QUIT", None)
     server.drop_connections()

@@ -81,6 +81,8 @@ def _greet(protocol: ServerProtocol) -> Dialogue[None]:
             protocol.refuse_service()
 
     protocol.record.stage = "CONNECT"
+    if protocol.host.is_stripped:
+        protocol.record.stripped()
     own = replies.GREETING if protocol.settings.esmtp else replies.GREETING_WITHOUT_ESMTP
     if protocol.host.is_full:
         own = replies.TOO_MANY_CONNECTIONS

@@ -195,10 +195,6 @@ class ServerProtocol:
             return TOO_LONG
         return self.input[start:end]
 
-    def is_pipelined(self, line: bytes) -> bool:
-        """Return whether a line just taken had come before the reply to the command before it was given."""
-        return self._base + self.position - len(line) < self._seen
-
     def octets(self) -> Dialogue[bytes]:
         """Wait for whatever arrives, at least one octet, and take it."""
         while not self.waiting:
@@ -271,23 +267,27 @@ class ServerProtocol:
     # -- what is recorded -----------------------------------------------------------------------------------
 
     def begin_command(self, line: bytes) -> tuple[str, str]:
-        """Record a command line; return its verb, upper case, and its argument."""
+        """Record a command line; return its verb, upper case, and its argument.
+
+        It counts as pipelined where it had come before the reply to the command before it was given.
+        """
         self.told = None
         self.busy = True
         self.line = line
-        pipelined = self.is_pipelined(line)
+        record = self.record
+        pipelined = self._base + self.position - len(line) < self._seen
         if line is TOO_LONG:
-            self.verb, self.record.stage = "", "UNKNOWN"
-            self.record.overlong_line(pipelined=pipelined)
+            self.verb, record.stage = "", "UNKNOWN"
+            record.overlong_line(pipelined=pipelined)
             return "", ""
         text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
         verb, _, argument = text.partition(" ")
         verb = verb.upper()
         argument = argument.strip()
         is_known = verb in VERBS
-        self.record.stage = verb if is_known else "UNKNOWN"
-        self.record.command(line, verb, argument, pipelined=pipelined)
-        if not is_known and self.record.login_began:
+        record.stage = verb if is_known else "UNKNOWN"
+        record.command(line, verb, argument, pipelined=pipelined)
+        if not is_known and record.login_began:
             verb = MASK  # it may be the answer to a challenge that was never given
         self.verb = verb
         return verb, argument

@@ -116,6 +116,10 @@ class Host(Protocol):
         """Record that a MAIL began, or tried to begin, a transaction."""
 
     @property
+    def is_stripped(self) -> bool:
+        """Whether a sweep plays that somebody takes STARTTLS out of what is on offer."""
+
+    @property
     def is_full(self) -> bool:
         """Whether there are more sessions than the settings allow, this one counted."""
 

@@ -15,7 +15,7 @@ from pytest_smtp4d import clock
 from pytest_smtp4d.errors import RemoteProtocolError
 from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.dialogue import replies
-from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, ask
+from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, answer_plainly, ask
 from pytest_smtp4d.server.dialogue.commands import Plain
 from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
 from pytest_smtp4d.server.dialogue.step import MORE
@@ -219,7 +219,9 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     octets = reader.content
     transaction = protocol.transaction
     protocol.record.content(octets, transaction.mail_options if transaction is not None and octets else None)
-    yield from _end_content(protocol, octets, is_too_big=reader.is_too_big)
+    rest = _end_content(protocol, octets, is_too_big=reader.is_too_big)
+    if rest is not None:
+        yield from rest
 
 
 def _read(
@@ -237,12 +239,13 @@ def _read(
         False when a fault closed the session.
     """
     rules = protocol.host.rules
-    thresholds = sorted(
+    thresholds = [
         (octets - (before if stage == "CONTENT" else 0), octets, stage)
         for stage in stages
         if rules.may_match(stage)
         for octets in rules.thresholds(stage)
-    )
+    ]
+    thresholds.sort()
     is_complete = reader.is_complete
     while not is_complete:
         if not protocol.waiting:
@@ -264,8 +267,8 @@ def _read(
 
 def _end_content(
     protocol: ServerProtocol, octets: bytes, *, is_too_big: bool, stages: tuple[str, ...] = ("CONTENT",)
-) -> Dialogue[None]:
-    """Answer the end of content; what the client sent is stored first."""
+) -> Dialogue[object] | None:
+    """Answer the end of content, or return the dialogue that does; what was sent is stored first."""
     transaction = protocol.transaction
     if is_too_big:
         own = replies.TOO_BIG
@@ -281,7 +284,10 @@ def _end_content(
             transaction.reply = reply
         protocol.end_transaction()
 
-    yield from answer(protocol, "", own, commit, stages=stages, content=octets)
+    if protocol.mute or any(map(protocol.host.rules.may_match, stages)):
+        return answer(protocol, "", own, commit, stages=stages, content=octets)
+    answer_plainly(protocol, own, commit)
+    return None
 
 
 def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, reply: Reply | None) -> None:
@@ -372,4 +378,6 @@ def _end_chunks(protocol: ServerProtocol, chunk: bytes, *, is_too_big: bool) -> 
     if octets:
         is_binary = _body(transaction) == "BINARYMIME"
         protocol.record.whole(octets, transaction.mail_options, binary=is_binary)
-    yield from _end_content(protocol, octets, is_too_big=is_too_big, stages=("BDAT", "CONTENT"))
+    rest = _end_content(protocol, octets, is_too_big=is_too_big, stages=("BDAT", "CONTENT"))
+    if rest is not None:
+        yield from rest
