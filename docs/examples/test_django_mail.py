@@ -12,9 +12,7 @@ from django.conf import settings
 from django.core import mail
 
 if not settings.configured:  # a project has its settings module
-    settings.configure(
-        DEFAULT_CHARSET="utf-8", USE_TZ=True, EMAIL_HOST="smtp.example.com", EMAIL_USE_TLS=True
-    )
+    settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
 
 # Django 6.1 deprecates the settings EMAIL_* in favour of MAILERS.
 pytestmark = pytest.mark.filterwarnings(
