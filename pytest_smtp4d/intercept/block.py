@@ -93,12 +93,21 @@ class Block:
         self.refusals = refusals
         self.allowed = allowed
         self.warns = warns
+        self._noted: dict[Target, Target] = {}
         self.is_lifted = False
         """True while a test runs that may send mail."""
 
     def covers(self, target: Target) -> bool:
         """Return whether a connection to this target is refused."""
         return target.port in PORTS and not self.is_lifted and not self.allowed.allows(target)
+
+    def note(self, target: Target, addresses: list[str]) -> None:
+        """Note the addresses that a name was resolved to."""
+        self._noted.update({target._replace(host=address): target for address in addresses})
+
+    def noted(self, target: Target) -> Target:
+        """Return what an address was resolved from, where that was noted."""
+        return self._noted.get(target, target)
 
     def attempt(self, target: Target) -> Attempt:
         """Record an attempt and return it."""

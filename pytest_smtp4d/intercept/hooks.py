@@ -43,8 +43,35 @@ DURING_COLLECTION = (
 def intercepting_for(item: pytest.Item, server: SMTPServer, allowed: Allowed) -> Iterator[None]:
     """Send all mail of this process to a server meanwhile, as the markers of a test say."""
     ports, hosts = redirected(item.iter_markers())
+    plugins = item.config.pluginmanager
+    if not plugins.has_plugin(Unseen.NAME):
+        plugins.register(Unseen(all_tests=False), Unseen.NAME)
     with patch.intercepting(Interception(lambda: server, ports=ports, hosts=hosts, allowed=allowed)):
         yield
+
+
+class Unseen:
+    """The plugin object that says in a failure what interception does not cover.
+
+    Args:
+        all_tests: True: all mail of the run is redirected; False: that of tests with `smtp_intercept`.
+    """
+
+    NAME = "smtp4d-unseen"
+
+    def __init__(self, *, all_tests: bool) -> None:
+        self._all_tests = all_tests
+
+    @pytest.hookimpl(wrapper=True)
+    def pytest_runtest_makereport(
+        self, item: pytest.Item
+    ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+        """Add a section, where something is known."""
+        report = yield
+        concerns = self._all_tests or "smtp_intercept" in getattr(item, "fixturenames", ())
+        if report.failed and concerns and (hint := unseen()):
+            report.sections.append(("SMTP interception", hint))
+        return report
 
 
 class OutgoingMail:
@@ -177,13 +204,11 @@ class OutgoingMail:
     def pytest_runtest_makereport(
         self, item: pytest.Item
     ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-        """Show in a failure what was refused, and what interception cannot see."""
+        """Show in a failure what was refused."""
         report = yield
         if self._section:
             report.sections.append((_SECTION, self._section))
             self._section = ""
-        if self.intercepts and report.failed and (hint := unseen()):
-            report.sections.append(("SMTP interception", hint))
         return report
 
     # -- what happens outside of tests ----------------------------------------------------------------------
@@ -280,6 +305,7 @@ def register(
     config.pluginmanager.register(plugin, run_settings.NAME)
     if intercepts:
         config.pluginmanager.register(run_settings)
+        config.pluginmanager.register(Unseen(all_tests=True), Unseen.NAME)
     plugin.start()
 
 

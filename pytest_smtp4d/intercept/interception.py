@@ -26,7 +26,7 @@ class Entrance(Protocol):
     """Where a server takes connections that asked for another host."""
 
     port: int
-    client_verifies: Callable[[ssl.SSLObject], bool | None]
+    client_verifies: Callable[[ssl.SSLObject, int], bool | None]
 
     def expect(self, peer_port: int, target: tuple[str, int]) -> None:
         """Announce a connection from this local port, and what it asked for."""

@@ -9,11 +9,12 @@ from __future__ import annotations
 import errno
 import os
 import socket
+import ssl
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from pytest_smtp4d.errors import SMTPBlockedError
-from pytest_smtp4d.intercept import block, interception
+from pytest_smtp4d.intercept import block, interception, watching
 from pytest_smtp4d.intercept.place import users_place
 from pytest_smtp4d.intercept.reserved import Reserved
 from pytest_smtp4d.intercept.target import Target, address_of, host_of, is_local, port_of
@@ -62,8 +63,9 @@ def getaddrinfo(resolve: Callable[..., Any], host: object, port: object, hints: 
     if redirecting is not None and _covers_resolution(redirecting, target):
         return _synthetic(resolve, target, hints)
     blocking = block.current()
-    if blocking is not None and not blocking.warns and blocking.covers(target) and address_of(name) is None:
-        return _refused_answer(blocking, resolve, target, hints)
+    if blocking is not None and address_of(name) is None and blocking.covers(target):
+        answer_for = _noted_answer if blocking.warns else _refused_answer
+        return answer_for(blocking, resolve, target, hints)
     answer = resolve(host, port, *hints)
     _remember(name, answer)
     return answer
@@ -108,7 +110,9 @@ def _refused_answer(blocking: block.Block, resolve: Callable[..., Any], target: 
     the address that stands for it, and the connection is refused, which is made where the caller is seen.
     """
     if blocking.allowed.has_addresses:
-        answer = resolve(target.host, target.port, *hints)
+        answer: list[Any] = []
+        with suppress(OSError):  # nobody knows the name: then it is at no allowed address
+            answer = resolve(target.host, target.port, *hints)
         allowed = [
             entry for entry in answer if blocking.allowed.allows(Target(str(entry[4][0]), target.port))
         ]
@@ -117,6 +121,17 @@ def _refused_answer(blocking: block.Block, resolve: Callable[..., Any], target: 
     if users_place() is None:
         return _synthetic(resolve, target, hints)
     raise block.error_for(blocking.attempt(target))
+
+
+def _noted_answer(blocking: block.Block, resolve: Callable[..., Any], target: Target, hints: Hints) -> Any:
+    """Resolve a name, and note its addresses: the connection that follows is warned of by the name."""
+    try:
+        answer = resolve(target.host, target.port, *hints)
+    except OSError:
+        blocking.attempt(target)
+        raise
+    blocking.note(target, [str(entry[4][0]) for entry in answer])
+    return answer
 
 
 def _remember(name: str, answer: Any) -> None:
@@ -189,7 +204,7 @@ def _decided(target: Target) -> tuple[Interception | None, OSError | None]:
         return redirecting, None
     blocking = block.current()
     if blocking is not None and blocking.covers(target):
-        attempt = blocking.attempt(target)
+        attempt = blocking.attempt(blocking.noted(target))
         return None, None if blocking.warns else block.error_for(attempt)
     return None, None
 
@@ -211,6 +226,9 @@ def _redirect(
         with suppress(OSError):
             sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
     port = _bound_port(sock, address[0])
+    watching.forget_port(port)
+    if isinstance(sock, ssl.SSLSocket):  # it was wrapped before it connects
+        watching.note_socket(sock.context, sock)
     entrance.expect(port, target)
     try:
         call(address)

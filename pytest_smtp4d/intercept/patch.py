@@ -122,14 +122,25 @@ def _gethostbyname_ex(covered: Callable[..., Any]) -> Callable[..., Any]:
     return gethostbyname_ex
 
 
-def _watched(covered: Callable[..., Any]) -> Callable[..., Any]:
-    def wrap(self: ssl.SSLContext, *args: Any, **kwargs: Any) -> Any:
+def _wrap_socket(covered: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap_socket(
+        self: ssl.SSLContext, sock: Any, server_side: bool = False, *args: Any, **kwargs: Any
+    ) -> Any:
+        if interception.current() is not None and not server_side:
+            watching.note_socket(self, sock)
+        return covered(self, sock, server_side, *args, **kwargs)
+
+    return wrap_socket
+
+
+def _wrap_bio(covered: Callable[..., Any]) -> Callable[..., Any]:
+    def wrap_bio(self: ssl.SSLContext, *args: Any, **kwargs: Any) -> Any:
         tls = covered(self, *args, **kwargs)
         if interception.current() is not None:
-            watching.note(self, tls)
+            watching.note_buffers(self, tls)
         return tls
 
-    return wrap
+    return wrap_bio
 
 
 Wrapping = tuple[Any, str, "Callable[[Callable[..., Any]], Callable[..., Any]]"]
@@ -145,8 +156,8 @@ def _wanted() -> Iterator[Wrapping]:
     yield socket.socket, "connect_ex", _connect_ex
     if redirecting is None:
         return
-    yield ssl.SSLContext, "wrap_socket", _watched
-    yield ssl.SSLContext, "wrap_bio", _watched
+    yield ssl.SSLContext, "wrap_socket", _wrap_socket
+    yield ssl.SSLContext, "wrap_bio", _wrap_bio
     if redirecting.has_names:
         yield socket, "gethostbyname", _gethostbyname
         yield socket, "gethostbyname_ex", _gethostbyname_ex

@@ -18,19 +18,24 @@ _PYTHON = tuple(os.path.join(sysconfig.get_path(name), "") for name in ("stdlib"
 _OURS = str(Path(__file__).parents[1]) + os.sep
 _INSTALLED = (f"{os.sep}site-packages{os.sep}", f"{os.sep}dist-packages{os.sep}")
 
+_LOOPS = frozenset({"run_forever", "unrolled_run"})
+"""The functions in which asyncio's and trio's loops turn: what is called from them is a task's."""
+
 
 def users_place() -> str | None:
     """Return "file:line" of the user's line that led to the caller; None where no such line can be seen.
 
     Under asyncio and trio a connection may be made in a task of the library's own. Then the tasks that wait
-    are looked through. In the thread of an executor there is nothing to see.
+    are looked through, and at last what runs the loop. In the thread of an executor there is nothing to see.
     """
-    place = _innermost(_frames_of_this_thread())
+    frames = list(_frames_of_this_thread())
+    loop = next((at for at, (code, _) in enumerate(frames) if code.co_name in _LOOPS), len(frames))
+    place = _innermost(frames[:loop])
     if place is None and "trio" in sys.modules:
         place = _innermost(_frames_of_trio())
     if place is None and "asyncio" in sys.modules:
         place = _only_one_of_asyncio()
-    return place
+    return place or _innermost(frames[loop:])
 
 
 def _innermost(frames: Iterable[tuple[CodeType, int]]) -> str | None:

@@ -60,7 +60,7 @@ class Target(NamedTuple):
 
 
 def port_of(port: object) -> int | None:
-    """Return the number that a port is; 0 for None and "", None for a service that is not one of mail."""
+    """Return the number that a port is; 0 for None and "", None for what is none and no service's name."""
     if isinstance(port, int):
         return int(port)
     if port is None:
@@ -71,7 +71,16 @@ def port_of(port: object) -> int | None:
         return None
     if port.isascii() and port.isdigit():
         return int(port)
-    return _SERVICES.get(port) if port else 0
+    return _service(port) if port else 0
+
+
+@lru_cache(64)
+def _service(name: str) -> int | None:
+    """Return the port of a service; those of mail are known also where the system has no list of them."""
+    try:
+        return _SERVICES.get(name) or socket.getservbyname(name, "tcp")
+    except OSError:
+        return None
 
 
 def host_of(host: object) -> str | None:

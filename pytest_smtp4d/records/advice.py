@@ -45,6 +45,12 @@ _PERHAPS_NOT_TLS = _Hint(
     f"{_PERHAPS_NOT_TRUSTED.advice}; a client that begins without TLS needs tls='starttls' or tls='none'",
 )
 
+_OWN_TRUST = (
+    ". Under interception its TLS context was made earlier, or has a CA of its own such as certifi's: make "
+    "it during the test, or set `smtp4d_intercept` for the whole run, or add `ca_file` to it"
+)
+"""Why a client that was redirected, and needs no other trust than the default, does not trust."""
+
 _ENDINGS: tuple[tuple[str, _Hint], ...] = (
     (r"unknown.ca\b", _NOT_TRUSTED),
     (
@@ -154,9 +160,12 @@ def advice(session: Session) -> str:
     """Return what to do about a session in which no message was sent; "" where nothing is known, or one was.
 
     Args:
-        session: its `ended`, `commands`, `transactions`, `tls` and `user` are looked at.
+        session: its `ended`, `commands`, `transactions`, `tls`, `user` and `target` are looked at.
     """
-    return _hint(session).advice
+    hint = _hint(session)
+    if session.target is not None and hint in (_NOT_TRUSTED, _PERHAPS_NOT_TRUSTED, _PERHAPS_NOT_TLS):
+        return hint.advice + _OWN_TRUST
+    return hint.advice
 
 
 def cause(session: Session) -> str:

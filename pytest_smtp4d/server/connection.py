@@ -447,7 +447,8 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         refused = CERTIFICATES[self.protocol.settings.certificate].refused
         if refused:
             return f"the certificate must be refused, for {refused}"
-        if self._entrance is not None and self._entrance.client_verifies(pipe.ssl_object) is False:
+        port = self.protocol.session.peer[1]
+        if self._entrance is not None and self._entrance.client_verifies(pipe.ssl_object, port) is False:
             return "the client's TLS context does not verify the chain and the name"
         return ""
 

@@ -44,8 +44,8 @@ class Entrance:
         self._expected: dict[int, tuple[str, int]] = {}
         self.port = 0
         """The port it listens on."""
-        self.client_verifies: Callable[[ssl.SSLObject], bool | None] = lambda _: None
-        """Whether the client at the other end of a TLS session verifies chain and name; None: not known."""
+        self.client_verifies: Callable[[ssl.SSLObject, int], bool | None] = lambda *_: None
+        """Whether the client of a TLS session, from a port, verifies chain and name; None: not known."""
 
     def expect(self, peer_port: int, target: tuple[str, int]) -> None:
         """Announce a connection that will come from this port of this machine, and what it asked for."""

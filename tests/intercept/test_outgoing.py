@@ -346,6 +346,30 @@ def test_a_name_is_allowed_by_its_address(monkeypatch: pytest.MonkeyPatch) -> No
             socket.getaddrinfo("out.example", 25)
 
 
+def test_a_name_that_nobody_knows_is_at_no_allowed_address(asked: list[Any]) -> None:
+    """It is blocked: an error of the resolver hides no attempt."""
+    refusals = Refusals()
+    with blocking(Block(refusals, Allowed(["10.0.0.0/8"]), warns=False)), pytest.raises(SMTPBlockedError):
+        socket.create_connection(("smtp.example.com", 25))
+    assert asked == ["smtp.example.com"]
+    assert len(refusals.take()) == 1
+
+
+def test_a_warning_names_the_host(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though the connection goes to an address; and it comes also where the name cannot be resolved."""
+    refusals = Refusals()
+    with blocking(Block(refusals, Allowed(), warns=True)):
+        with pytest.raises(socket.gaierror):
+            socket.create_connection(("unknown.example.com", 25))
+        assert [attempt.target for attempt in refusals.take()] == [("unknown.example.com", 25)]
+    entry = (socket.AF_INET, socket.SOCK_STREAM, 6, "", ("192.0.2.1", 25))
+    monkeypatch.setattr(socket, "getaddrinfo", lambda *_: [entry])
+    monkeypatch.setattr(socket.socket, "connect", lambda *_: None, raising=False)
+    with blocking(Block(refusals, Allowed(), warns=True)):
+        socket.create_connection(("known.example.com", 25)).close()
+    assert [attempt.target for attempt in refusals.take()] == [("known.example.com", 25)]
+
+
 def test_a_warning_lets_it_through(monkeypatch: pytest.MonkeyPatch) -> None:
     """With warn nothing is refused, and the attempt is recorded."""
     seen: list[Any] = []

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import socket
+
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
@@ -51,14 +53,20 @@ def test_a_host_has_one_spelling(given: object, host: str | None) -> None:
         (None, 0),
         ("", 0),
         (0, 0),
-        ("http", None),
+        ("no-such-service", None),
         ("-1", None),
         (2.5, None),
     ],
 )
 def test_a_port_is_a_number_or_the_name_of_a_service(given: object, port: int | None) -> None:
-    """The services of mail are known without /etc/services; those of others are none of ours."""
+    """The services of mail are known without /etc/services."""
     assert port_of(given) == port
+
+
+def test_other_services_are_the_systems(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A marker may redirect any port, and a client may ask for it by its name."""
+    monkeypatch.setattr(socket, "getservbyname", lambda name, protocol: {("lmtp", "tcp"): 24}[name, protocol])
+    assert port_of("lmtp") == 24
 
 
 @pytest.mark.parametrize(

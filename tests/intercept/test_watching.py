@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import smtplib
+import socket
 import ssl
 from collections.abc import Iterator
 
 import pytest
 
 from pytest_smtp4d import SMTPServer
+from pytest_smtp4d.intercept import interception
+from pytest_smtp4d.intercept import watching as watching_room
 from pytest_smtp4d.intercept.interception import Interception
 from pytest_smtp4d.intercept.patch import intercepting
 from pytest_smtp4d.intercept.watching import Verification, client_verifies, verification
@@ -74,19 +77,19 @@ def test_each_end_finds_the_other(smtp_server: SMTPServer, kind: str, version: s
     others = [other() for other, _ in CONTEXTS.values()]
     ends = list(sessions(smtp_server, *others, context, *others))
     _, server = ends[3]
-    assert verification(server.ssl_object) == Verification(context.verify_mode, context.check_hostname)
-    assert client_verifies(server.ssl_object) is verifies
-    assert [client_verifies(end.ssl_object) for _, end in ends[:3]] == [True, False, False]
+    assert verification(server.ssl_object, 0) == Verification(context.verify_mode, context.check_hostname)
+    assert client_verifies(server.ssl_object, 0) is verifies
+    assert [client_verifies(end.ssl_object, 0) for _, end in ends[:3]] == [True, False, False]
 
 
 def test_a_client_that_is_not_known_is_not_judged(smtp_server: SMTPServer) -> None:
     """Before a handshake, and for a client that is gone or was not Python's, nothing is said."""
     ((client, server),) = sessions(smtp_server, careless())
-    assert client_verifies(server.ssl_object) is False
+    assert client_verifies(server.ssl_object, 0) is False
     del client
-    assert client_verifies(server.ssl_object) is None
+    assert client_verifies(server.ssl_object, 0) is None
     fresh = TLSPipe(authority().server_context(smtp_server.settings), server_side=True)
-    assert client_verifies(fresh.ssl_object) is None
+    assert client_verifies(fresh.ssl_object, 0) is None
 
 
 def test_a_context_is_not_changed() -> None:
@@ -98,18 +101,29 @@ def test_a_context_is_not_changed() -> None:
     assert vars(context) == {}
 
 
-def found(smtp_server: SMTPServer) -> list[bool | None]:
-    """Return what is known of the clients of the open sessions."""
-    smtp_server.settle()
-    pipes = [connection._pipe for connection in smtp_server._state.connections]  # type: ignore[attr-defined]
-    return [client_verifies(pipe.ssl_object) for pipe in pipes if pipe is not None]
+@pytest.fixture
+def found(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
+    """What the server is told of its clients when their handshakes are done."""
+    told: list[bool | None] = []
+
+    def tell(server: ssl.SSLObject, peer_port: int) -> bool | None:
+        told.append(client_verifies(server, peer_port))
+        return told[-1]
+
+    monkeypatch.setattr(interception, "client_verifies", tell)
+    return told
 
 
 @pytest.mark.parametrize(("kind", "verifies"), [("careful", True), ("careless", False), ("default", False)])
 @pytest.mark.parametrize("port", [465, 587])
-def test_smtplib(smtp_server: SMTPServer, kind: str, verifies: bool, port: int) -> None:
-    """A socket that is wrapped; `starttls()` without a context verifies nothing, which is the point."""
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+def test_smtplib(
+    found: list[bool | None], kind: str, verifies: bool, port: int, version: ssl.TLSVersion
+) -> None:
+    """A socket that is wrapped; without a context nothing is verified, which is the point."""
     context = CONTEXTS[kind][0]() if kind != "default" else None
+    if context is not None:
+        context.maximum_version = version
     if port == 465:
         client: smtplib.SMTP = smtplib.SMTP_SSL(HOST, port, context=context, timeout=5)
     else:
@@ -117,17 +131,50 @@ def test_smtplib(smtp_server: SMTPServer, kind: str, verifies: bool, port: int) 
         client.starttls(context=context)
     with client:
         client.ehlo()
-        assert found(smtp_server) == [verifies]
+    assert found == [verifies]
 
 
 @pytest.mark.parametrize("kind", CONTEXTS)
-async def test_asyncio(smtp_server: SMTPServer, kind: str) -> None:
+@pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
+async def test_asyncio(found: list[bool | None], kind: str, version: ssl.TLSVersion) -> None:
     """A pair of buffers that is wrapped."""
     make, verifies = CONTEXTS[kind]
-    reader, writer = await asyncio.open_connection(HOST, 465, ssl=make())
+    context = make()
+    context.maximum_version = version
+    reader, writer = await asyncio.open_connection(HOST, 465, ssl=context)
     assert (await reader.readline()).startswith(b"220 ")
-    writer.write(b"NOOP\r\n")
-    assert (await reader.readline()).startswith(b"250 ")
-    assert await asyncio.to_thread(found, smtp_server) == [verifies]
     writer.close()
     await writer.wait_closed()
+    assert found == [verifies]
+
+
+@pytest.mark.parametrize("kind", CONTEXTS)
+def test_a_socket_that_is_wrapped_before_it_connects(found: list[bool | None], kind: str) -> None:
+    """Then the port is known when it connects."""
+    make, verifies = CONTEXTS[kind]
+    with make().wrap_socket(socket.socket(), server_hostname=HOST) as client:
+        client.settimeout(5)
+        client.connect((HOST, 465))
+        assert client.recv(3) == b"220"
+    assert found == [verifies]
+
+
+def test_only_a_port_is_noted() -> None:
+    """A socket that is not connected has none yet, and a unix socket never has; neither is an error."""
+    for sock in (socket.socket(), *socket.socketpair()):
+        with sock:
+            watching_room.note_socket(careless(), sock)
+    closed = socket.socket()
+    closed.close()
+    watching_room.note_socket(careless(), closed)
+    assert 0 not in watching_room._ports
+
+
+def test_a_client_whose_tls_is_not_pythons_is_not_known(
+    found: list[bool | None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is not judged by what its port was noted for earlier."""
+    monkeypatch.setattr(watching_room, "note_socket", lambda *_: None)  # as if `ssl` had no part in it
+    with smtplib.SMTP_SSL(HOST, 465, context=careless(), timeout=5, source_address=("127.0.0.1", 0)):
+        pass
+    assert found == [None]

@@ -258,6 +258,78 @@ def test_the_transcript_names_what_was_asked_for(run: Run) -> None:
     result.stdout.re_match_lines([r"smtp://127\.0\.0\.1:\d+ with 127\.0\.0\.1:\d+ for smtp\.gmail\.com:465"])
 
 
+@pytest.mark.parametrize("context", ["EARLY", "ssl.create_default_context(cafile=OTHER)"])
+def test_a_context_that_does_not_trust_is_explained(run: Run, context: str) -> None:
+    """One that was made at import, or that has a CA of its own, fails, and the transcript says why."""
+    result = run(
+        APP
+        + f"""
+import trustme
+EARLY = ssl.create_default_context()
+
+@pytest.fixture(autouse=True)
+def other(tmp_path):
+    global OTHER
+    OTHER = str(tmp_path / "other.pem")
+    trustme.CA().cert_pem.write_to_path(OTHER)
+
+def test_it(smtp_intercept):
+    send(context={context})
+"""
+    )
+    result.assert_outcomes(failed=1)
+    assert (
+        "Under interception its TLS context was made earlier, or has a CA of its own" in result.stdout.str()
+    )
+
+
+@pytest.mark.parametrize("options", [[], ["--smtp4d-intercept"]])
+def test_what_is_not_covered_is_said_in_a_failure(run: Run, options: list[str]) -> None:
+    """Where it can be recognised: uvloop connects in C, and a child process goes its own way."""
+    result = run(
+        """
+        import multiprocessing, sys, types
+
+        @pytest.fixture
+        def uvloop(monkeypatch):
+            monkeypatch.setitem(sys.modules, "uvloop", types.ModuleType("uvloop"))
+            monkeypatch.setattr(multiprocessing, "active_children", lambda: ["a child"])
+
+        def test_fails(smtp_intercept, uvloop):
+            assert smtp_intercept.messages.one()
+
+        def test_passes(smtp_intercept, uvloop):
+            pass
+        """,
+        *options,
+    )
+    result.assert_outcomes(passed=1, failed=1)
+    text = result.stdout.str()
+    assert text.count("uvloop is loaded: it resolves and connects in C, and its connections are not") == 1
+    assert text.count("child processes run: what they send is not intercepted.") == 1
+
+
+def test_a_sweep_goes_through_interception(run: Run) -> None:
+    """Certificates and STARTTLS are disturbed for the host that is asked for, as they are for the server."""
+    outcomes = run(
+        """
+        import smtplib, ssl
+
+        @pytest.mark.smtp_sweep(stages=["STARTTLS", "TLS", "MAIL"])
+        def test_it(smtp_intercept):
+            try:
+                with smtplib.SMTP("smtp.example.com", 587, timeout=1) as client:
+                    client.starttls(context=ssl.create_default_context())
+                    client.login("ada", "secret")
+                    client.sendmail("ada@example.com", ["bob@example.org"], "Subject: Hi\\r\\n\\r\\nHi.")
+            except (OSError, smtplib.SMTPException):
+                assert smtp_intercept.active_fault
+        """,
+    ).parseoutcomes()
+    assert set(outcomes) == {"passed"}
+    assert outcomes["passed"] > 10
+
+
 # The whole run
 
 
