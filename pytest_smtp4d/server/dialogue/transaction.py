@@ -303,7 +303,7 @@ def bdat(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
     """Take a chunk of content (RFC 3030 2); its octets are read even where it is refused."""
     length, is_last = _parse_bdat(argument)
     if length is None:
-        yield from answer(protocol, "", protocol.barred("BDAT") or replies.BDAT_SYNTAX)
+        yield from answer(protocol, "", _unserved(protocol) or replies.BDAT_SYNTAX)
         return
     refusal = _refusal_to_bdat(protocol)
     limit = protocol.settings.size_limit
@@ -331,11 +331,14 @@ def _parse_bdat(argument: str) -> tuple[int | None, bool]:
     return int(number), last == "LAST"
 
 
+def _unserved(protocol: ServerProtocol) -> Reply | None:
+    """Return why BDAT is not served at all, or None."""
+    return protocol.barred("BDAT") or (None if protocol.offer.has_chunking else replies.NO_BDAT)
+
+
 def _refusal_to_bdat(protocol: ServerProtocol) -> Reply | None:
-    if (barred := protocol.barred("BDAT")) is not None:
-        return barred
-    if not protocol.offer.has_chunking:
-        return replies.NO_BDAT
+    if (unserved := _unserved(protocol)) is not None:
+        return unserved
     if not protocol.greeted:
         return replies.HELLO_FIRST
     if protocol.transaction is None:

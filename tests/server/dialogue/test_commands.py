@@ -332,6 +332,7 @@ def test_help_lists_what_is_served(settings: dict[str, Any], unserved: set[str])
         else:
             assert reply.startswith("214 ")
             assert reply.endswith(f"Syntax: {SYNTAX[verb]}")
+        assert client.ask(verb).startswith("502") is (verb in unserved)
 
 
 def test_help_on_anything() -> None:
