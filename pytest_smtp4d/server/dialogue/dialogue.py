@@ -71,7 +71,7 @@ def converse(protocol: ServerProtocol) -> Dialogue[None]:
                     yield from transaction.content(protocol)
             except Exception as error:  # noqa: BLE001 - kept for the verdict; the session goes on
                 protocol.host.failed(error, f"the server at {protocol.record.stage}")
-                protocol.say(replies.INTERNAL_ERROR)
+                protocol.say(protocol.worded(replies.INTERNAL_ERROR))
         yield DONE
 
 

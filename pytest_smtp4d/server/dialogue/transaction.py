@@ -272,11 +272,11 @@ def _end_content(
         own = replies.QUEUED
 
     def commit(effective: bool, reply: Reply | None) -> None:
+        protocol.end_transaction()
         if transaction is not None:
+            transaction.reply = reply
             if effective and transaction.recipients and not is_too_big:
                 _store(protocol, transaction, octets)
-            transaction.reply = reply
-        protocol.end_transaction()
 
     yield from answer(protocol, "", own, commit, stages=stages, content=octets)
 
@@ -292,7 +292,11 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes) ->
         protocol.session,
     )
     transaction.message = message
-    protocol.host.deliver(message)
+    try:
+        protocol.host.deliver(message)
+    except Exception:
+        transaction.message, transaction.reply = None, replies.INTERNAL_ERROR
+        raise
 
 
 # -- BDAT

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.faults.match import Event
+from pytest_smtp4d.records.record import ReceivedMessage
 from tests.server.dialogue.driving import ENVELOPE, HELLO, MAIL, RCPT, DrivenSession, FakeHost
 
 
@@ -170,6 +171,59 @@ def test_content_without_a_transaction() -> None:
     assert client.content(b"QUIT\r\n") == "554 5.5.1 No valid recipients"
     assert client.code("NOOP") == 250
     assert not host.transactions
+
+
+@pytest.mark.parametrize("line", ["DATA", "BDAT 3 LAST\r\nx"])
+def test_an_inbox_that_raises(line: str) -> None:
+    """451, nothing is stored, the error is kept for the verdict, and the transaction is over."""
+
+    def raise_(message: ReceivedMessage) -> None:
+        raise OSError("no space left on device")
+
+    host = FakeHost()
+    store, host.deliver = host.deliver, raise_
+    client = opened(host)
+    client.envelope()
+    reply = client.content(b"x\r\n") if line == "DATA" else client.ask(line)
+    assert reply == "451 4.3.0 Internal error"
+    assert host.errors == ["the server at CONTENT: OSError: no space left on device"]
+    (transaction,) = client.session.transactions
+    assert transaction.message is None
+    assert transaction.reply is not None
+    assert transaction.reply.code == 451
+    host.deliver = store
+    client.envelope()
+    assert client.content(b"x\r\n").startswith("250")
+    assert client.session.violations == ()
+
+
+def test_an_internal_error_without_enhanced_codes() -> None:
+    """It is worded as every other reply (RFC 2034)."""
+
+    def raise_(message: ReceivedMessage) -> None:
+        raise OSError("no space left on device")
+
+    host = FakeHost(extensions=())
+    host.deliver = raise_
+    client = opened(host)
+    client.envelope()
+    assert client.content(b"x\r\n") == "451 Internal error"
+
+
+def test_the_reply_is_recorded_when_the_message_arrives() -> None:
+    """A test that is woken by the message finds the reply that the client will get."""
+    replies = []
+
+    def look(message: ReceivedMessage) -> None:
+        (transaction,) = message.session.transactions
+        replies.append((transaction.message is message, transaction.reply and transaction.reply.code))
+
+    host = FakeHost()
+    host.deliver = look
+    client = opened(host)
+    client.envelope()
+    client.content(b"x\r\n")
+    assert replies == [(True, 250)]
 
 
 # -- chunks ---------------------------------------------------------------------------------------------
