@@ -23,6 +23,7 @@ from pytest_smtp4d.smtp.envelope import Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:
+    from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.server.dialogue.step import Dialogue
 
@@ -233,13 +234,13 @@ def _read(
     Returns:
         False when a fault closed the session.
     """
-    rules = protocol.host.rules
-    thresholds = sorted(
-        (octets - (before if stage == "CONTENT" else 0), octets, stage)
-        for stage in stages
-        if rules.may_match(stage)
-        for octets in rules.thresholds(stage)
-    )
+    transaction = protocol.transaction
+
+    def decide(_: bool, reply: Reply | None) -> None:
+        if transaction is not None:
+            transaction.reply = reply
+
+    thresholds = _thresholds(protocol.host.rules, stages, before)
     is_complete = reader.is_complete
     while not is_complete:
         if not protocol.waiting:
@@ -253,10 +254,23 @@ def _read(
             decision = yield from ask(protocol, stage, content=reader.content, after_octets=octets)
             if decision is None:
                 continue
-            yield from FaultTurn(protocol, replies.OK, None, has_reply=False).carry_out(decision)
+            yield from FaultTurn(protocol, replies.OK, decide, has_reply=False).carry_out(decision)
             if protocol.closing is not None:
                 return False
     return True
+
+
+def _thresholds(rules: Rules, stages: tuple[str, ...], before: int) -> list[tuple[int, int, str]]:
+    """Return at how many octets of a chunk to ask rules, each with the number that they know and the stage.
+
+    CONTENT counts the octets of earlier chunks, too; what those had passed was asked there.
+    """
+    found = []
+    for stage in stages:
+        earlier = before if stage == "CONTENT" else 0
+        octets = rules.thresholds(stage) if rules.may_match(stage) else ()
+        found += [(number - earlier, number, stage) for number in octets if number > earlier or not earlier]
+    return sorted(found)
 
 
 def _end_content(

@@ -6,6 +6,8 @@ import pytest
 
 from pytest_smtp4d.faults.match import Event
 from pytest_smtp4d.records.record import ReceivedMessage
+from pytest_smtp4d.server.dialogue.protocol import Close
+from pytest_smtp4d.server.dialogue.step import Sleep
 from tests.server.dialogue.driving import ENVELOPE, HELLO, MAIL, RCPT, DrivenSession, FakeHost
 
 
@@ -371,6 +373,26 @@ def test_a_cut_in_mid_content(stage: str, octets: int, sent: bytes, cut: int | N
     assert len(host.messages) == (cut is None)
 
 
+@pytest.mark.parametrize("abort", [False, True])
+@pytest.mark.parametrize("octets", range(11))
+def test_a_cut_says_what_it_was_given(octets: int, abort: bool) -> None:
+    """With a reply before it, that reply is written there, after a delay; the rest is thrown away."""
+    host = FakeHost()
+    host.rules.add("CONTENT").delay(3).reply(451, "4.3.0 Enough").disconnect(abort, after_octets=octets)
+    client = opened(host)
+    client.envelope()
+    client.ask("DATA")
+    client.log.clear()
+    client.send(LETTERS + b"\r\n.\r\nNOOP\r\n")
+    steps = [step for step in client.log if isinstance(step, (bytes, Sleep))]
+    assert steps == [Sleep(3), b"451 4.3.0 Enough\r\n"]
+    assert client.closed == Close(abort=abort, notify=False)
+    assert client.session.ended == "disconnected at CONTENT"
+    assert not host.messages
+    (transaction,) = client.session.transactions
+    assert (str(transaction.reply), transaction.message) == ("451 4.3.0 Enough", None)
+
+
 def test_a_cut_without_a_reply_decides_nothing() -> None:
     """The transaction was abandoned: it has no reply."""
     host = FakeHost()
@@ -409,6 +431,19 @@ def test_a_predicate_sees_the_content_so_far() -> None:
 def closed(client: DrivenSession) -> bool:
     """Return whether the server has closed by now."""
     return client.closed is not None
+
+
+def test_a_number_that_is_passed_in_one_chunk_is_not_asked_again_in_the_next() -> None:
+    """`after=1` lets one message pass, however many chunks it has."""
+    host = FakeHost()
+    fault = host.rules.add("CONTENT", after=1).disconnect(after_octets=5)
+    client = opened(host)
+    client.send(ENVELOPE + FIRST + LETTERS + FIRST + LETTERS + SECOND + LETTERS)
+    assert not closed(client)
+    assert (fault.hits, len(host.messages)) == (0, 1)
+    client.send(ENVELOPE + FIRST + LETTERS)
+    assert closed(client)
+    assert fault.hits == 1
 
 
 def test_a_cut_by_a_number_and_a_refusal_at_the_end() -> None:
