@@ -74,6 +74,7 @@ def answer(
     Returns:
         Whether the command took effect.
     """
+    protocol.told = None
     if protocol.mute:
         return False
     for stage in stages or (protocol.record.stage,):

@@ -401,6 +401,32 @@ def test_each_step_is_a_stage() -> None:
 
 
 @pytest.mark.parametrize(("name", "step"), [*STEPS, *RESPONSES.items()])
+def test_silence_at_each_step(name: str, step: int) -> None:
+    """Nothing comes any more; what does come is recorded as the command that it is, not as a response."""
+    host, fault = faulty(step)
+    fault.silence()
+    client = opened(host)
+    with pytest.raises(AssertionError, match="no reply is there"):
+        log_in(client, name)
+    client.send(b"NOOP\r\nQUIT\r\n")
+    assert client.is_silent
+    assert [command.verb for command in client.session.commands] == ["EHLO", "AUTH", "NOOP", "QUIT"]
+    assert fault.hits == 1
+    assert client.session.user is None
+
+
+@pytest.mark.parametrize(("name", "step"), [*STEPS, *RESPONSES.items()])
+def test_octets_instead_of_a_reply_at_each_step(name: str, step: int) -> None:
+    """They end the exchange: what comes next is a command."""
+    host, fault = faulty(step, times=1)
+    fault.send(b"??? ?\r\n")
+    client = opened(host)
+    assert log_in(client, name) == "??? ?"
+    assert client.code("NOOP") == 250
+    assert client.session.user is None
+
+
+@pytest.mark.parametrize(("name", "step"), [*STEPS, *RESPONSES.items()])
 def test_a_drop_at_each_step(name: str, step: int) -> None:
     """The server goes away in the middle of a login."""
     host, fault = faulty(step)
