@@ -473,6 +473,17 @@ def test_a_login_that_took_effect_unheard(action: str) -> None:
         assert client.protocol.authenticated is (user is not None)
 
 
+@pytest.mark.parametrize("code", [454, 535])
+def test_a_login_that_took_effect_and_was_told_otherwise(code: int) -> None:
+    """`accept()` before a refusal: whoever had the right password is in, and hears that they are not."""
+    for response, user in ((GOOD, "ada"), (WRONG, None)):
+        host, fault = faulty(times=1)
+        fault.accept().reply(code)
+        client = opened(host)
+        assert client.code(f"AUTH PLAIN {response}") == code
+        assert client.session.user == user
+
+
 def test_a_challenge_that_is_not_base64() -> None:
     """334 in place of the server's own: the exchange goes on when the client answers it."""
     host, fault = faulty(times=1)
