@@ -51,6 +51,8 @@ class FakeHost:
         """Whether greylisting makes every recipient wait."""
         self.flights = [Flight(SERVER_HELLO), Flight(SERVER_TICKET, TLS)]
         """What comes of the octets of a handshake, one for each step."""
+        self.plaintext = b""
+        """What the client sends through TLS together with its last octets of the handshake."""
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""
@@ -217,7 +219,10 @@ class DrivenSession:
         if isinstance(step, Compute):
             return step.function()
         if isinstance(step, Handshake):
-            return self.host.flights.pop(0)
+            flight = self.host.flights.pop(0)
+            if flight.tls is not None:
+                self.protocol.feed(self.host.plaintext)
+            return flight
         assert isinstance(step, Sleep)
         return None
 
