@@ -186,6 +186,18 @@ def test_octets_behind_starttls_split_anywhere(cut: int) -> None:
 # -- a TLS handshake where clear text is due ------------------------------------------------------------
 
 
+@pytest.mark.parametrize("mode", ["none", "starttls"])
+@pytest.mark.parametrize("cut", range(1, 6))
+def test_a_tls_handshake_where_clear_text_is_due(mode: str, cut: int) -> None:
+    """A client that takes the port for one of implicit TLS is known by its first two octets, split or not."""
+    client = DrivenSession(tls=mode)
+    client.send(CLIENT_HELLO[:cut])
+    client.send(CLIENT_HELLO[cut:])
+    assert client.session.ended == "TLS handshake where clear text was due: use STARTTLS"
+    assert client.closed is not None
+    assert client.session.commands == ()
+
+
 def test_a_line_that_begins_like_a_handshake() -> None:
     """It is a command that nobody knows, as is a handshake behind the first command."""
     client = DrivenSession()
