@@ -211,6 +211,16 @@ def test_a_session_that_goes_on_in_a_new_record() -> None:
     assert client.session.violations == ()
 
 
+def test_an_idle_session_that_goes_on_in_a_new_record() -> None:
+    """Without a transaction nothing goes along but what the server knows of the client."""
+    client = DrivenSession()
+    client.open()
+    client.protocol.continue_in_new_record()
+    assert (client.session.client_name, client.session.transactions) == ("client.example.com", ())
+    client.envelope()
+    assert client.session.violations == ()
+
+
 # -- the table, and what the room is made of ------------------------------------------------------------
 
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pytest_smtp4d.faults.match import Event
 from pytest_smtp4d.records.recorder import Raw
 from pytest_smtp4d.records.violation import VIOLATIONS, judge
 from pytest_smtp4d.server.dialogue.step import Flight
@@ -80,6 +81,31 @@ def test_a_violation_is_recorded(name: str, sent: list[bytes], values: dict[str,
     assert {violation.name for violation in violations} == {name}
     assert {violation.fatal for violation in violations} == {VIOLATIONS[violations[0].name].fatal}
     assert all(violation.rfc.startswith("RFC ") and violation.line for violation in violations)
+
+
+# Octets sent at once behind EHLO, one piece for each, and the commands among them that came too early.
+PIPELINED: list[tuple[list[bytes], list[str]]] = [
+    ([b"RSET\r\n", b"NOOP\r\n"], []),
+    ([b"RSET\r\nNOOP\r\n", b"HELP\r\n"], ["NOOP"]),
+    ([b"RSET\r\nNO", b"OP\r\n", b"HELP\r\n"], ["NOOP"]),
+    ([ENVELOPE + b"DATA\r\n", b"x\r\n.\r\nNOOP\r\nRSET\r\n", b"HELP\r\n"], ["RCPT", "DATA", "NOOP", "RSET"]),
+    ([MAIL.encode() + b"\r\n", RCPT.encode() + b"\r\n", b"DATA\r\n", b".\r", b"\n", b"NOOP\r\n"], []),
+    ([b"RSET\r\nQUIT\r\n"], []),
+]
+
+
+@pytest.mark.parametrize("speed", [None, 5])
+@pytest.mark.parametrize(("sent", "early"), PIPELINED)
+def test_which_command_was_pipelined(sent: list[bytes], early: list[str], speed: float | None) -> None:
+    """One that began before the reply to the one before was given (RFC 2920 3.1), quickly or bit by bit."""
+    host = FakeHost(**NOTHING)
+    client = DrivenSession(host)
+    client.open()
+    if speed is not None:
+        host.rules.add("*").trickle(speed)
+    client.send_pieces(sent)
+    found = [violation.line for violation in client.session.violations if violation.rfc == "RFC 2920 3.1"]
+    assert [line.partition(" ")[0] for line in found] == early
 
 
 def test_leaving_without_quit() -> None:
@@ -387,3 +413,42 @@ def test_no_secret_is_ever_recorded(
         octets = octets[size:]
     kept = everything(client)
     assert [secret for secret in (password.encode(), *responses) if secret in kept] == []
+
+
+@pytest.mark.parametrize("group", [b"STARTTLS\r\n", b"DATA\r\n"])
+@pytest.mark.parametrize("line", [b"AG1lAHB3", b"AUTH PLAIN AG1lAHB3", b"AUTHPLAIN AG1lAHB3"])
+def test_a_secret_that_comes_too_early(group: bytes, line: bytes) -> None:
+    """What stands behind STARTTLS or DATA is shown by its first line, after a login began as a mask."""
+    client = DrivenSession(**LOGIN)
+    client.open()
+    client.ask("AUTH PLAIN")
+    client.ask("*")
+    client.send(group + line + b"\r\n")
+    assert b"AG1lAHB3" not in everything(client)
+    assert "out-of-order" in [violation.name for violation in client.session.violations]
+
+
+def test_a_rule_is_asked_about_a_mask() -> None:
+    """After a login began, a line that is no command may be a secret: no predicate sees it."""
+    seen: list[tuple[str, str, str, str]] = []
+
+    def remember(event: Event) -> bool:
+        seen.append((event.stage, event.argument, event.verb, event.line))
+        return False
+
+    host = FakeHost(**LOGIN)
+    host.rules.add("*", remember).reply(450)
+    client = DrivenSession(host)
+    client.open()
+    client.ask("XYZZY one")
+    client.ask("AUTH PLAIN")
+    client.ask("AG1lAHB3")
+    client.ask("AG1lAHB3 two")
+    client.ask("AUTHPLAIN AG1lAHB3")
+    assert seen[2:] == [
+        ("UNKNOWN", "XYZZY", "XYZZY", "XYZZY one"),
+        ("AUTH", "PLAIN", "AUTH", "AUTH PLAIN"),
+        ("AUTH", "PLAIN", "AUTH", "AUTH PLAIN"),
+        ("UNKNOWN", "********", "********", "********"),
+        ("UNKNOWN", "********", "********", "AUTHPLAIN ********"),
+    ]

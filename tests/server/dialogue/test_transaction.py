@@ -401,6 +401,17 @@ def test_a_cut_without_a_reply_decides_nothing() -> None:
     assert host.transactions[0].reply is None
 
 
+def test_a_cut_without_a_transaction() -> None:
+    """A chunk that nobody asked for is cut like another."""
+    host = FakeHost()
+    host.rules.add("BDAT").reply(451, "4.3.0 Enough").disconnect(after_octets=3)
+    client = opened(host)
+    client.send(FIRST + LETTERS)
+    assert client.reply() == "451 4.3.0 Enough"
+    assert client.session.ended == "disconnected at BDAT"
+    assert host.transactions == []
+
+
 def test_a_421_in_mid_content_ends_the_session() -> None:
     """It closes of itself (RFC 5321 3.8)."""
     host = FakeHost()
