@@ -112,15 +112,25 @@ class Watch:
     def _transcripts(self, server: Watched) -> Iterator[str]:
         sessions = list(self._sessions[server])
         if not sessions:
-            yield f"{server.url}: no client connected"
+            yield f"{_where(server)}: no client connected"
         if len(sessions) > SHOWN_SESSIONS:
-            yield f"{server.url}: {len(sessions) - SHOWN_SESSIONS} earlier sessions left out"
+            yield f"{_where(server)}: {len(sessions) - SHOWN_SESSIONS} earlier sessions left out"
         for session in sessions[-SHOWN_SESSIONS:]:
             peer = f"{session.peer[0]}:{session.peer[1]}"
             dialogue = str(session.transcript)
             yield "\n".join(
-                filter(None, (f"{server.url} with {peer}", dialogue, f"({session.ended or 'still open'})"))
+                filter(
+                    None, (f"{_where(server)} with {peer}", dialogue, f"({session.ended or 'still open'})")
+                )
             )
+
+
+def _where(server: Watched) -> str:
+    """Return where a server listens, or words that it never did: faults can be declared before the start."""
+    try:
+        return server.url
+    except RuntimeError:
+        return "a server that was never started"
 
 
 def verdict(
