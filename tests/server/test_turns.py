@@ -149,18 +149,18 @@ def connected() -> Connected:
 
 
 class Pending:
-    """A predicate that answers when it is told to."""
+    """A predicate that answers when it is told to, each question once."""
 
     def __init__(self) -> None:
-        self._may_answer = threading.Event()
+        self._answers = threading.Semaphore(0)
 
     def __call__(self, event: Event) -> bool:
         """Wait for the answer."""
-        return self._may_answer.wait(10)
+        return self._answers.acquire(timeout=10)
 
     def answer(self) -> None:
-        """Answer with True."""
-        self._may_answer.set()
+        """Answer one question with True."""
+        self._answers.release()
 
 
 # -- a client that does not read ------------------------------------------------------------------------
@@ -191,8 +191,8 @@ def test_an_answer_that_comes_when_the_client_reads_again(connected: Connected) 
     connected.connection.pause_writing()
     connected.connection.resume_writing()
     assert connected.transport.taken() == b""
-    pending.answer()
     for _ in range(2):
+        pending.answer()
         function, arguments = connected.loop.next_from_a_thread()
         function(*arguments)
         assert connected.transport.taken() == b"450 4.2.0 Later\r\n"
@@ -200,17 +200,19 @@ def test_an_answer_that_comes_when_the_client_reads_again(connected: Connected) 
 
 
 def test_an_answer_that_comes_twice_over(connected: Connected) -> None:
-    """Only the first is the answer to the step; the next step has not been asked yet."""
+    """The second is none to the next step, which waits for its own."""
     pending = Pending()
     connected.server.on("NOOP", pending).reply(450, "4.2.0 Later")
-    connected.send(b"NOOP\r\n")
+    connected.send(b"NOOP\r\nNOOP\r\n")
     pending.answer()
     function, arguments = connected.loop.next_from_a_thread()
     function(*arguments)
     function(*arguments)
     assert connected.transport.taken() == b"450 4.2.0 Later\r\n"
-    connected.send(b"HELP mail\r\n")
-    assert connected.transport.taken().startswith(b"214 ")
+    pending.answer()
+    function, arguments = connected.loop.next_from_a_thread()
+    function(*arguments)
+    assert connected.transport.taken() == b"450 4.2.0 Later\r\n"
 
 
 def test_a_wait_that_is_over_while_the_client_does_not_read(connected: Connected) -> None:
