@@ -242,13 +242,14 @@ def _read(
 
     thresholds = _thresholds(protocol.host.rules, stages, before)
     is_complete = reader.is_complete
-    while not is_complete:
-        if not protocol.waiting:
-            yield MORE
-        rest = reader.feed(protocol.take_all())
-        is_complete = rest is not None
-        if rest:
-            protocol.put_back(rest)
+    while True:
+        if not is_complete:
+            if not protocol.waiting:
+                yield MORE
+            rest = reader.feed(protocol.take_all())
+            is_complete = rest is not None
+            if rest:
+                protocol.put_back(rest)
         while thresholds and reader.size >= thresholds[0][0]:
             _, octets, stage = thresholds.pop(0)
             decision = yield from ask(protocol, stage, content=reader.content, after_octets=octets)
@@ -257,7 +258,8 @@ def _read(
             yield from FaultTurn(protocol, replies.OK, decide, has_reply=False).carry_out(decision)
             if protocol.closing is not None:
                 return False
-    return True
+        if is_complete:
+            return True
 
 
 def _thresholds(rules: Rules, stages: tuple[str, ...], before: int) -> list[tuple[int, int, str]]:

@@ -345,6 +345,9 @@ def cut_at(host: FakeHost, octets: bytes) -> int | None:
     ("stage", "octets", "sent", "cut"),
     [
         ("CONTENT", 0, BY_DATA + LETTERS, len(BY_DATA) + 1),  # at the first octet
+        ("CONTENT", 0, b"BDAT 0 LAST\r\n", len(b"BDAT 0 LAST\r\n")),  # an empty chunk has them all
+        ("BDAT", 0, b"BDAT 0\r\nBDAT 0 LAST\r\n", len(b"BDAT 0\r\n")),
+        ("CONTENT", 1, b"BDAT 0 LAST\r\n", None),
         ("CONTENT", 1, BY_DATA + LETTERS, len(BY_DATA) + 1),
         ("CONTENT", 7, BY_DATA + LETTERS, len(BY_DATA) + 7),
         (
