@@ -156,6 +156,17 @@ def test_421_closes_after_the_reply(stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", REACHED)
+def test_421_and_a_reset(stage: str) -> None:
+    """The reset that was asked for behind the reply is how it closes."""
+    host = server()
+    host.rules.add(stage).reply(421, "4.3.2 Closing").disconnect(abort=True)
+    client = reach(host, stage)
+    assert client.rest() == b"421 4.3.2 Closing\r\n"
+    assert client.closed == Close(abort=True)
+    assert client.session.ended == "421"
+
+
+@pytest.mark.parametrize("stage", REACHED)
 def test_a_reply_and_octets_behind_it(stage: str) -> None:
     """`send` after `reply` writes what a client may take for the next reply."""
     host = server()
