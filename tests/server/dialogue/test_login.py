@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -180,6 +181,17 @@ def test_a_mechanism_that_takes_time_is_computed_elsewhere(name: str) -> None:
     log_in(client, name)
     computed = sum(isinstance(step, Compute) for step in client.log)
     assert computed == (RESPONSES[name] if name.startswith("SCRAM") else 0)
+
+
+def test_a_computation_that_fails() -> None:
+    """What is raised elsewhere is raised in the dialogue: 451, and the exchange is over."""
+    client = opened()
+    assert log_in(client, "SCRAM-SHA-256", responses=1).startswith("334")
+    with mock.patch("pytest_smtp4d.smtp.sasl._attributes", side_effect=MemoryError("no more")):
+        assert client.ask(encoded("c=biws,r=x,p=")) == "451 4.3.0 Internal error"
+    assert client.host.errors == ["the server at AUTH: MemoryError: no more"]
+    assert client.code("NOOP") == 250
+    assert client.session.user is None
 
 
 @pytest.mark.parametrize("name", ["XOAUTH2", "OAUTHBEARER"])
