@@ -3,8 +3,8 @@
     python3 tests/run.py                the suite; arguments are pytest's (`tests/plugin -x`)
     python3 tests/run.py examples       docs/examples, and a page of the mail that they sent
 
-It needs nothing but a Python, and where that is too old or incomplete it says what to do; so this file keeps to
-what old Pythons can parse (ASCII, no annotations, no f-strings).
+It needs nothing but a Python, and where that is too old or incomplete it says what to do; so this file keeps
+to what old Pythons can parse (ASCII, no annotations, no f-strings).
 """
 
 import hashlib

@@ -213,11 +213,11 @@ class Watch:
     def _transcripts(self, server: Watched, full: bool) -> Iterator[str]:
         sessions = list(self._sessions[server])
         if not sessions:
-            yield f"{server.url}: no client connected"
+            yield f"{_where(server)}: no client connected"
         whole = sessions if full else sessions[-WHOLE_SESSIONS:]
         others = sessions[: len(sessions) - len(whole)]
         if len(others) > SHOWN_SESSIONS:
-            yield f"{server.url}: {len(others) - SHOWN_SESSIONS} earlier sessions left out"
+            yield f"{_where(server)}: {len(others) - SHOWN_SESSIONS} earlier sessions left out"
         if others:
             yield "\n".join(
                 f"{_heading(server, session)}: {summary(session)}" for session in others[-SHOWN_SESSIONS:]
@@ -231,7 +231,15 @@ class Watch:
 
 def _heading(server: Watched, session: Session) -> str:
     target = f" for {session.target[0]}:{session.target[1]}" if session.target is not None else ""
-    return f"{server.url} with {session.peer[0]}:{session.peer[1]}{target}"
+    return f"{_where(server)} with {session.peer[0]}:{session.peer[1]}{target}"
+
+
+def _where(server: Watched) -> str:
+    """Return where a server listens, or words that it never did: faults can be declared before the start."""
+    try:
+        return server.url
+    except RuntimeError:
+        return "a server that was never started"
 
 
 def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:

@@ -88,6 +88,21 @@ def test_a_server_that_nobody_spoke_to_is_named(run: Run) -> None:
     assert re.fullmatch(r"smtp://127\.0\.0\.1:\d+: no client connected", line)
 
 
+def test_a_server_that_was_never_started_is_named(run: Run) -> None:
+    """A failing test that declared a fault on it fails as any other, and its section says what was wrong."""
+    result = run(
+        """
+        from pytest_smtp4d import SMTPServer
+
+        def test_it():
+            SMTPServer().on("RCPT").reply(550)
+            assert False
+        """
+    )
+    result.assert_outcomes(failed=1)
+    assert section(result, "SMTP transcript") == ["a server that was never started: no client connected"]
+
+
 def test_a_test_without_a_server_has_no_section(run: Run) -> None:
     """Other tests' failures look as ever, even after a test that used a server."""
     result = run(

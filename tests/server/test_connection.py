@@ -28,43 +28,7 @@ ENVELOPE = b"MAIL FROM:<ada@example.com>\r\nRCPT TO:<bob@example.org>\r\n"
 relaxed = pytest.mark.smtp_server(strict=False)
 
 
-# -- pieces and pipelines -------------------------------------------------------------------------------
-
-
-def test_octet_by_octet(smtp_server: SMTPServer, client: RawClient) -> None:
-    """A session sent one octet at a time is the same session."""
-    client.reply()
-    dialogue = b"EHLO client.example.com\r\n" + ENVELOPE + b"DATA\r\n"
-    for octet in dialogue:
-        client.send(bytes([octet]))
-        if octet == ord("\n"):
-            assert client.reply()[0] in "23"
-    for octet in b"Subject: x\r\n\r\n..\r\n.\r\n":
-        client.send(bytes([octet]))
-    assert client.reply().startswith("250")
-    assert smtp_server.messages.one().content == b"Subject: x\r\n\r\n.\r\n"
-
-
-def test_pipelining(smtp_server: SMTPServer, client: RawClient) -> None:
-    """Commands of one segment are answered in order; behind the final dot there are commands again."""
-    client.open()
-    for number in range(3):
-        client.send(ENVELOPE + b"DATA\r\n")
-        assert [client.reply()[:3] for _ in range(3)] == ["250", "250", "354"]
-        client.send(b"%d\r\n.\r\n" % number + (b"QUIT\r\n" if number == 2 else b"RSET\r\n"))
-        assert [client.reply()[:3] for _ in range(2)] == ["250", "221" if number == 2 else "250"]
-    assert client.rest() == b""
-    assert [message.content for message in smtp_server.messages] == [b"0\r\n", b"1\r\n", b"2\r\n"]
-    assert smtp_server.sessions[0].violations == ()
-
-
-def test_data_behind_refused_recipients(smtp_server: SMTPServer, client: RawClient) -> None:
-    """Legal when pipelined: 554, no content, no violation (RFC 2920 3.1)."""
-    smtp_server.on("RCPT").reply(550)
-    client.open()
-    client.send(ENVELOPE + b"DATA\r\n")
-    assert [client.reply()[:3] for _ in range(3)] == ["250", "550", "554"]
-    assert smtp_server.sessions[0].violations == ()
+# -- how a client leaves --------------------------------------------------------------------------------
 
 
 def test_a_half_closed_client_is_answered(smtp_server: SMTPServer, client: RawClient) -> None:
@@ -142,91 +106,9 @@ def test_the_transcript_tells_direction_stage_tls_and_time(
     assert session.ended is None
 
 
-def test_commands_have_their_replies(smtp_server: SMTPServer, client: RawClient) -> None:
-    """Verb, argument and reply; None while there is none."""
-    client.open()
-    client.ask("NOOP some words")
-    smtp_server.on("NOOP").silence()
-    client.send(b"noop\r\n")
-    smtp_server.check()
-    commands = smtp_server.sessions[0].commands
-    assert [(command.verb, command.argument) for command in commands] == [
-        ("EHLO", "client.example.com"),
-        ("NOOP", "some words"),
-        ("NOOP", ""),
-    ]
-    assert [command.reply and command.reply.code for command in commands] == [250, 250, None]
-
-
-# -- violations -----------------------------------------------------------------------------------------
+# -- TLS and clear text ---------------------------------------------------------------------------------
 
 EHLO = b"EHLO client.example.com\r\n"
-
-# name, what is sent in one go for each reply, whether everything is on offer
-PROVOKED = [
-    ("bare-lf", [b"NOOP\n"], True),
-    ("bare-lf", [ENVELOPE + b"DATA\r\n", b"one\ntwo\r\n.\r\n"], True),
-    ("line-too-long", [b"NOOP " + b"x" * 510 + b"\r\n"], True),
-    ("line-too-long", [b"x" * 20_000 + b"\r\n"], True),
-    ("line-too-long", [ENVELOPE + b"DATA\r\n", b"x" * 999 + b"\r\n.\r\n"], True),
-    ("out-of-order", [b"RCPT TO:<bob@example.org>\r\n"], True),
-    ("out-of-order", [b"DATA\r\n"], True),
-    ("out-of-order", [ENVELOPE + b"DATA\r\nToo early\r\n.\r\n"], True),
-    ("out-of-order", [b"STARTTLS\r\nMAIL FROM:<eve@example.net>\r\n"], True),
-    ("pipelining-not-offered", [b"RSET\r\nNOOP\r\n"], False),
-    ("parameter-not-offered", [b"MAIL FROM:<ada@example.com> SIZE=1\r\n"], False),
-    ("parameter-not-offered", [b"MAIL FROM:<ada@example.com> XYZZY=1\r\n"], True),
-    (
-        "8bit-not-offered",
-        [b"MAIL FROM:<ada@example.com>\r\n", b"RCPT TO:<bob@example.org>\r\n", b"DATA\r\n", b"\xe4\r\n.\r\n"],
-        False,
-    ),
-    ("body-parameter-missing", [ENVELOPE + b"DATA\r\n", b"\xe4\r\n.\r\n"], True),
-]
-
-
-@relaxed
-@pytest.mark.parametrize(("name", "sent", "offered"), PROVOKED)
-def test_a_violation_is_recorded(
-    smtp_server: SMTPServer, connect: Connect, name: str, sent: list[bytes], offered: bool
-) -> None:
-    """Each of the closed list, provoked by a raw socket, and nothing else beside it."""
-    if not offered:
-        smtp_server.configure(extensions=())
-    client = connect()
-    client.open()
-    for octets in sent:
-        client.send(octets)
-        client.reply()
-    smtp_server.check()
-    assert {violation.name for violation in smtp_server.sessions[0].violations} == {name}
-
-
-@relaxed
-def test_no_ehlo_after_starttls(smtp_server: SMTPServer, client: RawClient) -> None:
-    """What was said before TLS counts for nothing (RFC 3207 4.2)."""
-    client.open()
-    client.ask("STARTTLS")
-    client.start_tls()
-    assert client.ask("MAIL FROM:<ada@example.com>").startswith("503")
-    assert [violation.name for violation in smtp_server.sessions[0].violations] == ["no-ehlo-after-starttls"]
-
-
-@pytest.mark.smtp_server(strict=False, tls="implicit")
-def test_no_ehlo_at_all(smtp_server: SMTPServer, connect: Connect) -> None:
-    """Where TLS was there from the start, it is a matter of order."""
-    client = connect(tls=True)
-    client.reply()
-    assert client.ask("MAIL FROM:<ada@example.com>").startswith("503")
-    assert [violation.name for violation in smtp_server.sessions[0].violations] == ["out-of-order"]
-
-
-@pytest.mark.smtp_server(strict=False, users={"ada": "pass"}, auth_without_tls=True)
-def test_cleartext_credentials(smtp_server: SMTPServer, client: RawClient) -> None:
-    """A password in clear text where TLS was on offer."""
-    client.open()
-    client.ask("AUTH PLAIN AGFkYQBwYXNz")
-    assert [violation.name for violation in smtp_server.sessions[0].violations] == ["cleartext-credentials"]
 
 
 def test_octets_behind_starttls_are_never_executed(connect: Connect) -> None:
@@ -256,38 +138,6 @@ def test_a_tls_handshake_where_clear_text_is_due(smtp_server: SMTPServer, connec
         "TLS handshake where clear text was due: use STARTTLS"
     }
     assert {session.commands for session in smtp_server.sessions} == {()}
-
-
-SMUGGLED = b"MAIL FROM:<eve@example.net>\r\nRCPT TO:<bob@example.org>\r\nDATA\r\nevil\r\n.\r\n"
-
-
-@relaxed
-@pytest.mark.parametrize(
-    "end",
-    [
-        b"\n.\n",
-        b"\n.\r\n",
-        b"\r\n.\n",
-        b"\r.\r",
-        b"\r\n.\r",
-        b"\r.\r\n",
-        b"\r\r\n.\r\r\n",
-        b"\n\r.\r\n",
-        b"\0\n.\r\n",
-    ],
-)
-def test_smuggling(smtp_server: SMTPServer, client: RawClient, end: bytes) -> None:
-    """No sequence but CRLF.CRLF ends content: what stands behind it arrives as content (CVE-2023-51764)."""
-    client.open()
-    client.envelope()
-    client.ask("DATA")
-    client.send(b"one" + end + SMUGGLED)
-    assert client.reply().startswith("250")
-    client.send(b"QUIT\r\n")
-    client.rest()
-    message = smtp_server.messages.one()
-    assert message.mail_from == "ada@example.com"
-    assert b"eve@example.net" in message.content
 
 
 # -- much of it -----------------------------------------------------------------------------------------

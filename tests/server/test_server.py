@@ -271,6 +271,26 @@ def test_reset_in_a_transaction(connect: Connect) -> None:
 # -- what clients need ----------------------------------------------------------------------------------
 
 
+@pytest.mark.smtp_server(strict=False, greylist=300)
+def test_greylisting_goes_by_the_clock_that_the_test_moves(
+    smtp_server: SMTPServer, client: RawClient
+) -> None:
+    """451 4.7.1 until `greylist` seconds after the first try, per sender and recipient (RFC 6647)."""
+    client.open()
+    client.ask("MAIL FROM:<ada@example.com>")
+    assert client.ask("RCPT TO:<bob@example.org>").startswith("451 4.7.1")
+    smtp_server.advance(299)
+    assert client.code("RCPT TO:<bob@example.org>") == 451
+    smtp_server.advance(1)
+    assert client.code("RCPT TO:<bob@example.org>") == 250
+    assert client.code("RCPT TO:<eve@example.org>") == 451
+    client.ask("RSET")
+    client.ask("MAIL FROM:<other@example.com>")
+    assert client.code("RCPT TO:<bob@example.org>") == 451
+    with pytest.raises(ValueError, match="forward"):
+        smtp_server.advance(-1)
+
+
 def test_client_options() -> None:
     """Everything a transporter needs, and no more."""
     with SMTPServer(tls="none") as server:

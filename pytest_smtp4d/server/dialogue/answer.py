@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d.faults.action import PassThrough, ReplyWith
+from pytest_smtp4d.faults.action import Disconnect, PassThrough, ReplyWith
 from pytest_smtp4d.faults.match import Event
 from pytest_smtp4d.server.dialogue.step import Ask, Dialogue, Sleep
 from pytest_smtp4d.smtp.command import VERBS
@@ -76,6 +76,7 @@ def answer(
     Returns:
         Whether the command took effect.
     """
+    protocol.told = None
     if protocol.mute:
         return False
     for stage in stages or (protocol.record.stage,):
@@ -136,6 +137,7 @@ class FaultTurn:
         self._commit = commit
         self._has_reply = has_reply
         self._is_decided = False
+        self._aborts = False
 
     def carry_out(self, decision: Decision) -> Dialogue[None]:
         """Do what a fault says, action by action; where none of them answers, the server's own reply does."""
@@ -146,6 +148,7 @@ class FaultTurn:
         actions: Sequence[Action] = decision.actions
         if self._has_reply and not any(action.answers for action in actions):
             actions = (*actions, PassThrough())
+        self._aborts = any(isinstance(action, Disconnect) and action.abort for action in actions)
         self.announced = next((self._reply_of(action) for action in actions if action.answers), None)
         for action in actions:
             if self._has_reply or not isinstance(action, PassThrough):
@@ -179,7 +182,7 @@ class FaultTurn:
         self._protocol.close(f"disconnected at {self._protocol.record.stage}", abort=abort, notify=False)
 
     def reply(self, reply: Reply) -> Dialogue[None]:
-        """Give a reply; 421 closes after it (RFC 5321 3.8)."""
+        """Give a reply; 421 closes after it (RFC 5321 3.8), with RST where the fault does so next."""
         self.commit(reply.is_positive, reply)
         if self.octets_per_second is None:
             self._protocol.say(reply)
@@ -187,7 +190,7 @@ class FaultTurn:
             self._protocol.announce(reply)
             yield from self.write(reply.octets)
         if reply.code == 421:
-            self._protocol.close("421")
+            self._protocol.close("421", abort=self._aborts)
 
     def write(self, octets: bytes) -> Dialogue[None]:
         """Write octets, at the speed that is set."""

@@ -71,7 +71,7 @@ def converse(protocol: ServerProtocol) -> Dialogue[None]:
                     yield from transaction.content(protocol)
             except Exception as error:  # noqa: BLE001 - kept for the verdict; the session goes on
                 protocol.host.failed(error, f"the server at {protocol.record.stage}")
-                protocol.say(replies.INTERNAL_ERROR)
+                protocol.say(protocol.worded(replies.INTERNAL_ERROR))
         yield DONE
 
 
@@ -91,9 +91,9 @@ def _greet(protocol: ServerProtocol) -> Dialogue[None]:
 
 def _expect_clear_text(protocol: ServerProtocol) -> Dialogue[None]:
     """Close where the client begins with TLS although clear text is due."""
-    while not protocol.waiting:
+    while len(begin := protocol.input[protocol.position :][:2]) < 2 and TLS_HANDSHAKE.startswith(begin):
         yield MORE
-    if protocol.input.startswith(TLS_HANDSHAKE, protocol.position):
+    if begin == TLS_HANDSHAKE:
         protocol.close("TLS handshake where clear text was due: use STARTTLS")
 
 

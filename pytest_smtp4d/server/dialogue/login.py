@@ -93,10 +93,11 @@ def _response(protocol: ServerProtocol, mechanism: str) -> Dialogue[bytes]:
 def _settle(
     protocol: ServerProtocol, mechanism: str, exchange: Exchange | None, effective: bool, reply: Reply | None
 ) -> None:
-    """Log the client in, where the reply says so or, without a reply, where the credentials were right."""
+    """Log the client in, where the reply says so; where it does not, but takes effect, the credentials do."""
     user = exchange.user if exchange is not None else None
-    if not effective or (user is None if reply is None else reply.code >= 300):
-        return  # refused, or not over yet
+    is_over = user is not None if reply is None or reply.code >= 400 else reply.code < 300
+    if not effective or not is_over:
+        return
     protocol.authenticated = True
     protocol.session.user = user if user is not None else ""
     protocol.session.mechanism = mechanism
@@ -156,7 +157,7 @@ class Exchange:
         except MalformedResponse as error:
             self._end(Reply(501, f"5.5.2 {error}"))
         except ValueError:  # whatever else a client's octets can do to a conversion
-            self._end(replies.MALFORMED_RESPONSE)
+            self._end(Reply(501, "5.5.2 The response is malformed"))
 
     def overrun(self) -> None:
         """Take a response that was too long."""

@@ -70,6 +70,7 @@ class ServerProtocol:
     __slots__ = (
         "_base",
         "_guarded",
+        "_overlong_from",
         "_received",
         "_seen",
         "authenticated",
@@ -145,7 +146,7 @@ class ServerProtocol:
         """How many messages were stored in this session."""
         self.expects_content = False
         """DATA took effect: what comes is content."""
-        self._received = self._base = self._seen = 0
+        self._received = self._base = self._seen = self._overlong_from = 0
         self._guarded = self.settings.require_tls or self.settings.require_auth
         self.end_transaction()
 
@@ -186,14 +187,26 @@ class ServerProtocol:
         end = self.input.find(b"\n", start) + 1
         if not end:
             if len(self.input) - start > LONGEST_LINE:
+                self._overlong(start)
                 self.take_all()
-                self.skipping = True
             return None
         self.position = end
         if self.skipping or end - start > LONGEST_LINE:
+            self._overlong(start)
             self.skipping = False
             return TOO_LONG
         return self.input[start:end]
+
+    def _overlong(self, start: int) -> None:
+        """Remember where an over-long line began, unless its beginning was thrown away before."""
+        if not self.skipping:
+            self.skipping = True
+            self._overlong_from = self._base + start
+
+    def is_pipelined(self, line: bytes) -> bool:
+        """Return whether a line just taken had come before the reply to the command before it was given."""
+        began = self._overlong_from if line is TOO_LONG else self._base + self.position - len(line)
+        return began < self._seen
 
     def octets(self) -> Dialogue[bytes]:
         """Wait for whatever arrives, at least one octet, and take it."""
@@ -275,7 +288,7 @@ class ServerProtocol:
         self.busy = True
         self.line = line
         record = self.record
-        pipelined = self._base + self.position - len(line) < self._seen
+        pipelined = self.is_pipelined(line)
         if line is TOO_LONG:
             self.verb, record.stage = "", "UNKNOWN"
             record.overlong_line(pipelined=pipelined)

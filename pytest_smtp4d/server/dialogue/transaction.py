@@ -22,6 +22,7 @@ from pytest_smtp4d.smtp.envelope import MalformedPath, Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:
+    from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.server.dialogue.step import Dialogue
 
@@ -237,31 +238,45 @@ def _read(
     Returns:
         False when a fault closed the session.
     """
-    rules = protocol.host.rules
-    thresholds = [
-        (octets - (before if stage == "CONTENT" else 0), octets, stage)
-        for stage in stages
-        if rules.may_match(stage)
-        for octets in rules.thresholds(stage)
-    ]
-    thresholds.sort()
+    transaction = protocol.transaction
+
+    def decide(_: bool, reply: Reply | None) -> None:
+        if transaction is not None:
+            transaction.reply = reply
+
+    thresholds = _thresholds(protocol.host.rules, stages, before)
     is_complete = reader.is_complete
-    while not is_complete:
-        if not protocol.waiting:
-            yield MORE
-        rest = reader.feed(protocol.take_all())
-        is_complete = rest is not None
-        if rest:
-            protocol.put_back(rest)
+    while True:
+        if not is_complete:
+            if not protocol.waiting:
+                yield MORE
+            rest = reader.feed(protocol.take_all())
+            is_complete = rest is not None
+            if rest:
+                protocol.put_back(rest)
         while thresholds and reader.size >= thresholds[0][0]:
             _, octets, stage = thresholds.pop(0)
             decision = yield from ask(protocol, stage, content=reader.content, after_octets=octets)
             if decision is None:
                 continue
-            yield from FaultTurn(protocol, replies.OK, None, has_reply=False).carry_out(decision)
+            yield from FaultTurn(protocol, replies.OK, decide, has_reply=False).carry_out(decision)
             if protocol.closing is not None:
                 return False
-    return True
+        if is_complete:
+            return True
+
+
+def _thresholds(rules: Rules, stages: tuple[str, ...], before: int) -> list[tuple[int, int, str]]:
+    """Return at how many octets of a chunk to ask rules, each with the number that they know and the stage.
+
+    CONTENT counts the octets of earlier chunks, too; what those had passed was asked there.
+    """
+    found = []
+    for stage in stages:
+        earlier = before if stage == "CONTENT" else 0
+        octets = rules.thresholds(stage) if rules.may_match(stage) else ()
+        found += [(number - earlier, number, stage) for number in octets if number > earlier or not earlier]
+    return sorted(found)
 
 
 def _end_content(
@@ -277,11 +292,11 @@ def _end_content(
         own = replies.QUEUED
 
     def commit(effective: bool, reply: Reply | None) -> None:
+        protocol.end_transaction()
         if transaction is not None:
+            transaction.reply = reply
             if effective and transaction.recipients and not is_too_big:
                 _store(protocol, transaction, octets, reply)
-            transaction.reply = reply
-        protocol.end_transaction()
 
     if protocol.mute or any(map(protocol.host.rules.may_match, stages)):
         return answer(protocol, "", own, commit, stages=stages, content=octets)
@@ -302,7 +317,11 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, re
     transaction.message = message
     protocol.messages += 1
     protocol.host.stored(protocol.record, message, reply)
-    protocol.host.deliver(message)
+    try:
+        protocol.host.deliver(message)
+    except Exception:
+        transaction.message, transaction.reply = None, replies.INTERNAL_ERROR
+        raise
 
 
 # -- BDAT
@@ -313,7 +332,7 @@ def bdat(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
     """Take a chunk of content (RFC 3030 2); its octets are read even where it is refused."""
     length, is_last = _parse_bdat(argument)
     if length is None:
-        yield from answer(protocol, "", protocol.barred("BDAT") or replies.BDAT_SYNTAX)
+        yield from answer(protocol, "", _unserved(protocol) or replies.BDAT_SYNTAX)
         return
     refusal = _refusal_to_bdat(protocol)
     limit = protocol.settings.size_limit
@@ -341,11 +360,14 @@ def _parse_bdat(argument: str) -> tuple[int | None, bool]:
     return int(number), last == "LAST"
 
 
+def _unserved(protocol: ServerProtocol) -> Reply | None:
+    """Return why BDAT is not served at all, or None."""
+    return protocol.barred("BDAT") or (None if protocol.offer.has_chunking else replies.NO_BDAT)
+
+
 def _refusal_to_bdat(protocol: ServerProtocol) -> Reply | None:
-    if (barred := protocol.barred("BDAT")) is not None:
-        return barred
-    if not protocol.offer.has_chunking:
-        return replies.NO_BDAT
+    if (unserved := _unserved(protocol)) is not None:
+        return unserved
     if not protocol.greeted:
         return replies.HELLO_FIRST
     if protocol.transaction is None:
