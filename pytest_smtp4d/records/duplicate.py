@@ -13,8 +13,21 @@ if TYPE_CHECKING:
 
 __all__ = ["Duplicates"]
 
-_MESSAGE_ID = re.compile(rb"^Message-ID:\s*(<[^>\r\n]+>)", re.IGNORECASE | re.MULTILINE)
+_IDENTIFIER = re.compile(rb"\s*(<[^>\r\n]+>)")
 _HEADER_END = re.compile(rb"\n\r?\n")
+_FIELD = b"\nmessage-id:"
+
+
+def _identifier(content: bytes) -> bytes:
+    """Return the Message-ID of a message; b"" where it has none. Every message pays for this."""
+    end = content.find(b"\r\n\r\n")
+    if end < 0:
+        match = _HEADER_END.search(content)
+        end = match.start() if match else len(content)
+    header = b"\n" + content[:end].lower()
+    at = header.find(_FIELD)
+    found = _IDENTIFIER.match(content, at + len(_FIELD) - 1) if at >= 0 else None
+    return b"" if found is None else found[1]
 
 
 class Duplicates:
@@ -23,7 +36,7 @@ class Duplicates:
     def __init__(self) -> None:
         self._seen: set[tuple[bytes, str]] = set()
 
-    def find(self, content: bytes, recipients: Sequence[str], *, answered: bool) -> str:
+    def find(self, content: bytes, recipients: Sequence[str], *, answered: bool) -> tuple[bytes, str] | None:
         """Take a message that was stored.
 
         Args:
@@ -32,19 +45,19 @@ class Duplicates:
             answered: whether the client is told that it was accepted; only then must it not come again.
 
         Returns:
-            The Message-ID and the recipient to whom it came again, in words; "" where it did not.
+            The Message-ID and the recipient to whom it came again; None where it did not.
         """
-        end = _HEADER_END.search(content)
-        match = _MESSAGE_ID.search(content, 0, end.end() if end else len(content))
-        if match is None:
-            return ""
-        identifier = match[1]
-        again = next((one for one in recipients if (identifier, one) in self._seen), None)
-        if answered:
-            self._seen.update((identifier, one) for one in recipients)
-        return (
-            "" if again is None else f"Message-ID: {identifier.decode('utf-8', 'replace')} to {again} again"
-        )
+        identifier = _identifier(content)
+        if not identifier:
+            return None
+        again = None
+        for recipient in recipients:
+            key = (identifier, recipient)
+            if key in self._seen:
+                again = key
+            elif answered:
+                self._seen.add(key)
+        return again
 
     def clear(self) -> None:
         """Forget everything."""

@@ -22,7 +22,7 @@ from pytest_smtp4d.records.transcript import Transcript, TranscriptLine
 from pytest_smtp4d.records.violation import Judged, judge, words_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -74,7 +74,7 @@ class ReceivedMessage:
         mail_options: the parameters of MAIL as received, ``("SIZE=120", "BODY=8BITMIME")``.
         rcpt_options: recipient -> the parameters of its RCPT.
         content: the octets; transparency undone, nothing else touched.
-        received_at: when it was complete (an aware datetime).
+        received_at: when it was complete: an aware datetime, or what gives one.
         session: where it came in.
     """
 
@@ -85,7 +85,7 @@ class ReceivedMessage:
         mail_options: Sequence[str],
         rcpt_options: Mapping[str, Sequence[str]],
         content: bytes,
-        received_at: datetime,
+        received_at: datetime | Callable[[], datetime],
         session: Session,
     ) -> None:
         self.mail_from = mail_from
@@ -95,8 +95,13 @@ class ReceivedMessage:
             {recipient: tuple(options) for recipient, options in rcpt_options.items()}
         )
         self.content = content
-        self.received_at = received_at
+        self._received_at = received_at
         self.session = session
+
+    @cached_property
+    def received_at(self) -> datetime:
+        """When it was complete (an aware datetime)."""
+        return self._received_at() if callable(self._received_at) else self._received_at
 
     @cached_property
     def _mail(self) -> IncomingMail:

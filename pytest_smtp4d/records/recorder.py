@@ -74,8 +74,8 @@ BROKEN: Final = "broken"
 """A fault broke the protocol: from here on no violation is fatal."""
 LEFT: Final = "left"
 """The client ended the session; extra: whether it had sent QUIT."""
-VIOLATION: Final = "violation"
-"""Something that only the server as a whole can see is wrong; extra: the violation."""
+DUPLICATE: Final = "duplicate"
+"""A message came again; extra: its Message-ID and the recipient, which the server as a whole has seen."""
 GAP: Final = "gap"
 """Here the middle of a long session was forgotten; extra: how many entries."""
 
@@ -249,9 +249,11 @@ class Recorder:
         """Record the content that all chunks make together, for the judge."""
         self._add(WHOLE, octets, (parameters, binary))
 
-    def reply(self, reply: Reply) -> None:
-        """Record a reply that is written now."""
-        self.raw.entries.extend((REPLY, reply.octets, self.stage, self.tls, self.at, reply))
+    def reply(self, reply: Reply) -> bytes:
+        """Record a reply that is written now; return its octets."""
+        octets = reply.octets
+        self.raw.entries.extend((REPLY, octets, self.stage, self.tls, self.at, reply))
+        return octets
 
     def announced_reply(self, reply: Reply) -> None:
         """Record a reply whose octets are written, and recorded, bit by bit."""
@@ -277,9 +279,9 @@ class Recorder:
         """Record that a fault broke the protocol."""
         self._add(BROKEN, b"", None)
 
-    def violation(self, violation: object) -> None:
-        """Record a violation that does not follow from this session alone."""
-        self._add(VIOLATION, b"", violation)
+    def duplicate(self, again: tuple[bytes, str]) -> None:
+        """Record that a message came again: its Message-ID, and the recipient."""
+        self._add(DUPLICATE, b"", again)
 
     def left(self, *, has_quit: bool) -> None:
         """Record that the client ended the session."""

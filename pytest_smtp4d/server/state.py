@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.records.duplicate import Duplicates
-from pytest_smtp4d.records.violation import VIOLATIONS, Violation
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.inbox import Inbox
@@ -117,11 +116,10 @@ class ServerState:
 
     def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
         """Look whether a message that was stored had been accepted before, and is sent again all the same."""
-        answered = reply is not None and reply.is_positive
-        words = self._duplicates.find(message.content, message.rcpt_to, answered=answered)
-        if words:
-            rule = VIOLATIONS["duplicate-message"]
-            recorder.violation(Violation("duplicate-message", words, rule.rfc, rule.fatal))
+        answered = reply is not None and reply.code < 400
+        again = self._duplicates.find(message.content, message.rcpt_to, answered=answered)
+        if again is not None:
+            recorder.duplicate(again)
 
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what a callback raised until the verdict."""

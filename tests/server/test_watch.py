@@ -19,7 +19,13 @@ def session() -> Session:
 
 def record(session: Session, violation: Violation) -> None:
     """Let a session have committed a violation."""
-    session._recorder.violation(violation)
+    if violation.name == "no-quit":
+        session._recorder.left(has_quit=False)
+    else:
+        session._recorder.stage = "RCPT"
+        session._recorder.command(
+            b"RCPT TO:<bob@example.org>\r\n", "RCPT", "TO:<bob@example.org>", pipelined=False
+        )
 
 
 def test_what_was_judged_before_is_not_judged_again() -> None:

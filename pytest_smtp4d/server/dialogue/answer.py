@@ -42,7 +42,8 @@ def answer_plainly(protocol: ServerProtocol, own: Reply, commit: Commit | None) 
     Returns:
         Whether it took effect.
     """
-    own = protocol.worded(own)
+    if not protocol.offer.has_enhanced_codes:
+        own = protocol.worded(own)
     effective = own.code < 400
     if commit is not None:
         commit(effective, own)

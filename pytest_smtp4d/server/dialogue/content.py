@@ -23,7 +23,8 @@ class _Store:
 
     def __init__(self, limit: int | None) -> None:
         self._limit = limit
-        self._octets = io.BytesIO()
+        self._whole = b""
+        self._octets: io.BytesIO | None = None
         self.size = 0
         """Octets so far, kept or not."""
 
@@ -35,14 +36,22 @@ class _Store:
     @property
     def content(self) -> bytes:
         """The octets so far; empty when there were too many."""
-        return self._octets.getvalue()
+        return self._whole if self._octets is None else self._octets.getvalue()
 
     def _keep(self, octets: bytes) -> None:
+        if not self.size and (self._limit is None or len(octets) <= self._limit):
+            self._whole = octets  # most messages come in one piece
+            self.size = len(octets)
+            return
         self.size += len(octets)
-        if not self.is_too_big:
-            self._octets.write(octets)
-        elif self._octets.tell():
+        if self.is_too_big:
+            self._whole, self._octets = b"", None
+            return
+        if self._octets is None:
             self._octets = io.BytesIO()
+            self._octets.write(self._whole)
+            self._whole = b""
+        self._octets.write(octets)
 
 
 class DotReader(_Store):

@@ -220,8 +220,7 @@ class ServerProtocol:
         """Give a reply, and record it."""
         self.told = reply
         self._seen = self._received
-        self.record.reply(reply)
-        self.output.append(reply.octets)
+        self.output.append(self.record.reply(reply))
 
     def announce(self, reply: Reply) -> None:
         """Record a reply whose octets are written bit by bit."""

@@ -8,7 +8,7 @@ A message is handed to the server before its reply is written: a client that has
 
 from __future__ import annotations
 
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING
 
 from pytest_smtp4d import clock
@@ -214,7 +214,10 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     protocol.expects_content = False
     protocol.record.stage = "CONTENT"
     reader = DotReader(protocol.settings.size_limit)
-    if not (yield from _read(protocol, reader, ("CONTENT",))):
+    if not protocol.host.rules.may_match("CONTENT"):
+        while not _feed(protocol, reader):
+            yield MORE
+    elif not (yield from _read(protocol, reader, ("CONTENT",))):
         return
     octets = reader.content
     transaction = protocol.transaction
@@ -222,6 +225,16 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     rest = _end_content(protocol, octets, is_too_big=reader.is_too_big)
     if rest is not None:
         yield from rest
+
+
+def _feed(protocol: ServerProtocol, reader: DotReader | ChunkReader) -> bool:
+    """Give what has arrived to the reader; return whether content is complete."""
+    if not protocol.waiting:
+        return False
+    rest = reader.feed(protocol.take_all())
+    if rest:
+        protocol.put_back(rest)
+    return rest is not None
 
 
 def _read(
@@ -250,10 +263,7 @@ def _read(
         if not is_complete:
             if not protocol.waiting:
                 yield MORE
-            rest = reader.feed(protocol.take_all())
-            is_complete = rest is not None
-            if rest:
-                protocol.put_back(rest)
+            is_complete = _feed(protocol, reader)
         while thresholds and reader.size >= thresholds[0][0]:
             _, octets, stage = thresholds.pop(0)
             decision = yield from ask(protocol, stage, content=reader.content, after_octets=octets)
@@ -311,7 +321,7 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, re
         transaction.mail_options,
         transaction.rcpt_options,
         octets,
-        clock.now_utc(),
+        partial(clock.utc_at, clock.monotonic()),
         protocol.session,
     )
     transaction.message = message
