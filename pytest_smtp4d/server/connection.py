@@ -163,7 +163,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             self._go_on()
         if self._pipe is not None and self._pipe.eof:
             self._client_finished()
-        if protocol.waiting > INPUT_LIMIT:
+        if self._step is not MORE and protocol.waiting > INPUT_LIMIT:
             self._pause_reading()
 
     def eof_received(self) -> bool:
@@ -215,15 +215,21 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             protocol.session.forget_middle()
         if not self._closing:
             self._flush()
-            self._rest()
+            if self._eof or self._reading_paused:
+                self._rest()
 
     def _resume(self) -> None:
         """Send the answer to its step into the dialogue, and begin what its next step asks for."""
-        answer, self._answer = self._answer, None
-        error, self._error = self._error, None
         self._can_go_on = False
         try:
-            step = self._dialogue.send(answer) if error is None else self._dialogue.throw(error)
+            if self._error is not None:
+                error, self._error = self._error, None
+                step = self._dialogue.throw(error)
+            elif self._answer is not None:
+                answer, self._answer = self._answer, None
+                step = self._dialogue.send(answer)
+            else:
+                step = next(self._dialogue)
         except StopIteration:
             self.protocol.close("closed")
             return
@@ -324,14 +330,13 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             self._write(bytes(protocol.flights))
             protocol.flights.clear()
         output = protocol.output
-        if not output:
-            return
-        octets = output[0] if len(output) == 1 else b"".join(output)
-        output.clear()
-        if self._pipe is not None:
-            self._pipe.send(octets)
-            octets = self._pipe.pending()
-        self._write(octets)
+        if output:
+            octets = output[0] if len(output) == 1 else b"".join(output)
+            output.clear()
+            if self._pipe is not None:
+                self._pipe.send(octets)
+                octets = self._pipe.pending()
+            self._write(octets)
 
     def _write(self, octets: bytes) -> None:
         if octets and not self._tcp.is_closing():

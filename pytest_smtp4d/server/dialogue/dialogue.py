@@ -72,7 +72,8 @@ def converse(protocol: ServerProtocol) -> Dialogue[None]:
             except Exception as error:  # noqa: BLE001 - kept for the verdict; the session goes on
                 protocol.host.failed(error, f"the server at {protocol.record.stage}")
                 protocol.say(protocol.worded(replies.INTERNAL_ERROR))
-        yield DONE
+        if protocol.position < len(protocol.input):
+            yield DONE  # else it waits for octets anyway
 
 
 def _greet(protocol: ServerProtocol) -> Dialogue[None]:

@@ -37,7 +37,7 @@ MORE = _Signal.MORE
 """Go on when the client has sent more octets; nothing is answered."""
 
 DONE = _Signal.DONE
-"""A command is answered, and others may have their turn; nothing is answered."""
+"""A command is answered and another is waiting: other sessions may have their turn first."""
 
 
 @dataclass(frozen=True, slots=True)
