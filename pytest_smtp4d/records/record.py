@@ -91,12 +91,17 @@ class ReceivedMessage:
         self.mail_from = mail_from
         self.rcpt_to = tuple(rcpt_to)
         self.mail_options = tuple(mail_options)
-        self.rcpt_options: Mapping[str, tuple[str, ...]] = MappingProxyType(
-            {recipient: tuple(options) for recipient, options in rcpt_options.items()}
-        )
+        self._rcpt_options = rcpt_options
         self.content = content
         self._received_at = received_at
         self.session = session
+
+    @cached_property
+    def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
+        """Recipient -> the parameters of its RCPT as received."""
+        return MappingProxyType(
+            {recipient: tuple(options) for recipient, options in self._rcpt_options.items()}
+        )
 
     @cached_property
     def received_at(self) -> datetime:
@@ -292,7 +297,7 @@ class Transaction:
         self.message = message
         self._rcpt_to = list(rcpt_to)
         self._rcpt_options: dict[str, tuple[str, ...]] = {}
-        self._refused = dict(refused or {})
+        self._refused = dict(refused) if refused else {}
 
     @property
     def rcpt_to(self) -> tuple[str, ...]:

@@ -42,7 +42,7 @@ class Plain(NamedTuple):
 
 def helo(protocol: ServerProtocol, argument: str) -> Plain:
     """Greet a client of the HELO age (RFC 5321 4.1.1.1)."""
-    own = protocol.barred("HELO") or (replies.HELO_OK if argument else replies.HELO_NEEDS_NAME)
+    own = protocol.refusal("HELO") or (replies.HELO_OK if argument else replies.HELO_NEEDS_NAME)
     return Plain(argument, own, lambda effective, _: _greet(protocol, argument, False, effective))
 
 
@@ -53,7 +53,7 @@ def ehlo(protocol: ServerProtocol, argument: str) -> Plain:
     elif not argument:
         own = replies.EHLO_NEEDS_NAME
     else:
-        own = protocol.barred("EHLO") or protocol.offer.capabilities(protocol.record.tls)
+        own = protocol.refusal("EHLO") or protocol.offer.capabilities(protocol.record.tls)
     return Plain(argument, own, lambda effective, _: _greet(protocol, argument, True, effective))
 
 
@@ -66,29 +66,29 @@ def _greet(protocol: ServerProtocol, name: str, extended: bool, effective: bool)
 
 def rset(protocol: ServerProtocol, argument: str) -> Plain:
     """Abandon the transaction (RFC 5321 4.1.1.5)."""
-    own = protocol.barred("RSET") or (replies.NO_ARGUMENT if argument else replies.OK)
+    own = protocol.refusal("RSET") or (replies.NO_ARGUMENT if argument else replies.OK)
     return Plain("", own, lambda effective, _: protocol.end_transaction() if effective else None)
 
 
 def noop(protocol: ServerProtocol, argument: str) -> Plain:
     """Do nothing (RFC 5321 4.1.1.9)."""
-    return Plain(argument, protocol.barred("NOOP") or replies.OK)
+    return Plain(argument, protocol.refusal("NOOP") or replies.OK)
 
 
 def vrfy(protocol: ServerProtocol, argument: str) -> Plain:
     """Say that addresses are not verified (RFC 5321 4.1.1.6, 7.3)."""
     own = replies.NOT_VERIFIED if argument else replies.VRFY_NEEDS_ADDRESS
-    return Plain(argument, protocol.barred("VRFY") or own)
+    return Plain(argument, protocol.refusal("VRFY") or own)
 
 
 def expn(protocol: ServerProtocol, argument: str) -> Plain:
     """Say that lists are not shown (RFC 5321 4.1.1.7, 7.3)."""
-    return Plain(argument, protocol.barred("EXPN") or replies.NO_EXPN)
+    return Plain(argument, protocol.refusal("EXPN") or replies.NO_EXPN)
 
 
 def help_(protocol: ServerProtocol, argument: str) -> Plain:
     """List the commands that are served, or show the syntax of one (RFC 5321 4.1.1.8)."""
-    return Plain(argument, protocol.barred("HELP") or protocol.offer.help_on(argument))
+    return Plain(argument, protocol.refusal("HELP") or protocol.offer.help_on(argument))
 
 
 def quit_(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
@@ -112,8 +112,8 @@ def starttls(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
         own = replies.TLS_ALREADY
     elif protocol.settings.tls != "starttls":
         own = replies.NO_STARTTLS
-    elif (barred := protocol.barred("STARTTLS")) is not None:
-        own = barred
+    elif (refusal := protocol.refusal("STARTTLS")) is not None:
+        own = refusal
     elif not protocol.greeted:
         own = replies.EHLO_FIRST
     else:

@@ -106,7 +106,7 @@ def _command(protocol: ServerProtocol, line: bytes, verb: str, argument: str) ->
         return answer(protocol, "", replies.NO_NUL)
     command = COMMANDS.get(verb)
     if command is None:
-        return answer(protocol, verb, protocol.barred(verb) or replies.NOT_RECOGNISED)
+        return answer(protocol, verb, protocol.refusal(verb) or replies.NOT_RECOGNISED)
     result = command(protocol, argument)
     if not isinstance(result, Plain):
         return result

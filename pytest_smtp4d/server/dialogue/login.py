@@ -42,7 +42,7 @@ def auth(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
         assert own is not None
 
         def commit(effective: bool, reply: Reply | None) -> None:
-            _settle(protocol, mechanism, exchange, effective, reply)
+            _conclude(protocol, mechanism, exchange, effective, reply)
 
         yield from answer(protocol, mechanism, own, commit)
         if protocol.closing is not None or protocol.told is None or protocol.told.code != 334:
@@ -60,9 +60,9 @@ def auth(protocol: ServerProtocol, argument: str) -> Dialogue[None]:
 def _refusal(protocol: ServerProtocol, mechanism: str, initial: str) -> Reply | None:
     """Return why AUTH cannot begin, or None."""
     settings = protocol.settings
-    barred = protocol.barred("AUTH")
+    refusal = protocol.refusal("AUTH")
     refusals = (
-        (barred is not None, barred),
+        (refusal is not None, refusal),
         (not settings.auth or not settings.esmtp, replies.NO_AUTH),
         (not (protocol.greeted and protocol.extended), replies.EHLO_FIRST),
         (protocol.authenticated, replies.AUTHENTICATED_ALREADY),
@@ -90,7 +90,7 @@ def _response(protocol: ServerProtocol, mechanism: str) -> Dialogue[bytes]:
     return line
 
 
-def _settle(
+def _conclude(
     protocol: ServerProtocol, mechanism: str, exchange: Exchange | None, effective: bool, reply: Reply | None
 ) -> None:
     """Log the client in, where the reply says so; where it does not, but takes effect, the credentials do."""

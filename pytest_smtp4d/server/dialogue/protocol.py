@@ -258,7 +258,7 @@ class ServerProtocol:
         """Serve nothing but QUIT from here on."""
         self.refused = self._guarded = True
 
-    def barred(self, verb: str) -> Reply | None:
+    def refusal(self, verb: str) -> Reply | None:
         """Return why a command cannot be served in this session now, or None."""
         if not self._guarded:
             return None

@@ -62,8 +62,8 @@ def mail(protocol: ServerProtocol, argument: str) -> Plain:
 
 
 def _refusal_to_mail(protocol: ServerProtocol, path: Path | None) -> Reply | None:
-    if (barred := protocol.barred("MAIL")) is not None:
-        return barred
+    if (refusal := protocol.refusal("MAIL")) is not None:
+        return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
     if protocol.transaction is not None:
@@ -99,7 +99,7 @@ def _commit_mail(protocol: ServerProtocol, path: Path, effective: bool, reply: R
     protocol.host.begin(protocol.session, transaction)
     if effective:
         protocol.transaction = transaction
-        protocol.utf8 = _names_smtputf8(path)
+        protocol.utf8 = bool(path.parameters) and _names_smtputf8(path)
 
 
 def _names_smtputf8(path: Path) -> bool:
@@ -126,8 +126,8 @@ def rcpt(protocol: ServerProtocol, argument: str) -> Plain:
 
 
 def _refusal_to_rcpt(protocol: ServerProtocol, path: Path | None) -> Reply | None:
-    if (barred := protocol.barred("RCPT")) is not None:
-        return barred
+    if (refusal := protocol.refusal("RCPT")) is not None:
+        return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
     if protocol.transaction is None:
@@ -183,8 +183,8 @@ def data(protocol: ServerProtocol, argument: str) -> Plain:
 
 
 def _refusal_to_data(protocol: ServerProtocol, argument: str) -> Reply | None:
-    if (barred := protocol.barred("DATA")) is not None:
-        return barred
+    if (refusal := protocol.refusal("DATA")) is not None:
+        return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
     if protocol.transaction is None:
@@ -372,7 +372,7 @@ def _parse_bdat(argument: str) -> tuple[int | None, bool]:
 
 def _unserved(protocol: ServerProtocol) -> Reply | None:
     """Return why BDAT is not served at all, or None."""
-    return protocol.barred("BDAT") or (None if protocol.offer.has_chunking else replies.NO_BDAT)
+    return protocol.refusal("BDAT") or (None if protocol.offer.has_chunking else replies.NO_BDAT)
 
 
 def _refusal_to_bdat(protocol: ServerProtocol) -> Reply | None:
