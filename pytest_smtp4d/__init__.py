@@ -1,7 +1,7 @@
 """pytest-smtp4d: a real SMTP server that misbehaves on command, and a complete client, as pytest fixtures.
 
-Each public name is imported when it is first asked for (PEP 562): pytest imports the package at its start, and
-a run that does not use it pays nothing.
+Each public name is imported when it is first asked for (PEP 562): pytest imports the package at its start,
+and a run that does not use it pays nothing.
 """
 
 from __future__ import annotations

@@ -62,7 +62,10 @@ class Message(Protocol):
     mail_from: str
     mail_options: tuple[str, ...]
     rcpt_to: tuple[str, ...]
-    rcpt_options: Mapping[str, tuple[str, ...]]
+
+    @property
+    def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
+        """Recipient -> the parameters of its RCPT."""
 
     @property
     def text_body(self) -> str | None:

@@ -6,8 +6,10 @@ only grow, every read is a copy, and `reset` replaces instead of changing.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
+from pytest_smtp4d import clock
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.records.duplicate import Duplicates
 from pytest_smtp4d.server import watch
@@ -16,6 +18,7 @@ from pytest_smtp4d.server.inbox import Inbox
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from datetime import datetime
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.records.recorder import Recorder
@@ -97,6 +100,10 @@ class ServerState:
     def heard(self, session: Session) -> None:
         """Report a session that began under an earlier watch."""
         watch.current.spoke(self._server, session)
+
+    def now(self) -> Callable[[], datetime]:
+        """Return what tells the time of this call, as an aware datetime, when somebody asks."""
+        return partial(clock.utc_at, clock.monotonic())
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""

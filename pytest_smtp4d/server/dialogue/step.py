@@ -13,6 +13,8 @@ from enum import Enum
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from pytest_smtp4d.faults.match import Event
     from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Tls, Transaction
@@ -111,6 +113,9 @@ class Host(Protocol):
     @property
     def deliver(self) -> Callable[[ReceivedMessage], None]:
         """Takes a message that was accepted, before its reply is written."""
+
+    def now(self) -> Callable[[], datetime]:
+        """Return what tells the time of this call, as an aware datetime, when somebody asks."""
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""

@@ -8,10 +8,9 @@ A message is handed to the server before its reply is written: a client that has
 
 from __future__ import annotations
 
-from functools import lru_cache, partial
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
-from pytest_smtp4d import clock
 from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.dialogue import replies
 from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, answer_plainly, ask
@@ -321,7 +320,7 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, re
         transaction.mail_options,
         transaction.rcpt_options,
         octets,
-        partial(clock.utc_at, clock.monotonic()),
+        protocol.host.now(),
         protocol.session,
     )
     transaction.message = message

@@ -8,6 +8,7 @@ and computations run where they stand, and a TLS handshake is a list of flights 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from datetime import datetime, timezone
 from typing import Any
 
 from pytest_smtp4d.faults.rules import Decision, Rules
@@ -72,6 +73,10 @@ class FakeHost:
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what went wrong."""
         self.errors.append(f"{where}: {type(error).__name__}: {error}")
+
+    def now(self) -> Callable[[], datetime]:
+        """Every message comes at the same moment."""
+        return lambda: datetime(2026, 1, 1, tzinfo=timezone.utc)
 
     def is_greylisted(self, wait: float, peer: str, sender: str, recipient: str) -> bool:
         """Return what the test says."""
