@@ -25,6 +25,26 @@ def rows(head: tuple[str, ...], lines: Iterable[tuple[object, ...]]) -> str:
     )
 
 
+def rooms() -> str:
+    """Every file of the package, and the first sentence of its docstring."""
+    import ast
+
+    def sentence(path: Path) -> str:
+        text = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or ""
+        return " ".join(text.partition("\n\n")[0].split()).replace("<", "\\<")
+
+    package = DOCS.parent / "pytest_smtp4d"
+    files = sorted(package.rglob("*.py"), key=lambda path: (path.parent.parts, path.name))
+    return rows(
+        ("file", "what it is for"),
+        (
+            (f"`{path.relative_to(package).as_posix()}`", sentence(path))
+            for path in files
+            if path.name != "__init__.py" or path.parent != package
+        ),
+    )
+
+
 def error_codes() -> str:
     """4D's error stack: our codes."""
     from pytest_smtp4d.errors import Cause
@@ -296,6 +316,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "markers": markers,
     "media-types": media_types,
     "message-views": message_views,
+    "rooms": rooms,
     "server-options": server_options,
     "setting-values": setting_values,
     "settings": settings,
