@@ -1,7 +1,7 @@
 """4D's own spelling of members: one mechanism for every object that 4D documents.
 
 `transporter.checkConnection()` is `transporter.check_connection()`, `status.statusText` is `.status_text`.
-The one thing to know: no list of aliases. A camelCase name is turned into snake_case and looked up; type
+No list of aliases. A camelCase name is turned into snake_case and looked up; type
 checkers see neither method, so a typing slip in annotated code still shows.
 """
 

@@ -1,6 +1,6 @@
 """Attachments: octets with a name, a media type and a place in the mail.
 
-4D MailAttachment; RFC 2183 (disposition), RFC 2392 (cid). The one thing to know: a file is read when the
+4D MailAttachment; RFC 2183 (disposition), RFC 2392 (cid). A file is read when the
 attachment is made, so a missing file is an error at that line and not when the mail is sent.
 """
 

@@ -1,6 +1,6 @@
 """Charsets: 4D's four modes, and the encodings of bodies both ways.
 
-RFC 2045 6 (transfer encodings), RFC 2046 4.1.2 (charsets), 4D `bodyCharset`. The one thing to know: US-ASCII
+RFC 2045 6 (transfer encodings), RFC 2046 4.1.2 (charsets), 4D `bodyCharset`. US-ASCII
 is used where the text allows it, in every mode but for bodies in ISO-8859-1, as 4D's table says.
 """
 

@@ -1,6 +1,6 @@
 """Mail object to MIME: the header, the envelope, and the whole message.
 
-RFC 5322 3.6, RFC 6532, 4D `MAIL Convert to MIME`. The one thing to know: octets depend on what the server
+RFC 5322 3.6, RFC 6532, 4D `MAIL Convert to MIME`. Octets depend on what the server
 offers (`eightbit`, `utf8`), so a mail is composed after EHLO; the clock and the source of unique ids are
 arguments, so the same mail gives the same octets.
 """

@@ -1,6 +1,6 @@
 """The mail object: 4D's `Email` document as typed dicts, and what is valid in one.
 
-4D Email object (the keys of RFC 8621 4, as 4D spells them). The one thing to know: a mail is a plain dict
+4D Email object (the keys of RFC 8621 4, as 4D spells them). A mail is a plain dict
 that its owner may build in any order, so nothing is checked until it is converted or sent; `check_email` is
 that check. A value of None is 4D's null: the key counts as absent.
 """

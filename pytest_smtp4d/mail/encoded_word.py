@@ -1,6 +1,6 @@
 """Encoded words: header text outside US-ASCII, written and read.
 
-RFC 2047, RFC 2231 5, 4D `headerCharset`. The one thing to know: each word that is written can be decoded
+RFC 2047, RFC 2231 5, 4D `headerCharset`. Each word that is written can be decoded
 alone, in whole characters; neighbours that are read are joined first, for mailers that split a character.
 """
 

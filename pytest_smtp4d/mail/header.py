@@ -1,6 +1,6 @@
 """Header fields as lines: unstructured text, address lists, identifiers, dates.
 
-RFC 5322 2.2.3 (folding) and 3.6, RFC 2047, RFC 6532. The one thing to know: a field is a list of tokens
+RFC 5322 2.2.3 (folding) and 3.6, RFC 2047, RFC 6532. A field is a list of tokens
 that may be parted at blanks; `folded` packs them into lines of at most 76 octets, and what is short and
 plain skips it.
 """

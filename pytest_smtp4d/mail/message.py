@@ -1,6 +1,6 @@
 """The standard library's messages: their envelope and their octets.
 
-RFC 5322 3.6, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8). The one thing to know: such a message writes itself;
+RFC 5322 3.6, RFC 6152 (8BITMIME), RFC 6531 (SMTPUTF8). Such a message writes itself;
 we only choose its policy, leave out Bcc and refuse what SMTP cannot carry.
 """
 

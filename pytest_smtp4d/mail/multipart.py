@@ -1,6 +1,6 @@
 """A tree of encoded parts and its octets.
 
-RFC 2046 5.1. The one thing to know: parts are encoded before boundaries are chosen, so that none of them
+RFC 2046 5.1. Parts are encoded before boundaries are chosen, so that none of them
 holds one; the tree is walked with a list, never by recursion, so its depth is free.
 """
 

@@ -1,6 +1,6 @@
 """Parameters of Content-Type and Content-Disposition, written and read.
 
-RFC 2045 5.1, RFC 2183, RFC 2231. The one thing to know: a file name outside ASCII is written as RFC 2231
+RFC 2045 5.1, RFC 2183, RFC 2231. A file name outside ASCII is written as RFC 2231
 says in Content-Disposition, and in ASCII letters in Content-Type, where old readers look.
 """
 

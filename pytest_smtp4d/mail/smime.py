@@ -1,7 +1,7 @@
 """Clear signing: a message that anyone can read and whoever knows the signer can verify.
 
 RFC 8551 3.5.3 (multipart/signed), RFC 5652 (CMS), RFC 1847; 4D `certificate`, `certificateName`,
-`certificatePassword`. The one thing to know: what is signed are the very octets of the first part, CRLF
+`certificatePassword`. What is signed are the very octets of the first part, CRLF
 line ends included, so they are composed in 7 bits and never touched again. `cryptography` is imported when
 an identity is loaded, not before.
 """

@@ -1,6 +1,6 @@
 """The structure of a mail: from texts and attachments, or from `bodyStructure`, to a tree of encoded parts.
 
-RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`), RFC 2183. The one thing to know: `attachments` is the
+RFC 2387 (related), RFC 8621 4.1.4 (`bodyStructure`), RFC 2183. `attachments` is the
 truth about attachments; a leaf of `bodyStructure` only says where one stands.
 """
 

@@ -1,6 +1,6 @@
 """What the markers of a test say: settings, faults and a sweep, as values.
 
-The one thing to know: a mark is anything with `name`, `args` and `kwargs`, so this room knows nothing of
+A mark is anything with `name`, `args` and `kwargs`, so this room knows nothing of
 pytest; marks come closest to the test first, as pytest lists them.
 """
 

@@ -1,6 +1,6 @@
 """What running somebody else's daemon takes: ports, folders, and waiting for what it does.
 
-The one thing to know: nothing here is left to chance; a port is ours before the daemon is told of it.
+Nothing here is left to chance; a port is ours before the daemon is told of it.
 """
 
 from __future__ import annotations

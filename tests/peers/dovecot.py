@@ -2,7 +2,7 @@
 
 https://doc.dovecot.org: `auth_mechanisms`, `passdb`; draft-ietf-kitten OAuth2 by tokens that are JWTs
 (RFC 7519), checked with a key that both know.
-The one thing to know: nothing but its auth service runs; a refusal takes it half a second at the least.
+Nothing but its auth service runs; a refusal takes it half a second at the least.
 """
 
 from __future__ import annotations

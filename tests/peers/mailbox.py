@@ -1,6 +1,6 @@
 """Maildirs that a foreign server delivers into (https://cr.yp.to/proto/maildir.html).
 
-The one thing to know: a server prepends trace fields (RFC 5321 4.4) and stores LF line ends; `Delivered`
+A server prepends trace fields (RFC 5321 4.4) and stores LF line ends; `Delivered`
 takes both off again, so that what remains can be compared with what was sent, octet for octet.
 """
 

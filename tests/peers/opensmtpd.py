@@ -1,7 +1,7 @@
 """An OpenSMTPD of our own, in a root of its own: its paths and its users are compiled in.
 
 https://man.openbsd.org/smtpd.conf names every setting used here.
-The one thing to know: the program is unpacked, not installed (`.ci/opensmtpd` says why), and runs in a
+The program is unpacked, not installed (`.ci/opensmtpd` says why), and runs in a
 temporary root with nothing in it but itself, its libraries and a shell.
 """
 

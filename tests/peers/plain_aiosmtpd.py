@@ -1,6 +1,6 @@
 """aiosmtpd's own SMTP class on a loop of its own; it knows nothing of this project.
 
-https://aiosmtpd.aio-libs.org. The one thing to know: it is not its Controller, whose stop waits for half a
+https://aiosmtpd.aio-libs.org. It is not its Controller, whose stop waits for half a
 minute on a TLS client; here the transports are aborted first.
 """
 

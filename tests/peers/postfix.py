@@ -1,7 +1,7 @@
 """A Postfix of our own: every kind of port a Postfix can have, Maildirs to deliver to, and its log.
 
 https://www.postfix.org/postconf.5.html and master.5.html name every setting used here.
-The one thing to know: each port is a service of master.cf with settings of its own; they share the users
+Each port is a service of master.cf with settings of its own; they share the users
 (Dovecot's), the mailboxes and the queue.
 """
 

@@ -1,6 +1,6 @@
 """Postfix's `smtp-sink`: a server that takes everything at the speed of C, or misbehaves as its options say.
 
-The one thing to know: it dumps each message into a file of its own, after the trace fields that it makes up.
+It dumps each message into a file of its own, after the trace fields that it makes up.
 """
 
 from __future__ import annotations
