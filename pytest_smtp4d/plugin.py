@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -35,6 +35,7 @@ MARKERS = {
 }
 
 _OUTGOING = "smtp4d-outgoing-mail"
+_SERVER = "pytest_smtp4d.server.server"
 _PATCH = "pytest_smtp4d.intercept.patch"
 _UNREACHED = "smtp4d_unreached"
 _run: pytest.StashKey[testrun.TestRun] = pytest.StashKey()
@@ -217,12 +218,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # One test
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Cut every session when Ctrl-C is pressed, so that nothing hangs that unwinds."""
+    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
+        return (yield)
+    from pytest_smtp4d.timeout import cut_on_interrupt
+
+    with cut_on_interrupt():
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin to watch."""
     path, line, _ = item.location
     marks, own = collection.marks_of(item), collection.own_marks_of(item)
-    item.stash[_run] = testrun.TestRun(f"{path}:{(line or 0) + 1}", marks, own)
+    item.stash[_run] = testrun.TestRun(item.name, f"{path}:{(line or 0) + 1}", marks, own)
     _running.append(item)
     if _doomed in item.stash:
         pytest.fail(item.stash[_doomed], pytrace=False)
@@ -235,13 +247,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     run = item.stash.get(_run, None)
     if run is None:
         return (yield)
-    interrupts: Any = nullcontext()
-    if collection.reaches_a_server(item):
-        from pytest_smtp4d.timeout import cut_on_interrupt
-
-        interrupts = cut_on_interrupt()
-    with interrupts:
-        result = yield
+    result = yield
     if run.has_failed or getattr(item, "_excinfo", None):  # a subtest's, or a TestCase's own
         return result
     if run.swept and not run.swept.is_reached:
@@ -358,7 +364,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     """Cut every session and show the transcript when pytest-timeout strikes."""
-    if not collection.reaches_a_server(item):
+    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
         return None
     from pytest_smtp4d.timeout import set_timer
 

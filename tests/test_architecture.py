@@ -74,6 +74,7 @@ ROOMS: tuple[str, ...] = (
     "server.loop",
     "server.kinds",
     "server.inbox",
+    "server.arrivals",
     # The package intercept.
     "intercept.outgoing",
     "intercept.interception",

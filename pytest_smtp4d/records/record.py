@@ -95,6 +95,8 @@ class ReceivedMessage:
         self.content = content
         self._received_at = received_at
         self.session = session
+        self.test = ""
+        """The test during which it arrived, by its name; "" outside tests."""
 
     @cached_property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:

@@ -53,6 +53,7 @@ class SMTPServer:
         self._listener: Listener | None = None
         self._entrances: dict[bool, tuple[Listener, Entrance]] = {}
         self._is_down = False
+        self._was_started = False
         self._port = self._initial.port
         self._lock = threading.RLock()
 
@@ -68,6 +69,7 @@ class SMTPServer:
             if self._listener is None:
                 self._listener = Listener(self._state, self.host, self._port)
                 self._port = self._listener.port
+                self._was_started = True
                 _running.add(self)
         watch.current.used(self)
         return self
@@ -322,17 +324,29 @@ class SMTPServer:
         self._state.advance(seconds)
 
     def clear(self) -> None:
-        """Forget messages, transactions and sessions that have ended."""
+        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record."""
         self._state.clear()
+        self._renew(listed=True)
 
     def reset(self) -> None:
         """Be as at the start: no messages, sessions or faults, the clock at 0, `configure` undone.
 
-        The port and open connections stay.
+        The port and open connections stay. A server that was stopped runs again.
+
+        Raises:
+            OSError: it was stopped, and its port is taken by now.
         """
         self._state.reset(self._initial)
         self.active_fault = None
+        self._renew(listed=False)
+        if self._was_started:
+            self.start()
         watch.current.used(self)
+
+    def _renew(self, *, listed: bool) -> None:
+        """Let go of the old records of open sessions."""
+        for listener in self._listeners:
+            listener.renew(listed=listed)
 
     def settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""

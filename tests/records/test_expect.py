@@ -138,7 +138,7 @@ def test_nobody_came() -> None:
     """Without any client the words say so, and what a client needs."""
     assert lack({}, [], []) == (
         "nobody connected: no message arrived (looked once: `timeout` waits)\n"
-        "no client connected: give yours the server's host and port, or `client_options()`"
+        "no client connected by then: give yours the server's host and port, or `client_options()`"
     )
 
 
