@@ -291,8 +291,8 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and _is_our_verdict(call.excinfo):
         report.longrepr = _verdict_words(item, call.excinfo)
     if call.when == "call":
-        run.passed = report.passed
-        run.has_failed = run.has_failed or not report.passed
+        run.has_failed = run.has_failed or report.failed
+        run.passed = report.passed and not run.has_failed
         if report.skipped and run.swept and not run.swept.is_reached:
             setattr(report, _UNREACHED, True)
     wanted = item.config.getoption("smtp4d_transcript")
@@ -495,8 +495,9 @@ def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServe
 
 
 @pytest.fixture
-def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
+def make_transporter(request: pytest.FixtureRequest) -> Iterator[MakeTransporter]:
     """A factory of transporters that trust the server and are closed when the test ends."""
+    at_the_end = ExitStack()
 
     def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
         from pytest_smtp4d.transporter.options import Given
@@ -513,11 +514,14 @@ def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
         times = {"connection_time_out": 2, "send_time_out": 5}
         given["keywords"] = {**times, **server.client_options(), **given["keywords"]}
         transporter = SMTPTransporter(given)
-        # The last finalizer that is added is the first to run: before the server stops.
-        request.node.addfinalizer(transporter.close)
+        at_the_end.callback(transporter.close)
+        with suppress(AssertionError):  # the test is being torn down, and takes no finalizer any more
+            # The last finalizer that is added is the first to run: before the server stops.
+            request.node.addfinalizer(transporter.close)
         return transporter
 
-    return make
+    with at_the_end:
+        yield make
 
 
 @pytest.fixture

@@ -46,7 +46,7 @@ class TestRun:
         self.passed = False
         """Whether the test's own body passed, as far as it has run."""
         self.has_failed = False
-        """Whether anything of the test failed or was skipped: a subtest, too."""
+        """Whether the test or a subtest of it failed."""
         self.swept: Disturbance | None = None
         self._pending = [mark.name for mark in own_marks]
         self._no_server = ""

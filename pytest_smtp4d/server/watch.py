@@ -71,7 +71,7 @@ class Watch:
         self._began: MutableMapping[Session, bool] = self._mapping()
         self._faults: MutableMapping[Watched, list[Fault]] = self._mapping()
         self._errors: MutableMapping[Watched, list[str]] = self._mapping()
-        self._marked: MutableMapping[Watched, str] = self._mapping()
+        self._marked: MutableMapping[Watched, tuple[str, frozenset[Session]]] = self._mapping()
         self._told: set[tuple[int, int]] = set()
 
     @property
@@ -123,7 +123,7 @@ class Watch:
 
     def marked(self, server: Watched, words: str) -> None:
         """Record that a marker changed settings, which act on sessions that begin afterwards."""
-        self._marked[server] = words
+        self._marked[server] = words, frozenset(self._sessions.get(server, ()))
 
     def failed(self, server: Watched, error: str) -> None:
         """Record that a callback of the test raised, in words."""
@@ -194,9 +194,10 @@ class Watch:
 
     def _without_effect(self, server: Watched) -> str:
         """Return why the settings of a marker acted on no session, or ""."""
-        words = self._marked.get(server)
+        words, before = self._marked.get(server, ("", frozenset[Any]()))
         sessions = self._sessions.get(server, {})
-        if words is None or not sessions or any(session in self._began for session in sessions):
+        later = (session for session in sessions if session in self._began and session not in before)
+        if not words or not sessions or any(later):
             return ""
         return (
             f"{words} acted on no session: the client kept a connection from an earlier test; "

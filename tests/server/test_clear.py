@@ -69,7 +69,7 @@ def test_an_open_session_goes_on_in_a_new_record(connect: Connect) -> None:
         (after,) = server.sessions
         assert after is not before
         assert (after.client_name, after.ended, after.commands) == ("client.example.com", None, ())
-        assert len(server.transactions) == 0
+        assert list(server.transactions) == []
         assert client.content(b"x\r\n").startswith("250")
         assert [command.verb for command in before.commands] == ["EHLO", "MAIL", "RCPT"]
         assert [command.verb for command in after.commands] == ["DATA"]

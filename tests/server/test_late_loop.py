@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
 
+from pytest_smtp4d.plugin import MakeSMTPServer
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.server import SMTPServer
 from tests.server.conftest import Connect
@@ -27,32 +29,29 @@ def late() -> Iterator[threading.Event]:
     released.set()
 
 
-@pytest.mark.parametrize(
-    "act",
-    [SMTPServer.stop, SMTPServer.settle, SMTPServer.check, SMTPServer.drop_connections, SMTPServer.clear],
-    ids=lambda act: act.__name__,
+ACTS: tuple[Callable[[SMTPServer], None], ...] = (
+    SMTPServer.stop,
+    SMTPServer.settle,
+    SMTPServer.check,
+    SMTPServer.drop_connections,
+    SMTPServer.clear,
 )
+
+
 def test_what_needs_the_loop_waits_for_it(
-    connect: Connect, request: pytest.FixtureRequest, act: Callable[[SMTPServer], None]
+    connect: Connect, make_smtp_server: MakeSMTPServer, request: pytest.FixtureRequest
 ) -> None:
     """It returns when the loop has come to it, and raises nothing however long that takes."""
-    with SMTPServer(tls="none", strict=False) as server:
+    servers = [make_smtp_server(tls="none", strict=False) for _ in ACTS]
+    for server in servers:
         connect(server).open()
-        late = request.getfixturevalue("late")
-        outcome: list[str] = []
-
-        def run() -> None:
-            act(server)
-            outcome.append("returned")
-
-        acting = threading.Thread(target=run)
-        acting.start()
-        acting.join(1.1)  # as long as it once waited before it raised
-        assert outcome == []
-        assert acting.is_alive()
+    late = request.getfixturevalue("late")
+    with ThreadPoolExecutor(len(ACTS)) as pool:
+        acting = [pool.submit(act, server) for act, server in zip(ACTS, servers, strict=True)]
+        # As long as each of them once waited before it raised.
+        assert wait(acting, timeout=1.1, return_when=FIRST_COMPLETED).done == set()
         late.set()
-        acting.join(30)
-        assert outcome == ["returned"]
+        assert [future.result(timeout=30) for future in acting] == [None] * len(ACTS)
 
 
 def test_the_loop_does_not_wait_for_itself() -> None:
