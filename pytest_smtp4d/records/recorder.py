@@ -37,7 +37,7 @@ KEPT: Final = 2000
 SHORTENED: Final = 2 * KEPT * WIDTH
 """Length of the list when the middle was forgotten."""
 
-LIMIT: Final = 8 * KEPT * WIDTH
+LIMIT: Final = 24 * KEPT * WIDTH
 """Length of the list from which on the middle is forgotten; far more than is kept, so that it is rare."""
 
 OPEN_VERBS: Final = VERBS - {"AUTH"}

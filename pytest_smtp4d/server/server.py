@@ -275,7 +275,7 @@ class SMTPServer(Slips):
         """Return keyword options that make a transporter for this server."""
         settings = self.settings
         options: dict[str, Any] = {"host": self.host, "port": self.port}
-        if settings.tls == "none":
+        if settings.tls == "none" and not self._state.is_stripped:  # a sweep strips what the test had set
             options["accept_unsecure_connection"] = True
         else:
             options["ssl_context"] = self.client_context(identity=settings.client_certificate != "none")

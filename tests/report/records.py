@@ -70,6 +70,7 @@ class Connection:
     tls: Tls | None = field(default_factory=lambda: Tls("TLSv1.3", "TLS_AES_256_GCM_SHA384", "localhost"))
     user: str | None = None
     mechanism: str | None = None
+    target: tuple[str, int] | None = None
     ended: str | None = "QUIT"
     commands: tuple[Any, ...] = ()
     violations: tuple[Any, ...] = ()
