@@ -296,6 +296,8 @@ def pytest_runtest_makereport(
         if report.skipped and run.swept and not run.swept.is_reached:
             setattr(report, _UNREACHED, True)
     wanted = item.config.getoption("smtp4d_transcript")
+    if call.excinfo is not None and _is_settings_error(call.excinfo.value):
+        wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
     report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
         del item.stash[_run]  # pytest keeps items to the end of the run: not so their messages
@@ -315,6 +317,11 @@ def _end_at_the_users_line(error: BaseException) -> None:
         entry = entry.tb_next
     if last is not None:
         last.tb_next = None
+
+
+def _is_settings_error(error: BaseException) -> bool:
+    errors = sys.modules.get("pytest_smtp4d.errors")
+    return errors is not None and isinstance(error, errors.SettingsError)
 
 
 def _is_our_verdict(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:

@@ -413,6 +413,7 @@ class SMTPServer(Slips):
         listeners = self._listeners
         self._listener = None
         self._entrances = {}
+        self._was_started = False
         self._lock = threading.RLock()
         for listener in listeners:
             listener.release_after_fork()

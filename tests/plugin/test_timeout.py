@@ -246,3 +246,47 @@ class TestOverridden:
 """
     )
     result.assert_outcomes(passed=9)
+
+
+HANGS_IN_A_FIXTURE = """
+import smtplib
+
+@pytest.fixture
+def client(smtp_server):
+    client = smtplib.SMTP(*smtp_server.address)
+    yield client
+    client.quit()
+
+@pytest.fixture
+def greeted(client, smtp_server):
+    smtp_server.on("EHLO").silence()
+    client.ehlo()
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_set_up(smtp_server, greeted):
+    pass
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_teardown(smtp_server, client):
+    smtp_server.on("QUIT").silence()
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_connects_again(smtp_server):
+    smtp_server.on("NOOP").silence()
+    with smtplib.SMTP(*smtp_server.address) as client:
+        try:
+            client.noop()
+        finally:
+            smtplib.SMTP(*smtp_server.address).noop()
+"""
+
+
+def test_what_unwinds_may_be_a_fixture_or_a_new_connection(run: Run) -> None:
+    """Set-up and teardown are cut as the body is, and who connects once more is cut at once."""
+    result = run(HANGS_IN_A_FIXTURE, subprocess=True)
+    result.assert_outcomes(failed=1, passed=1, errors=3)
+    assert result.stdout.str().count("(cut by the time-out)") >= 4
+    assert "violated" not in result.stdout.str()

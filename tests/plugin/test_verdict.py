@@ -342,3 +342,41 @@ def test_a_hint_ends_the_section_of_a_clients_own_exception(run: Run, body: str,
     )
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(["*SMTP transcript*", f"*{hint}*"])
+
+
+def test_a_setting_that_cannot_be_shows_no_transcript(run: Run) -> None:
+    """What is wrong stands in the test: a criterion that could never match, an unknown stage."""
+    result = run(
+        """
+        def test_criterion(smtp_server):
+            assert smtp_server.messages.none(to=3)
+
+        def test_stage(smtp_server):
+            smtp_server.on("RCTP").reply(550)
+        """
+    )
+    result.assert_outcomes(failed=2)
+    result.stdout.no_fnmatch_line("*SMTP transcript*")
+    result.stdout.fnmatch_lines(["*SettingsError: to could never match 3 (int): *"])
+
+
+def test_mail_that_comes_later_does_not_contradict_the_words(run: Run) -> None:
+    """A look that came too early says that it looked once; the transcript may know more by then."""
+    result = run(
+        """
+        def test_it(smtp_server, transporter):
+            try:
+                smtp_server.messages.one()
+            finally:
+                transporter.send(MAIL)
+        """
+    )
+    result.assert_outcomes(failed=1)
+    result.stdout.fnmatch_lines(
+        [
+            "E*nobody connected: no message arrived (looked once: `timeout` waits)",
+            "E*no client connected by then: give yours*",
+            "*SMTP transcript*",
+            "C: Subject: Hello",
+        ]
+    )
