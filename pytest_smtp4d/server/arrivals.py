@@ -271,7 +271,8 @@ def _loop_of(library: str) -> bool:
     if library == "trio":
         return bool(module.lowlevel.in_trio_run())
     try:
-        module.get_running_loop()
+        running = module.get_running_loop()
     except RuntimeError:
         return False
-    return True
+    # Where gevent has patched threads, the servers' own loop seems to run in every thread.
+    return not getattr(running, "is_of_servers", False)

@@ -31,6 +31,8 @@ BUFFER = 262_144
 class _Loop(asyncio.SelectorEventLoop):
     """A loop that goes by the real clock, and that a forked child neither closes nor complains about."""
 
+    is_of_servers = True
+
     def __init__(self) -> None:
         super().__init__()
         self._process = os.getpid()

@@ -404,6 +404,11 @@ STARTTLS = ("STARTTLS", "", Reply(220, "2.0.0 Ready"))
             "the client waited for a greeting where TLS was due: begin with TLS, or set tls='starttls'",
         ),
         (
+            ended("TLS: callback failed", EHLO, STARTTLS),
+            "TLS: callback failed; last command STARTTLS, answered 220 2.0.0 Ready",
+            "gevent's ssl does not call back from TLS in memory: use gevent.monkey.patch_all(ssl=False)",
+        ),
+        (
             ended("cut by the time-out"),
             "cut by the time-out; no command",
             None,

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.record import ReceivedMessage, Session
+from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.inbox import Inbox
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -552,3 +553,14 @@ def test_without_a_loop_the_words_say_so() -> None:
     waiting = Inbox().await_one(timeout=3)
     with pytest.raises(RuntimeError, match=r"^await_one\(\) is for asyncio, of which no loop runs here"):
         waiting.send(None)
+
+
+def test_the_servers_own_loop_is_not_the_users() -> None:
+    """With gevent's threads it seems to run in every thread: a blocking wait goes on all the same."""
+
+    async def wait() -> str:
+        with pytest.raises(AssertionError, match="no message arrived within"):
+            Inbox().one(timeout=0.001)
+        return "waited"
+
+    assert loop.current().run(wait()) == "waited"
