@@ -93,7 +93,9 @@ class Listener:
 
     def settle(self) -> None:
         """Wait until the loop has looked at all that has arrived so far."""
-        if self._state.connections or self._arriving or self._loop.is_called(self._socket):
+        with self._guard:  # a connection that is just being taken is seen before or after
+            is_idle = not (self._state.connections or self._arriving or self._loop.is_called(self._socket))
+        if not is_idle:
             self._run(_turn())
 
     def release_after_fork(self) -> None:
