@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import sys
-from contextlib import ExitStack, nullcontext, suppress
+from contextlib import ExitStack, suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
 import pytest
@@ -35,6 +35,7 @@ MARKERS = {
 }
 
 _OUTGOING = "smtp4d-outgoing-mail"
+_SERVER = "pytest_smtp4d.server.server"
 _PATCH = "pytest_smtp4d.intercept.patch"
 _UNREACHED = "smtp4d_unreached"
 _run: pytest.StashKey[testrun.TestRun] = pytest.StashKey()
@@ -217,12 +218,23 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 # One test
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """Cut every session when Ctrl-C is pressed, so that nothing hangs that unwinds."""
+    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
+        return (yield)
+    from pytest_smtp4d.timeout import cut_on_interrupt
+
+    with cut_on_interrupt():
+        return (yield)
+
+
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
     """Begin to watch."""
     path, line, _ = item.location
     marks, own = collection.marks_of(item), collection.own_marks_of(item)
-    item.stash[_run] = testrun.TestRun(f"{path}:{(line or 0) + 1}", marks, own)
+    item.stash[_run] = testrun.TestRun(item.name, f"{path}:{(line or 0) + 1}", marks, own)
     _running.append(item)
     if _doomed in item.stash:
         pytest.fail(item.stash[_doomed], pytrace=False)
@@ -235,13 +247,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
     run = item.stash.get(_run, None)
     if run is None:
         return (yield)
-    interrupts: Any = nullcontext()
-    if collection.reaches_a_server(item):
-        from pytest_smtp4d.timeout import cut_on_interrupt
-
-        interrupts = cut_on_interrupt()
-    with interrupts:
-        result = yield
+    result = yield
     if run.has_failed or getattr(item, "_excinfo", None):  # a subtest's, or a TestCase's own
         return result
     if run.swept and not run.swept.is_reached:
@@ -285,11 +291,13 @@ def pytest_runtest_makereport(
     if call.excinfo is not None and _is_our_verdict(call.excinfo):
         report.longrepr = _verdict_words(item, call.excinfo)
     if call.when == "call":
-        run.passed = report.passed
-        run.has_failed = run.has_failed or not report.passed
+        run.has_failed = run.has_failed or report.failed
+        run.passed = report.passed and not run.has_failed
         if report.skipped and run.swept and not run.swept.is_reached:
             setattr(report, _UNREACHED, True)
     wanted = item.config.getoption("smtp4d_transcript")
+    if call.excinfo is not None and _is_settings_error(call.excinfo.value):
+        wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
     report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
         del item.stash[_run]  # pytest keeps items to the end of the run: not so their messages
@@ -309,6 +317,11 @@ def _end_at_the_users_line(error: BaseException) -> None:
         entry = entry.tb_next
     if last is not None:
         last.tb_next = None
+
+
+def _is_settings_error(error: BaseException) -> bool:
+    errors = sys.modules.get("pytest_smtp4d.errors")
+    return errors is not None and isinstance(error, errors.SettingsError)
 
 
 def _is_our_verdict(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
@@ -358,7 +371,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     """Cut every session and show the transcript when pytest-timeout strikes."""
-    if not collection.reaches_a_server(item):
+    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
         return None
     from pytest_smtp4d.timeout import set_timer
 
@@ -489,8 +502,9 @@ def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServe
 
 
 @pytest.fixture
-def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
+def make_transporter(request: pytest.FixtureRequest) -> Iterator[MakeTransporter]:
     """A factory of transporters that trust the server and are closed when the test ends."""
+    at_the_end = ExitStack()
 
     def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
         from pytest_smtp4d.transporter.options import Given
@@ -507,11 +521,14 @@ def make_transporter(request: pytest.FixtureRequest) -> MakeTransporter:
         times = {"connection_time_out": 2, "send_time_out": 5}
         given["keywords"] = {**times, **server.client_options(), **given["keywords"]}
         transporter = SMTPTransporter(given)
-        # The last finalizer that is added is the first to run: before the server stops.
-        request.node.addfinalizer(transporter.close)
+        at_the_end.callback(transporter.close)
+        with suppress(AssertionError):  # the test is being torn down, and takes no finalizer any more
+            # The last finalizer that is added is the first to run: before the server stops.
+            request.node.addfinalizer(transporter.close)
         return transporter
 
-    return make
+    with at_the_end:
+        yield make
 
 
 @pytest.fixture

@@ -30,6 +30,7 @@ class TestRun:
     """What is known of a test while it runs.
 
     Args:
+        test: its name, for messages that are found by a later one.
         name: file:line of the test, for faults that its markers declare.
         marks: of ours, the closest first.
         own_marks: those that stand on the test itself, and so have to act.
@@ -37,7 +38,7 @@ class TestRun:
 
     __test__ = False  # pytest takes it for a class of tests, by its name
 
-    def __init__(self, name: str, marks: Sequence[Mark], own_marks: Sequence[Mark]) -> None:
+    def __init__(self, test: str, name: str, marks: Sequence[Mark], own_marks: Sequence[Mark]) -> None:
         self.name = name
         self.marks = marks
         self.undo = ExitStack()
@@ -45,13 +46,13 @@ class TestRun:
         self.passed = False
         """Whether the test's own body passed, as far as it has run."""
         self.has_failed = False
-        """Whether anything of the test failed or was skipped: a subtest, too."""
+        """Whether the test or a subtest of it failed."""
         self.swept: Disturbance | None = None
         self._pending = [mark.name for mark in own_marks]
         self._no_server = ""
         watching = sys.modules.get(_WATCH)
         self._before: Watch | None = watching.current if watching else None
-        self._watch: Watch | None = watching.begin() if watching else None
+        self._watch: Watch | None = watching.begin(test) if watching else None
 
     @property
     def watch(self) -> Watch | None:

@@ -74,6 +74,7 @@ ROOMS: tuple[str, ...] = (
     "server.loop",
     "server.kinds",
     "server.inbox",
+    "server.arrivals",
     # The package intercept.
     "intercept.outgoing",
     "intercept.interception",
@@ -153,6 +154,7 @@ ROOMS: tuple[str, ...] = (
     "mail.charset",
     # Beside the packages.
     "spelling",
+    "slips",
     "words",
     "tls",
     "timeout",
@@ -172,9 +174,11 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "faults": frozenset({"errors", "records", "smtp", "words"}),
     "intercept": frozenset({"errors", "server.certificates", "server.entrance", "server.server", "words"}),
     "mail": frozenset({"errors", "spelling", "words"}),
-    "records": frozenset({"errors", "mail", "smtp", "words"}),
+    "records": frozenset({"errors", "mail", "slips", "smtp", "words"}),
     "report": frozenset({"errors", "mail", "records", "server.ini", "server.watch", "words"}),
-    "server": frozenset({"clock", "errors", "faults", "records", "server.dialogue", "smtp", "tls", "words"}),
+    "server": frozenset(
+        {"clock", "errors", "faults", "records", "server.dialogue", "slips", "smtp", "tls", "words"}
+    ),
     "server.dialogue": frozenset({"faults", "records", "server.settings", "smtp", "words"}),
     "smtp": frozenset({"errors"}),
     "transporter": frozenset({"clock", "errors", "mail", "smtp", "spelling", "tls", "words"}),
@@ -201,6 +205,7 @@ PURE = (
     "server.settings",
     "smtp.*",
     "spelling",
+    "slips",
     "words",
 )
 IMPURE = frozenset(

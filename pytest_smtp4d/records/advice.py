@@ -82,6 +82,13 @@ _ENDINGS: tuple[tuple[str, _Hint], ...] = (
         ),
     ),
     (
+        r"callback.failed",
+        _Hint(
+            "TLS failed in a callback",
+            "gevent's ssl does not call back from TLS in memory: use gevent.monkey.patch_all(ssl=False)",
+        ),
+    ),
+    (
         r"wrong.version|http.request|not tls",
         _Hint(
             "plaintext where TLS was due",

@@ -13,6 +13,7 @@ import difflib
 import inspect
 import numbers
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
@@ -276,6 +277,7 @@ def explain_lack(
     *,
     wanted: int,
     timeout: float,
+    during: str = "",
 ) -> str:
     """Return why too few messages are there, in words.
 
@@ -285,10 +287,13 @@ def explain_lack(
         sessions: all that the server had.
         wanted: how many should have matched.
         timeout: seconds that were waited.
+        during: what went before the waiting, such as " in the block".
     """
     matched = [message for message in messages if expectation.accepts(message)]
     count = "no message" if wanted == 1 else f"{len(matched)} of {wanted} messages"
     waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
+    if during:
+        waited = f"{during} or{waited} of its end" if timeout else during
     near = nearest_miss(expectation, messages) if expectation else None
     early = [session for session in sessions if not session.transactions]
     reason = (
@@ -302,7 +307,8 @@ def explain_lack(
     lines += _titled("sessions that ended before MAIL", _sessions(s for s in early if s.ended is not None))
     lines += _titled("sessions still open, before MAIL", _sessions(s for s in early if s.ended is None))
     if not sessions and not messages:
-        lines.append("no client connected: give yours the server's host and port, or `client_options()`")
+        way = "give yours the server's host and port, or `client_options()`"
+        lines.append(f"no client connected: {way}" if timeout else f"no client connected by then: {way}")
     return "\n".join(lines)
 
 
@@ -336,17 +342,24 @@ def _one_line(reply: Reply) -> str:
     return f"{reply.code} {reply.lines[0]}".rstrip()
 
 
-def explain_excess(expectation: Expectation, matches: Sequence[ReceivedMessage], *, wanted: int) -> str:
+def explain_excess(
+    expectation: Expectation, matches: Sequence[ReceivedMessage], *, wanted: int, test: str = ""
+) -> str:
     """Return which messages are too many, in words.
 
     Args:
         expectation: what they all are.
         matches: those that match.
-        wanted: how many should have matched, 0 or 1.
+        wanted: how many should have matched.
+        test: the test that runs; those that came in another one are counted, by its name.
     """
     count = "1 message" if len(matches) == 1 else f"{len(matches)} messages"
-    expected = "none was expected" if wanted == 0 else "one was expected"
-    return "\n".join([f"{count}{expectation} arrived, {expected}", *_rows(_numbered(matches))])
+    expected = {0: "none was expected", 1: "one was expected"}.get(wanted, f"{wanted} were expected")
+    earlier = Counter(message.test for message in matches if test and message.test != test)
+    notes = [f"{number} of them came in {name or 'no test'}" for name, number in earlier.items()]
+    if notes:
+        notes.append("the server is shared: let its fixture say reset() or clear() first")
+    return "\n".join([f"{count}{expectation} arrived, {expected}", *_rows(_numbered(matches)), *notes])
 
 
 def _titled(title: str, rows: Iterable[str]) -> list[str]:

@@ -20,6 +20,7 @@ from pytest_smtp4d.records import recorder
 from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.records.transcript import Transcript, TranscriptLine
 from pytest_smtp4d.records.violation import Judged, judge, words_of
+from pytest_smtp4d.slips import Slips
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -65,7 +66,24 @@ class Tls:
     server_name: str | None = None
 
 
-class ReceivedMessage:
+_MEANT = MappingProxyType(
+    {
+        **dict.fromkeys(("sender", "from_email", "envelope_from", "return_path"), "message.mail_from"),
+        **dict.fromkeys(("recipients", "rcpt_tos", "envelope_to", "to_addrs"), "message.rcpt_to"),
+        **dict.fromkeys(("body", "text", "plain", "plain_body"), "message.text_body"),
+        **dict.fromkeys(("html", "alternatives"), "message.html_body"),
+        **dict.fromkeys(("raw", "data", "source", "original_content", "as_bytes"), "message.content"),
+        **dict.fromkeys(("headers", "get", "get_all"), "message['Subject'] or message.header('Received')"),
+        **dict.fromkeys(("message", "parsed", "get_payload", "walk", "get_body"), "message.mime"),
+        **dict.fromkeys(("peer", "user", "transcript"), "message.session"),
+        "from_addr": "message.mail_from or message.from_",
+        "date": "message['Date'] or message.received_at",
+    }
+)
+"""What other harnesses call something -> how it is written here."""
+
+
+class ReceivedMessage(Slips):
     """A message that the server accepted: the envelope, the octets, and views that are parsed on first use.
 
     Args:
@@ -78,6 +96,18 @@ class ReceivedMessage:
         session: where it came in.
     """
 
+    _meant = _MEANT
+
+    mail_from: str
+    rcpt_to: tuple[str, ...]
+    mail_options: tuple[str, ...]
+    content: bytes
+    session: Session
+    test: str
+    """The test during which it arrived, by its name; "" outside tests."""
+    _rcpt_options: Mapping[str, Sequence[str]]
+    _received_at: datetime | Callable[[], datetime]
+
     def __init__(
         self,
         mail_from: str,
@@ -88,13 +118,17 @@ class ReceivedMessage:
         received_at: datetime | Callable[[], datetime],
         session: Session,
     ) -> None:
-        self.mail_from = mail_from
-        self.rcpt_to = tuple(rcpt_to)
-        self.mail_options = tuple(mail_options)
-        self._rcpt_options = rcpt_options
-        self.content = content
-        self._received_at = received_at
-        self.session = session
+        # At once: `Slips` looks at each assignment.
+        vars(self).update(
+            mail_from=mail_from,
+            rcpt_to=tuple(rcpt_to),
+            mail_options=tuple(mail_options),
+            _rcpt_options=rcpt_options,
+            content=content,
+            _received_at=received_at,
+            session=session,
+            test="",
+        )
 
     @cached_property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:

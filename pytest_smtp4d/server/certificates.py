@@ -21,11 +21,12 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import trustme
 
+from pytest_smtp4d import clock
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.settings import CERTIFICATES
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from cryptography import x509
 
@@ -62,7 +63,8 @@ class CertificateAuthority(trustme.CA):
     """trustme's authority, and the TLS contexts of servers and clients that rest on it."""
 
     def __init__(self) -> None:
-        super().__init__()
+        with _real_datetime():
+            super().__init__()
         self._lock = threading.RLock()
         self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
 
@@ -265,6 +267,21 @@ def _general_name(name: str) -> x509.GeneralName:
         return x509.IPAddress(ipaddress.ip_address(name))
     except ValueError:
         return x509.DNSName(name)
+
+
+@contextlib.contextmanager
+def _real_datetime() -> Iterator[None]:
+    """Put the real class `datetime` back for a moment, where freezegun has replaced it.
+
+    QUIRK: cryptography keeps the class that it finds when it first signs, and from then on takes dates of no
+    other. If that were freezegun's, no certificate could be signed in this process once the clock goes again.
+    """
+    found, real = dt.datetime, type(clock.now_utc())
+    dt.datetime = real  # type: ignore[misc] # freezegun assigns it, too
+    try:
+        yield
+    finally:
+        dt.datetime = found  # type: ignore[misc]
 
 
 def _issued(

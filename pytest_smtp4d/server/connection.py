@@ -97,6 +97,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self._entrance = entrance
         self._target = target
         self._epoch = state.epoch
+        self._is_heard = True
         self._watch = watch.current
         self._began = clock.monotonic()
         self._dialogue: Dialogue[None]
@@ -148,11 +149,8 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         if self._closing:
             return
         protocol = self.protocol
-        if self._epoch != self._state.epoch:
-            self._continue_in_new_record()
-        if self._watch is not watch.current:
-            self._watch = watch.current
-            self._state.heard(protocol.session)
+        if self._epoch != self._state.epoch or not self._is_heard or self._watch is not watch.current:
+            self._hear()
         protocol.record.at = clock.monotonic() - self._began
         if self._pipe is not None:
             data = self._decrypt(self._pipe, data)
@@ -290,6 +288,8 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             return
         self._answer, self._error, self._can_go_on = answer, error, True
         self._timer = None
+        if self._epoch != self._state.epoch or not self._is_heard:
+            self._hear()
         self.protocol.record.at = clock.monotonic() - self._began
         self._go_on()
 
@@ -308,7 +308,9 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             return
         if self._eof and self._step is MORE:
             busy = self.protocol.busy
-            self._client_left(f"client closed in {self.protocol.record.stage}" if busy else "client closed")
+            where = f" in {self.protocol.record.stage}" if busy else ""
+            is_mute = where == " in TLS" and not self.protocol.has_received
+            self._client_left(f"client closed{where}{', having sent nothing' if is_mute else ''}")
             self._hang_up(Close())
         elif self._reading_paused and self.protocol.waiting <= INPUT_LIMIT:
             self._reading_paused = False
@@ -323,11 +325,30 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             self._timer = None
         self._dialogue.close()
 
-    def _continue_in_new_record(self) -> None:
-        """Go on in a new record; what the old one holds belongs to what was before the reset."""
-        self._epoch = self._state.epoch
-        self.protocol.continue_in_new_record()
-        self._state.continue_session(self.protocol.session)
+    def renew(self, *, listed: bool = False) -> None:
+        """Go on in a new record, where the server was cleared or reset; what was before is let go.
+
+        Args:
+            listed: whether the record is a session of the server at once; otherwise when it is heard.
+        """
+        if self._epoch != self._state.epoch and not self._closing:
+            self._epoch = self._state.epoch
+            self._is_heard = False
+            self.protocol.continue_in_new_record()
+            if listed:
+                self._state.sessions.append(self.protocol.session)
+
+    def _hear(self) -> None:
+        """Note that the session goes on, for the server and for the test that runs."""
+        if self._epoch != self._state.epoch:
+            self.renew()
+        if not self._is_heard:
+            self._is_heard = True
+            self._watch = watch.current
+            self._state.continue_session(self.protocol.session)
+        elif self._watch is not watch.current:
+            self._watch = watch.current
+            self._state.heard(self.protocol.session)
 
     # -- octets out -----------------------------------------------------------------------------------------
 
@@ -436,6 +457,14 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         return plaintext
 
     def _shake_hands(self, octets: bytes) -> Flight:
+        """Do the server's part of a handshake; an error of our own ends the session and fails the test."""
+        try:
+            return self._handshake_flight(octets)
+        except Exception as error:  # noqa: BLE001 - kept until the verdict
+            self._state.failed(error, "the server at TLS")
+            return Flight(b"", failure=f"internal error in TLS: {type(error).__name__}")
+
+    def _handshake_flight(self, octets: bytes) -> Flight:
         """Do the server's part of a handshake as far as the octets allow."""
         from pytest_smtp4d.server.certificates import authority
 

@@ -1,59 +1,54 @@
-"""The messages of one server, for threads and tasks that wait for them.
+"""The messages of one server as a test sees them: a sequence that can be searched and waited on.
 
-RFC 5321 6.1 (a message is the server's once its 250 is sent: it is here before that).
-The one thing to know: the server's loop only ever appends; criteria and predicates run in the thread that
-asks, and never under the lock. A wait is a generator that yields when it has to pause, so that one
-description serves the blocking methods and their awaitable twins.
+RFC 5321 6.1 (a message is the server's once its 250 is sent: it is here before that). How a wait is driven is
+described in `arrivals`.
 """
 
 from __future__ import annotations
 
-import contextlib
-import sys
 import threading
-import time
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, TypeVar, overload
+from contextlib import ExitStack
+from typing import TYPE_CHECKING, Literal, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
-from pytest_smtp4d.records.expect import Expectation, explain_excess, explain_lack, nearest_miss
+from pytest_smtp4d.records.expect import Expectation
+from pytest_smtp4d.server.arrivals import Arrivals, Look, refuse_to_block
 
 if TYPE_CHECKING:
-    import asyncio
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Iterator
+    from types import TracebackType
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session
+    from pytest_smtp4d.server.arrivals import Wait
 
-__all__ = ["Inbox"]
-
-_T = TypeVar("_T")
-_Pause = tuple[int, float]
-"""What a wait yields: the changes it has seen, and when (monotonic seconds) to give up on another."""
+__all__ = ["ExpectedMessages", "Inbox"]
 
 
 class Inbox(Sequence["ReceivedMessage"]):
     """The messages that a server accepted, oldest first: a sequence that can be waited on, from any thread.
 
-    Criteria are those of `pytest_smtp4d.expect.CRITERIA`: a text compares with ``==``, a compiled pattern is
+    Criteria are those of `records.expect.CRITERIA`: a text compares with ``==``, a compiled pattern is
     searched, a predicate is called; for list ones each of them matches any item, a list the whole.
 
     Args:
         sessions: returns the server's sessions, for the words of a failure.
+        settle: waits until the server has looked at all that has reached it.
+        test: returns the name of the test that runs; "" outside tests.
     """
 
-    def __init__(self, sessions: Callable[[], Sequence[Session]] = tuple) -> None:
-        self._sessions = sessions
-        self._messages: list[ReceivedMessage] = []
-        self._changes = 0
-        self._changed = threading.Condition()
-        self._wakers: set[Callable[[], None]] = set()
+    def __init__(
+        self,
+        sessions: Callable[[], Sequence[Session]] = tuple,
+        settle: Callable[[], None] = lambda: None,
+        test: Callable[[], str] = str,
+    ) -> None:
+        self._arrivals = Arrivals(sessions, settle, test)
 
     def put(self, message: ReceivedMessage) -> None:
         """Add a message and wake who waits (called by the server only)."""
-        with self._changed:
-            self._messages.append(message)
-            self._note_change()
+        self._arrivals.put(message)
 
     def clear(self, **criteria: object) -> None:
         """Forget the messages that match; without criteria, all.
@@ -61,19 +56,10 @@ class Inbox(Sequence["ReceivedMessage"]):
         Raises:
             SettingsError: an unknown or impossible criterion.
         """
-        looked_at = tuple(self._messages)
+        looked_at = tuple(self._arrivals.messages)
         expectation = Expectation(criteria)
         kept = [message for message in looked_at if not expectation.accepts(message)]
-        with self._changed:
-            # A new list: a wait sees by it that it begins again. What arrived meanwhile stays.
-            self._messages = kept + self._messages[len(looked_at) :]
-            self._note_change()
-
-    def _note_change(self) -> None:
-        self._changes += 1
-        self._changed.notify_all()
-        for wake in self._wakers:
-            wake()
+        self._arrivals.replace(kept, len(looked_at))
 
     def where(self, **criteria: object) -> list[ReceivedMessage]:
         """Return the messages that match, at once.
@@ -82,7 +68,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             SettingsError: an unknown or impossible criterion.
         """
         expectation = Expectation(criteria)
-        return [message for message in tuple(self._messages) if expectation.accepts(message)]
+        return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
 
     def one(self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object) -> ReceivedMessage:
         """Wait for a message that matches and return it, if it is the only one.
@@ -99,7 +85,9 @@ class Inbox(Sequence["ReceivedMessage"]):
         """
         __tracebackhide__ = True
         waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
-        return self._block(waiting, "one", timeout + settle)
+        if timeout + settle:
+            refuse_to_block("one()", "await messages.await_one(...)")
+        return self._arrivals.block(waiting)
 
     async def await_one(
         self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object
@@ -107,7 +95,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         """Do as `one` does, without blocking the event loop."""
         __tracebackhide__ = True
         waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
-        return await self._pause(waiting)
+        return await self._arrivals.suspend(waiting, "await_one")
 
     def wait_for(self, count: int = 1, timeout: float = 5.0, **criteria: object) -> list[ReceivedMessage]:
         """Wait for at least this many messages that match; earlier arrivals count.
@@ -127,7 +115,9 @@ class Inbox(Sequence["ReceivedMessage"]):
         """
         __tracebackhide__ = True
         waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
-        return self._block(waiting, "wait_for", timeout)
+        if timeout:
+            refuse_to_block("wait_for()", "await messages.await_for(...)")
+        return self._arrivals.block(waiting)
 
     async def await_for(
         self, count: int = 1, timeout: float = 5.0, **criteria: object
@@ -135,7 +125,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         """Do as `wait_for` does, without blocking the event loop."""
         __tracebackhide__ = True
         waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
-        return await self._pause(waiting)
+        return await self._arrivals.suspend(waiting, "await_for")
 
     def none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
         """Watch for this many seconds that no message matches; earlier arrivals count.
@@ -150,126 +140,74 @@ class Inbox(Sequence["ReceivedMessage"]):
             RuntimeError: it would block an event loop; `await_none` does not.
         """
         __tracebackhide__ = True
-        return self._block(self._none(Expectation(criteria), _seconds("within", within)), "none", within)
+        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        if within:
+            refuse_to_block("none()", "await messages.await_none(...)")
+        return self._arrivals.block(waiting)
 
     async def await_none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
         """Do as `none` does, without blocking the event loop."""
         __tracebackhide__ = True
-        return await self._pause(self._none(Expectation(criteria), _seconds("within", within)))
+        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        return await self._arrivals.suspend(waiting, "await_none")
+
+    def expect(
+        self, count: int = 1, *, timeout: float = 5.0, settle: float = 0.0, **criteria: object
+    ) -> ExpectedMessages:
+        """Expect that exactly so many messages that match arrive from entering a block on.
+
+        ``with smtp_server.messages.expect(2, to="bob@example.org") as sent:``, or `async with`. When the
+        block ends, `sent` is the list of them. An exception of the block passes unchanged.
+
+        Args:
+            count: how many; 0: none may.
+            timeout: seconds to wait after the block while some are missing.
+            settle: seconds to wait after that for one too many.
+            criteria: see the class.
+
+        Raises:
+            AssertionError: when the block ends: too few, or too many.
+            SettingsError: an unknown or impossible criterion, a count below 0, or seconds that are none.
+            RuntimeError: on entering the plain form in a task: it would block an event loop.
+        """
+        expectation = Expectation(criteria)
+        seconds = _seconds("timeout", timeout), _seconds("settle", settle)
+        return ExpectedMessages(self._arrivals, expectation, _count(count, 0), *seconds)
 
     # The waits, as generators that yield where they have to pause.
 
-    def _one(
-        self, expectation: Expectation, timeout: float, settle: float
-    ) -> Generator[_Pause, None, ReceivedMessage]:
+    def _one(self, expectation: Expectation, timeout: float, settle: float) -> Wait[ReceivedMessage]:
         __tracebackhide__ = True
-        found = yield from self._collect(expectation, 1, timeout)
-        if found and settle:
-            found = yield from self._collect(expectation, 2, settle)
-        if len(found) == 1:
-            return found[0]
-        if found:
-            raise AssertionError(explain_excess(expectation, found, wanted=1))
-        raise self._lack(expectation, 1, timeout)
+        look = Look(self._arrivals, expectation)
+        yield from look.until(1, timeout)
+        if look.found and settle:
+            yield from look.until(2, settle)
+        if len(look.found) == 1:
+            return look.found[0]
+        if look.found:
+            raise look.excess(1)
+        raise look.lack(1, timeout)
 
-    def _wait_for(
-        self, expectation: Expectation, count: int, timeout: float
-    ) -> Generator[_Pause, None, list[ReceivedMessage]]:
+    def _wait_for(self, expectation: Expectation, count: int, timeout: float) -> Wait[list[ReceivedMessage]]:
         __tracebackhide__ = True
-        found = yield from self._collect(expectation, count, timeout)
-        if len(found) < count:
-            raise self._lack(expectation, count, timeout)
-        return found
+        look = Look(self._arrivals, expectation)
+        yield from look.until(count, timeout)
+        if len(look.found) < count:
+            raise look.lack(count, timeout)
+        return look.found
 
-    def _none(self, expectation: Expectation, within: float) -> Generator[_Pause, None, Literal[True]]:
+    def _none(self, expectation: Expectation, within: float) -> Wait[Literal[True]]:
         __tracebackhide__ = True
-        found = yield from self._collect(expectation, 1, within)
-        if found:
-            raise AssertionError(explain_excess(expectation, found, wanted=0))
+        look = Look(self._arrivals, expectation)
+        yield from look.until(1, within)
+        if look.found:
+            raise look.excess(0)
         return True
-
-    def _collect(
-        self, expectation: Expectation, enough: int, timeout: float
-    ) -> Generator[_Pause, None, list[ReceivedMessage]]:
-        """Return what matches, as soon as it is enough or the time is up; each message is looked at once."""
-        deadline = time.monotonic() + timeout
-        found: list[ReceivedMessage] = []
-        messages, seen = self._messages, 0
-        while True:
-            changes = self._changes
-            if messages is not self._messages:
-                messages, seen, found = self._messages, 0, []
-            arrived = messages[seen:]
-            seen += len(arrived)
-            found += [message for message in arrived if expectation.accepts(message)]
-            if len(found) >= enough or time.monotonic() >= deadline:
-                return found
-            yield changes, deadline
-
-    def _lack(self, expectation: Expectation, wanted: int, timeout: float) -> AssertionError:
-        """Return the failure; a report reads how the nearest message compares from its `near_miss`."""
-        messages = tuple(self._messages)
-        words = explain_lack(expectation, messages, tuple(self._sessions()), wanted=wanted, timeout=timeout)
-        error = AssertionError(words)
-        vars(error)["near_miss"] = nearest_miss(expectation, messages) if expectation else None
-        return error
-
-    def _block(self, waiting: Generator[_Pause, None, _T], name: str, seconds: float) -> _T:
-        """Drive a wait by blocking this thread."""
-        __tracebackhide__ = True
-        if seconds and _loop_is_running():
-            twin = {"one": "await_one", "wait_for": "await_for", "none": "await_none"}[name]
-            waiting.close()
-            raise RuntimeError(
-                f"{name}() would block the event loop that is to send the message: "
-                f"use `await messages.{twin}(...)`"
-            )
-        try:
-            while True:
-                changes, deadline = next(waiting)
-                with self._changed:
-                    if self._changes == changes:
-                        self._changed.wait(max(0.0, deadline - time.monotonic()))
-        except StopIteration as stop:
-            result: _T = stop.value
-            return result
-
-    async def _pause(self, waiting: Generator[_Pause, None, _T]) -> _T:
-        """Drive a wait by suspending this task."""
-        import asyncio
-
-        __tracebackhide__ = True
-        loop = asyncio.get_running_loop()
-        try:
-            while True:
-                changes, deadline = next(waiting)
-                changed = asyncio.Event()
-                with self._woken_by_changes(loop, changed):
-                    if self._changes == changes:
-                        with contextlib.suppress(asyncio.TimeoutError):
-                            await asyncio.wait_for(changed.wait(), max(0.0, deadline - time.monotonic()))
-        except StopIteration as stop:
-            result: _T = stop.value
-            return result
-
-    @contextlib.contextmanager
-    def _woken_by_changes(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> Iterator[None]:
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed while its task waited
-                loop.call_soon_threadsafe(changed.set)
-
-        with self._changed:
-            self._wakers.add(wake)
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._wakers.discard(wake)
 
     # The sequence.
 
     def __len__(self) -> int:
-        return len(self._messages)
+        return len(self._arrivals.messages)
 
     @overload
     def __getitem__(self, index: int) -> ReceivedMessage: ...
@@ -278,13 +216,13 @@ class Inbox(Sequence["ReceivedMessage"]):
     def __getitem__(self, index: slice) -> list[ReceivedMessage]: ...
 
     def __getitem__(self, index: int | slice) -> ReceivedMessage | list[ReceivedMessage]:
-        messages = self._messages
+        messages = self._arrivals.messages
         if isinstance(index, int) and not -len(messages) <= index < len(messages):
             raise IndexError(f"message {index} of {len(messages)}: use wait_for() for one that is on its way")
         return messages[index]
 
     def __iter__(self) -> Iterator[ReceivedMessage]:
-        return iter(tuple(self._messages))
+        return iter(tuple(self._arrivals.messages))
 
     def __eq__(self, other: object) -> bool:
         if isinstance(other, (Inbox, list, tuple)):
@@ -297,6 +235,70 @@ class Inbox(Sequence["ReceivedMessage"]):
         return f"<Inbox {list(self)}>"
 
 
+class ExpectedMessages:
+    """A block in which so many messages that match are to arrive: see `Inbox.expect`."""
+
+    def __init__(
+        self, arrivals: Arrivals, expectation: Expectation, count: int, timeout: float, settle: float
+    ) -> None:
+        self._arrivals = arrivals
+        self._expectation = expectation
+        self._count = count
+        self._timeout = timeout
+        self._settle = settle
+        self._log: list[ReceivedMessage] = []
+        self._sent: list[ReceivedMessage] = []
+        self._exits = ExitStack()
+
+    def __enter__(self) -> list[ReceivedMessage]:
+        """Begin to expect them.
+
+        Raises:
+            RuntimeError: leaving the block would block the event loop that runs in this thread.
+        """
+        __tracebackhide__ = True
+        refuse_to_block("`with messages.expect(...)`", "async with messages.expect(...)")
+        return self._begin()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        with self._exits:
+            if kind is None:
+                self._arrivals.block(self._end())
+
+    async def __aenter__(self) -> list[ReceivedMessage]:
+        """Begin to expect them."""
+        return self._begin()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        __tracebackhide__ = True
+        with self._exits:
+            if kind is None:
+                await self._arrivals.suspend(self._end(), "expect")
+
+    def _begin(self) -> list[ReceivedMessage]:
+        self._arrivals.settle()  # what was sent before the block arrived before it
+        self._log = self._exits.enter_context(self._arrivals.logged())
+        self._sent = []
+        return self._sent
+
+    def _end(self) -> Wait[None]:
+        __tracebackhide__ = True
+        look = Look(self._arrivals, self._expectation, self._log)
+        yield from look.until(self._count, self._timeout)
+        if len(look.found) >= self._count:
+            yield from look.until(self._count + 1, self._settle)
+        if len(look.found) > self._count:
+            raise look.excess(self._count)
+        if len(look.found) < self._count:
+            raise look.lack(self._count, self._timeout)
+        self._sent += look.found
+
+
 def _seconds(name: str, value: object) -> float:
     if (
         isinstance(value, bool)
@@ -307,19 +309,7 @@ def _seconds(name: str, value: object) -> float:
     return value
 
 
-def _count(value: object) -> int:
-    check_count("count", value, 1, "how many messages to wait for")
+def _count(value: object, least: int = 1) -> int:
+    check_count("count", value, least, "how many messages to wait for")
     assert isinstance(value, int)
     return value
-
-
-def _loop_is_running() -> bool:
-    """Return whether this thread runs an asyncio loop; where asyncio was never imported, none can."""
-    asyncio = sys.modules.get("asyncio")
-    if asyncio is None:
-        return False
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return False
-    return True

@@ -24,9 +24,6 @@ __all__ = ["Listener"]
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
-END_LIMIT = 1.0
-"""Seconds that the end of the connections may take."""
-
 RETRY = 0.1
 """Seconds after which accepting is tried again when the process has no descriptor left."""
 
@@ -65,7 +62,7 @@ class Listener:
         self._loop.listen(self._socket, self._accept)
 
     def close(self, reason: str) -> None:
-        """Stop listening, give the port back and end all sessions, within a second."""
+        """Stop listening, give the port back and end all sessions; wait for a loop that is late."""
         self.suspend(reason)
         if self._holder is not None:
             self._holder.close()
@@ -90,9 +87,16 @@ class Listener:
         """Close all sessions, each with a reply first where one is given."""
         self._run(self._drop(reply, abort))
 
+    def renew(self, *, listed: bool) -> None:
+        """Let all sessions go on in new records, where the server was cleared or reset."""
+        if self._state.connections:
+            self._run(self._renew(listed))
+
     def settle(self) -> None:
         """Wait until the loop has looked at all that has arrived so far."""
-        if self._state.connections or self._arriving or self._loop.is_called(self._socket):
+        with self._guard:  # a connection that is just being taken is seen before or after
+            is_idle = not (self._state.connections or self._arriving or self._loop.is_called(self._socket))
+        if not is_idle:
             self._run(_turn())
 
     def release_after_fork(self) -> None:
@@ -115,7 +119,7 @@ class Listener:
 
     def _run(self, coroutine: Any) -> None:
         if self._loop.is_alive:
-            self._loop.run(coroutine, END_LIMIT)
+            self._loop.run(coroutine)
         else:
             coroutine.close()  # the loop ended before, and everything with it
 
@@ -177,6 +181,10 @@ class Listener:
             self._is_open = False
             self._socket.close()
         await self._end("loop ended")
+
+    async def _renew(self, listed: bool) -> None:
+        for connection in tuple(self._state.connections):
+            connection.renew(listed=listed)
 
     async def _drop(self, reply: Reply | None, abort: bool) -> None:
         for connection in tuple(self._state.connections):

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import asyncio
 import atexit
-import concurrent.futures
 import os
 import select
 import threading
@@ -31,6 +30,8 @@ BUFFER = 262_144
 
 class _Loop(asyncio.SelectorEventLoop):
     """A loop that goes by the real clock, and that a forked child neither closes nor complains about."""
+
+    is_of_servers = True
 
     def __init__(self) -> None:
         super().__init__()
@@ -84,22 +85,17 @@ class LoopThread:
         """Whether the caller is in the loop's thread."""
         return threading.current_thread() is self._thread
 
-    def run(self, coroutine: Coroutine[object, object, _T], timeout: float | None = None) -> _T:
-        """Run a coroutine in the loop and wait for what it returns.
-
-        Args:
-            coroutine: what to run.
-            timeout: seconds to wait at most.
+    def run(self, coroutine: Coroutine[object, object, _T]) -> _T:
+        """Run a coroutine in the loop and wait for what it returns, however late the loop is.
 
         Raises:
-            TimeoutError: it took longer; it is cancelled.
+            RuntimeError: it was called in the loop itself, which would wait for itself.
+            CancelledError: the loop ended.
         """
-        future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
-        try:
-            return future.result(timeout)
-        except concurrent.futures.TimeoutError:
-            future.cancel()
-            raise TimeoutError(f"the server's loop did not answer within {timeout} s") from None
+        if self.is_current:
+            coroutine.close()
+            raise RuntimeError("a server's own loop cannot wait for itself: call this in another thread")
+        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
     def listen(self, listening: socket.socket, accept: Callable[[], None]) -> None:
         """Call `accept` in the loop whenever a connection waits at a listening socket; from any thread."""

@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import os
 import threading
+from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import entrance, watch
 from pytest_smtp4d.server.entrance import Entrance
 from pytest_smtp4d.server.listener import Listener
-from pytest_smtp4d.server.settings import ServerSettings
+from pytest_smtp4d.server.settings import KINDS, ServerSettings
 from pytest_smtp4d.server.state import ServerState
+from pytest_smtp4d.slips import Slips
+from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
     import ssl
@@ -35,7 +38,26 @@ if TYPE_CHECKING:
 __all__ = ["SMTPServer"]
 
 
-class SMTPServer:
+_MEANT = MappingProxyType(
+    {
+        **dict.fromkeys(("hostname", "bind_address", "server_host", "smtp_host"), "server.host"),
+        **dict.fromkeys(("server_port", "smtp_port", "bind_port"), "server.port"),
+        **dict.fromkeys(("addr", "server_address", "listen_address"), "server.address"),
+        **dict.fromkeys(("outbox", "mailbox", "inbox", "mails", "emails", "sent"), "server.messages"),
+        **dict.fromkeys(("received", "received_messages", "sent_messages"), "server.messages"),
+        **dict.fromkeys(("message", "last_message", "last"), "server.messages.one() or server.messages[-1]"),
+        **dict.fromkeys(("ca", "ca_cert", "cafile", "certfile"), "server.ca_file"),
+        **dict.fromkeys(("ssl_context", "context"), "server.client_context()"),
+        **dict.fromkeys(("shutdown", "close", "terminate"), "server.stop()"),
+        **dict.fromkeys(("run", "serve_forever", "start_server"), "server.start()"),
+        **dict.fromkeys(("flush", "clear_messages"), "server.clear()"),
+        **dict.fromkeys(("wait_for", "wait_for_message", "expect"), "server.messages.wait_for()"),
+    }
+)
+"""What other harnesses call something -> how it is written here."""
+
+
+class SMTPServer(Slips):
     """A real SMTP server on loopback that records everything and misbehaves on command.
 
     It starts with `start`, `with` or `async with`, and may be started again, on the same port.
@@ -47,12 +69,15 @@ class SMTPServer:
         SettingsError: a setting that does not exist or cannot be.
     """
 
+    _meant = _MEANT
+
     def __init__(self, **settings: Any) -> None:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
         self._listener: Listener | None = None
         self._entrances: dict[bool, tuple[Listener, Entrance]] = {}
         self._is_down = False
+        self._was_started = False
         self._port = self._initial.port
         self._lock = threading.RLock()
 
@@ -68,6 +93,7 @@ class SMTPServer:
             if self._listener is None:
                 self._listener = Listener(self._state, self.host, self._port)
                 self._port = self._listener.port
+                self._was_started = True
                 _running.add(self)
         watch.current.used(self)
         return self
@@ -136,6 +162,16 @@ class SMTPServer:
     def __repr__(self) -> str:
         return (
             f"<SMTPServer {self.url if self._port else self.host}{'' if self._listener else ', not running'}>"
+        )
+
+    def _refusal(self, name: str, value: object) -> str:
+        if name in KINDS:
+            shown = "…" if name in ("users", "tokens") else repr(value)
+            return f"settings are not assigned: use configure({name}={shown}), for sessions that start then"
+        known = (*KINDS, "active_fault")
+        hint = f": it is `{self._meant[name]}` here" if name in self._meant else nearest(name, known)
+        return (
+            f"{type(self).__name__!r} object has no attribute {name!r} to assign{hint}; settings: configure()"
         )
 
     # -- where it is ----------------------------------------------------------------------------------------
@@ -322,17 +358,29 @@ class SMTPServer:
         self._state.advance(seconds)
 
     def clear(self) -> None:
-        """Forget messages, transactions and sessions that have ended."""
+        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record."""
         self._state.clear()
+        self._renew(listed=True)
 
     def reset(self) -> None:
         """Be as at the start: no messages, sessions or faults, the clock at 0, `configure` undone.
 
-        The port and open connections stay.
+        The port and open connections stay. A server that was stopped runs again.
+
+        Raises:
+            OSError: it was stopped, and its port is taken by now.
         """
         self._state.reset(self._initial)
         self.active_fault = None
+        self._renew(listed=False)
+        if self._was_started:
+            self.start()
         watch.current.used(self)
+
+    def _renew(self, *, listed: bool) -> None:
+        """Let go of the old records of open sessions."""
+        for listener in self._listeners:
+            listener.renew(listed=listed)
 
     def settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
@@ -365,6 +413,7 @@ class SMTPServer:
         listeners = self._listeners
         self._listener = None
         self._entrances = {}
+        self._was_started = False
         self._lock = threading.RLock()
         for listener in listeners:
             listener.release_after_fork()

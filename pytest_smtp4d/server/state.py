@@ -42,6 +42,9 @@ class OpenConnection(Protocol):
     def stop(self, reason: str) -> None:
         """End it at once, whatever is in progress: the server stops."""
 
+    def renew(self, *, listed: bool = False) -> None:
+        """Go on in a new record, where the server was cleared or reset; what was before is let go."""
+
     def cut(self, reason: str) -> None:
         """Cut it from any thread, without a lock: time is up."""
 
@@ -72,7 +75,7 @@ class ServerState:
         self._server = server
         self.settings = settings
         self.rules = Rules()
-        self.inbox = Inbox(lambda: tuple(self.sessions))
+        self.inbox = Inbox(lambda: tuple(self.sessions), server.settle, lambda: watch.current.test)
         self.deliver: Callable[[ReceivedMessage], None] = self.inbox.put
         """What is done with a message that was accepted, before its reply is written."""
         self.sessions: list[Session] = []
@@ -87,7 +90,7 @@ class ServerState:
         self.is_cut = ""
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch = 0
-        """How often the server was reset: a session that was open then goes on in a new record."""
+        """How often the server was cleared or reset: sessions that were open then go on in a new record."""
         self._duplicates = Duplicates()
         self._offer: Offer | None = None
         self._clock = 0.0
@@ -111,8 +114,10 @@ class ServerState:
         watch.current.spoke(self._server, session, began=True)
 
     def continue_session(self, session: Session) -> None:
-        """Record that a session goes on in a new record, after a reset."""
-        self.sessions.append(session)
+        """Record that a session goes on in a new record, with its open transaction."""
+        if session not in self.sessions:
+            self.sessions.append(session)
+        self.transactions.extend(session.transactions)
         watch.current.spoke(self._server, session)
 
     def heard(self, session: Session) -> None:
@@ -167,11 +172,12 @@ class ServerState:
         self._clock += seconds
 
     def clear(self) -> None:
-        """Forget messages, transactions and the sessions that ended."""
+        """Forget messages, transactions and what is recorded of sessions so far."""
+        self.epoch += 1
         self.inbox.clear()
         self.transactions = []
         self._duplicates.clear()
-        self.sessions = [session for session in self.sessions if session.ended is None]
+        self.sessions = []
 
     def forget_ended(self) -> None:
         """Forget transactions and the sessions that ended, and nothing that judges what comes."""
@@ -180,13 +186,9 @@ class ServerState:
 
     def reset(self, settings: ServerSettings) -> None:
         """Restore the initial state; keep open connections."""
-        self.epoch += 1
+        self.clear()
         self.is_cut = ""
         self.settings = settings
         self.rules.clear()
-        self.inbox.clear()
-        self.sessions = []
-        self.transactions = []
-        self._duplicates.clear()
         self._clock = 0.0
         self._first_tries = {}

@@ -9,6 +9,7 @@ whole pytest session of its own inside, the watch that was current before is so 
 
 from __future__ import annotations
 
+import os
 import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
@@ -60,15 +61,17 @@ class Watch:
 
     Args:
         keeps: whether servers and sessions that nobody else holds are kept, for the verdict of a test.
+        test: the name of the test that runs; "" outside tests.
     """
 
-    def __init__(self, *, keeps: bool = True) -> None:
+    def __init__(self, *, keeps: bool = True, test: str = "") -> None:
+        self.test = test
         self._mapping: type[MutableMapping[Any, Any]] = dict if keeps else WeakKeyDictionary
         self._sessions: MutableMapping[Watched, MutableMapping[Session, tuple[int, int]]] = self._mapping()
         self._began: MutableMapping[Session, bool] = self._mapping()
         self._faults: MutableMapping[Watched, list[Fault]] = self._mapping()
         self._errors: MutableMapping[Watched, list[str]] = self._mapping()
-        self._marked: MutableMapping[Watched, str] = self._mapping()
+        self._marked: MutableMapping[Watched, tuple[str, frozenset[Session]]] = self._mapping()
         self._told: set[tuple[int, int]] = set()
 
     @property
@@ -120,7 +123,7 @@ class Watch:
 
     def marked(self, server: Watched, words: str) -> None:
         """Record that a marker changed settings, which act on sessions that begin afterwards."""
-        self._marked[server] = words
+        self._marked[server] = words, frozenset(self._sessions.get(server, ()))
 
     def failed(self, server: Watched, error: str) -> None:
         """Record that a callback of the test raised, in words."""
@@ -191,9 +194,10 @@ class Watch:
 
     def _without_effect(self, server: Watched) -> str:
         """Return why the settings of a marker acted on no session, or ""."""
-        words = self._marked.get(server)
+        words, before = self._marked.get(server, ("", frozenset[Any]()))
         sessions = self._sessions.get(server, {})
-        if words is None or not sessions or any(session in self._began for session in sessions):
+        later = (session for session in sessions if session in self._began and session not in before)
+        if not words or not sessions or any(later):
             return ""
         return (
             f"{words} acted on no session: the client kept a connection from an earlier test; "
@@ -258,14 +262,24 @@ def is_fatal(violation: Violation, settings: ServerSettings) -> bool:
     return violation.fatal or violation.name in settings.fatal_violations
 
 
+def _running_test() -> str:
+    """Return the name of the test during which this module is imported, or ""."""
+    node = os.environ.get("PYTEST_CURRENT_TEST", "").rpartition(" ")[0]  # "tests/test_it.py::test_it (call)"
+    return node.rpartition("::")[2]
+
+
 # Outside pytest there is no test to judge, and a process may start servers for weeks.
-current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules)
+current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
 """Where servers report what they do."""
 
 
-def begin() -> Watch:
-    """Make a new watch the current one and return it."""
-    return resume(Watch())
+def begin(test: str = "") -> Watch:
+    """Make a new watch the current one and return it.
+
+    Args:
+        test: the name of the test that runs.
+    """
+    return resume(Watch(test=test))
 
 
 def resume(watch: Watch | None) -> Watch:

@@ -12,7 +12,8 @@ import threading
 import weakref
 from collections import deque
 from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, overload
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, NoReturn, TypeVar, overload
 
 from pytest_smtp4d.errors import Cause, Problem
 from pytest_smtp4d.spelling import FourDSpelling
@@ -82,6 +83,10 @@ class _Secret:
 
 class _Transporter(FourDSpelling):
     """The members that both transporters have."""
+
+    _slips: ClassVar[Mapping[str, str]] = MappingProxyType(
+        {"hostname": "host", "username": "user", "timeout": "send_time_out", "sendmail": "send"}
+    )  # what other clients call them
 
     host: _Option[str] = _Option()
     port: _Option[int] = _Option()

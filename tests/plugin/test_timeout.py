@@ -146,3 +146,147 @@ def test_a_thread_that_does_not_fire_leaves_nothing(run: Run) -> None:
         """
     )
     result.assert_outcomes(passed=2)
+
+
+SILENT = """
+import smtplib
+
+@pytest.mark.smtp_server(tls="none")
+def test_unwinds(smtp_server):
+    smtp_server.on("MAIL").silence()
+    with smtplib.SMTP(*smtp_server.address) as client:
+        client.sendmail("ada@example.com", ["bob@example.org"], "Subject: Hello\\r\\n\\r\\nHi.\\r\\n")
+
+def test_next(smtp_server, transporter):
+    assert transporter.send(MAIL)
+"""
+
+
+@pytest.mark.parametrize("method", ["signal", "thread"])
+def test_a_client_without_time_out_does_not_hang_while_it_unwinds(
+    run: Run, pytester: pytest.Pytester, method: str
+) -> None:
+    """When time is up every session is cut, so smtplib's QUIT to a silent server ends; no violation follows.
+
+    By the signal the run goes on; by the thread it ends, as pytest-timeout ends it.
+    """
+    pytester.makeini(f"[pytest]\nsmtp4d_timeout = 2\ntimeout_method = {method}\n")
+    result = run(SILENT, subprocess=True)
+    shown = result.stdout if method == "signal" else result.stderr
+    shown.fnmatch_lines(["*SMTP transcript*", "C: ehlo *", "C: mail FROM:*", "(cut by the time-out)"])
+    assert "violated" not in result.stdout.str() + result.stderr.str()
+    assert result.ret == 1
+    if method == "signal":
+        result.assert_outcomes(failed=1, passed=1)
+        result.stdout.fnmatch_lines(["FAILED *test_unwinds - Failed: Timeout*"])
+
+
+INTERRUPTED = """
+import os
+import signal
+import smtplib
+
+def press(event):
+    os.kill(os.getpid(), signal.SIGINT)
+    return True
+
+@pytest.mark.smtp_server(tls="none")
+def test_interrupted(smtp_server):
+    smtp_server.on("NOOP", press).silence()
+    with smtplib.SMTP(*smtp_server.address) as client:
+        client.noop()
+
+def test_never_runs():
+    assert False
+"""
+
+
+def test_ctrl_c_cuts_every_session_and_shows_the_transcript(run: Run) -> None:
+    """The interrupted client's QUIT to a silent server ends at once; the run ends as pytest ends it."""
+    result = run(INTERRUPTED, subprocess=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stderr.fnmatch_lines(["*SMTP transcript*", "C: noop", "(cut by an interrupt)"])
+    result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+
+
+def test_a_users_own_fixture_of_our_name_gets_no_time_out(run: Run) -> None:
+    """A fixture that bears one of our names and reaches none of ours is the user's; an override is ours."""
+    result = run(
+        SHOW
+        + """
+@pytest.fixture(params=["a", "b"])
+def transporter(request):
+    return object()
+
+def test_own(transporter, request):
+    assert seconds(request.node) is None
+
+class TestEachName:
+    smtp_server = make_smtp_server = make_transporter = smtp_server_factory = smtp_django = pytest.fixture(
+        lambda self: object()
+    )
+
+    @pytest.mark.parametrize(
+        "name", ["smtp_server", "make_smtp_server", "make_transporter", "smtp_server_factory", "smtp_django"]
+    )
+    def test_by_request(self, name, request):
+        request.getfixturevalue(name)
+        assert seconds(request.node) is None
+
+    def test_by_name(self, smtp_server, make_smtp_server, make_transporter, smtp_server_factory, request):
+        assert seconds(request.node) is None
+
+class TestOverridden:
+    @pytest.fixture
+    def smtp_server(self, smtp_server):
+        return smtp_server
+
+    def test_still_ours(self, smtp_server, request):
+        assert seconds(request.node) == (60.0,)
+"""
+    )
+    result.assert_outcomes(passed=9)
+
+
+HANGS_IN_A_FIXTURE = """
+import smtplib
+
+@pytest.fixture
+def client(smtp_server):
+    client = smtplib.SMTP(*smtp_server.address)
+    yield client
+    client.quit()
+
+@pytest.fixture
+def greeted(client, smtp_server):
+    smtp_server.on("EHLO").silence()
+    client.ehlo()
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_set_up(smtp_server, greeted):
+    pass
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_teardown(smtp_server, client):
+    smtp_server.on("QUIT").silence()
+
+@pytest.mark.timeout(1)
+@pytest.mark.smtp_server(tls="none")
+def test_connects_again(smtp_server):
+    smtp_server.on("NOOP").silence()
+    with smtplib.SMTP(*smtp_server.address) as client:
+        try:
+            client.noop()
+        finally:
+            smtplib.SMTP(*smtp_server.address).noop()
+"""
+
+
+def test_what_unwinds_may_be_a_fixture_or_a_new_connection(run: Run) -> None:
+    """Set-up and teardown are cut as the body is, and who connects once more is cut at once."""
+    result = run(HANGS_IN_A_FIXTURE, subprocess=True)
+    result.assert_outcomes(failed=1, passed=1, errors=3)
+    assert result.stdout.str().count("(cut by the time-out)") >= 4
+    assert "violated" not in result.stdout.str()

@@ -138,7 +138,7 @@ def test_nobody_came() -> None:
     """Without any client the words say so, and what a client needs."""
     assert lack({}, [], []) == (
         "nobody connected: no message arrived (looked once: `timeout` waits)\n"
-        "no client connected: give yours the server's host and port, or `client_options()`"
+        "no client connected by then: give yours the server's host and port, or `client_options()`"
     )
 
 
@@ -402,6 +402,11 @@ STARTTLS = ("STARTTLS", "", Reply(220, "2.0.0 Ready"))
             ended("client closed in TLS, having sent nothing"),
             "client closed in TLS, having sent nothing; no command",
             "the client waited for a greeting where TLS was due: begin with TLS, or set tls='starttls'",
+        ),
+        (
+            ended("TLS: callback failed", EHLO, STARTTLS),
+            "TLS: callback failed; last command STARTTLS, answered 220 2.0.0 Ready",
+            "gevent's ssl does not call back from TLS in memory: use gevent.monkey.patch_all(ssl=False)",
         ),
         (
             ended("cut by the time-out"),

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.records.masking import MASK, redact
+from pytest_smtp4d.records.record import Session
 from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.records.transcript import Transcript
 from pytest_smtp4d.smtp.command import VERBS
+from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.words import escaped
 
 
@@ -223,3 +225,51 @@ def test_a_live_transcript_is_read_from_another_thread() -> None:
         assert [line.octets for line in lines] == [b"NOOP %d" % number for number in range(len(lines))]
     writer.join()
     assert len(transcript.lines) == 2000
+
+
+# -- the brief form -------------------------------------------------------------------------------------
+
+
+def long_session(replies: int) -> Session:
+    """Return a session with so many commands and replies after its EHLO."""
+    recorder = Recorder()
+    session = Session(("127.0.0.1", 40001), recorder)
+    recorder.stage = "EHLO"
+    recorder.command(b"EHLO me\r\n", "EHLO", "me", pipelined=False)
+    recorder.reply(Reply(250, "localhost\nSIZE 1000\n8BITMIME"))
+    recorder.stage = "NOOP"
+    for number in range(replies):
+        recorder.command(f"NOOP {number}\r\n".encode(), "NOOP", str(number), pipelined=False)
+        recorder.reply(Reply(250, "2.0.0 OK"))
+    return session
+
+
+def test_a_brief_transcript_has_a_reply_to_ehlo_in_one_line() -> None:
+    """All else is as in the whole one."""
+    brief = long_session(1).transcript.brief()
+    assert brief == "C: EHLO me\nS: 250 localhost | SIZE 1000 | 8BITMIME\nC: NOOP 0\nS: 250 2.0.0 OK"
+
+
+def test_a_brief_transcript_of_a_long_session() -> None:
+    """The first 30 and the last 20 lines, and a line with the number of the others and how to see them."""
+    lines = long_session(100).transcript.brief().split("\n")
+    assert len(lines) == 51
+    assert lines[29] == "S: 250 2.0.0 OK"
+    assert lines[28] == "C: NOOP 13"
+    assert lines[30] == "[152 lines left out; --smtp4d-transcript=full shows them]"
+    assert lines[31] == "C: NOOP 90"
+    assert lines[-2] == "C: NOOP 99"
+
+
+def test_a_brief_transcript_leaves_nothing_out_for_nothing() -> None:
+    """A session of 51 lines or less is whole."""
+    assert "left out" not in long_session(24).transcript.brief()
+    assert len(long_session(24).transcript.brief().split("\n")) == 50
+
+
+def test_a_brief_transcript_cuts_long_lines() -> None:
+    """A line has 200 characters at most, and says how long it was."""
+    recorder = Recorder()
+    session = Session(("127.0.0.1", 40001), recorder)
+    recorder.command(b"NOOP " + b"x" * 500 + b"\r\n", "NOOP", "x" * 500, pipelined=False)
+    assert session.transcript.brief() == f"C: NOOP {'x' * 192}… (508 characters)"

@@ -13,6 +13,7 @@ import pytest
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.record import ReceivedMessage, Session
+from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.inbox import Inbox
 
 MOMENT = datetime(2026, 11, 22, tzinfo=timezone.utc)
@@ -377,3 +378,189 @@ def test_waiting_needs_no_asyncio() -> None:
     # Without the environment, for coverage measures children, and imports things of its own there.
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, env={})
     assert ran.stdout.strip() == "[]"
+
+
+# -- what a wait knows when it gives up -----------------------------------------------------------------
+
+
+def test_what_has_arrived_is_looked_at_once_more() -> None:
+    """A message that reaches the server while a wait gives up is found, and no failure contradicts it."""
+    late = message("late")
+    inbox = Inbox(settle=lambda: inbox.put(late) if not inbox else None)
+    assert inbox.one() is late
+    inbox = Inbox(settle=lambda: inbox.put(late) if not inbox else None)
+    with pytest.raises(AssertionError, match="1 message arrived, none was expected"):
+        inbox.none()
+
+
+def test_messages_of_an_earlier_test_are_told_apart() -> None:
+    """Where a server is shared, one too many from another test is said to be from there."""
+    running = "test_a"
+    inbox = Inbox(test=lambda: running)
+    inbox.put(message("1"))
+    running = "test_b"
+    inbox.put(message("2"))
+    with pytest.raises(AssertionError) as failure:
+        inbox.one()
+    assert str(failure.value).splitlines()[-2:] == [
+        "1 of them came in test_a",
+        "the server is shared: let its fixture say reset() or clear() first",
+    ]
+
+
+def test_clear_forgets_what_matches() -> None:
+    """With criteria, the others stay; an unknown one is an error, and nothing is forgotten."""
+    inbox = Inbox()
+    inbox.put(message("1"))
+    inbox.put(message("2"))
+    inbox.clear(subject="1")
+    assert [kept.subject for kept in inbox] == ["2"]
+    with pytest.raises(SettingsError, match="did you mean 'subject'"):
+        inbox.clear(subjct="2")
+    assert len(inbox) == 1
+    inbox.clear()
+    assert inbox == []
+
+
+# -- expect ---------------------------------------------------------------------------------------------
+
+
+def test_expect_gives_what_arrived_in_the_block() -> None:
+    """Only what matches and arrived after entering counts; clearing in the block forgets none of it."""
+    inbox = Inbox()
+    inbox.put(message("Welcome"))
+    wanted = message("Welcome")
+    with inbox.expect(subject="Welcome") as sent:
+        assert sent == []
+        inbox.put(message("other"))
+        inbox.put(wanted)
+        inbox.clear()
+    assert sent == [wanted]
+
+
+def test_expect_waits_after_the_block() -> None:
+    """While some are missing, up to `timeout` seconds; then `settle` for one too many."""
+    inbox = Inbox()
+    arrival = Arrival(inbox, message("1"), message("2"))
+    with inbox.expect(2, timeout=30) as sent:
+        arrival.__enter__()
+    arrival.__exit__()
+    assert sent == list(inbox)
+    arrival = Arrival(inbox, message("1"), message("2"))
+    too_many = pytest.raises(AssertionError, match="2 messages arrived, one was expected")
+    with too_many, inbox.expect(timeout=30, settle=30):
+        arrival.__enter__()
+    arrival.__exit__()
+
+
+def test_expect_fails_on_too_few() -> None:
+    """The words are those of `one`: what arrived in the block, and what is missing."""
+    inbox = Inbox(lambda: [Session(("127.0.0.1", 1))])
+    inbox.put(message("earlier"))
+    with pytest.raises(AssertionError) as failure, inbox.expect(3, timeout=0.01):
+        inbox.put(message("1"))
+    assert str(failure.value).splitlines() == [
+        "1 of 3 messages arrived in the block or within 0.01 s of its end",
+        "arrived:",
+        "  1. from shop@example.com to bob@example.org, subject '1'",
+        "sessions still open, before MAIL:",
+        "  127.0.0.1:1: still open; no command",
+    ]
+    too_few = pytest.raises(AssertionError, match="no message with subject='x' arrived in the block")
+    with too_few, inbox.expect(timeout=0, subject="x"):
+        pass
+
+
+def test_expect_none() -> None:
+    """With count 0 nothing that matches may arrive in the block, nor in `settle` after it."""
+    inbox = Inbox()
+    with inbox.expect(0, subject="Invoice") as sent:
+        inbox.put(message("Welcome"))
+    assert sent == []
+    with pytest.raises(AssertionError, match="1 message arrived, none was expected"), inbox.expect(0):
+        inbox.put(message())
+
+
+def test_an_exception_of_the_block_passes_unchanged() -> None:
+    """Nothing is waited for, and no failure of ours hides it."""
+    error = ValueError("mine")
+    inbox = Inbox()
+    with pytest.raises(ValueError, match="mine") as raised, inbox.expect(timeout=30):
+        raise error
+    assert raised.value is error
+    assert error.__context__ is None
+
+
+async def test_expect_in_a_task() -> None:
+    """`async with` waits without blocking; the plain form is refused in words that name it."""
+    inbox = Inbox()
+    arrival = Arrival(inbox, message("1"))
+    async with inbox.expect(timeout=30) as sent:
+        arrival.__enter__()
+    arrival.__exit__()
+    assert sent == [inbox[0]]
+    with pytest.raises(AssertionError, match="no message arrived in the block"):
+        async with inbox.expect(timeout=0.01):
+            pass
+    with pytest.raises(RuntimeError, match=r"use `async with messages.expect\(...\)`"), inbox.expect():
+        pass
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda i: i.expect(-1), "count is how many messages to wait for: a whole number, 0 or more, not -1"),
+        (lambda i: i.expect(timeout=-1), "timeout is in seconds, 0 or more, not -1"),
+        (lambda i: i.expect(settle="1"), "settle is in seconds, 0 or more, not '1'"),
+        (lambda i: i.expect(subjct="x"), "unknown criterion 'subjct' (did you mean 'subject'?)"),
+    ],
+)
+def test_an_expectation_that_cannot_be_is_refused(make: Callable[[Inbox], object], words: str) -> None:
+    """At the line that states it, before the block."""
+    with pytest.raises(SettingsError) as error:
+        make(Inbox())
+    assert str(error.value) == words
+
+
+# -- loops that are not asyncio's -----------------------------------------------------------------------
+
+
+def test_in_trio_the_words_name_it_and_the_way_round() -> None:
+    """The awaitable twins are for asyncio, and blocking trio's loop is refused; the way they name works."""
+    trio = pytest.importorskip("trio")
+    inbox = Inbox()
+    inbox.put(message())
+
+    async def main() -> None:
+        with pytest.raises(RuntimeError) as twin:
+            await inbox.await_one(timeout=3)
+        way = "call it in a thread, `await trio.to_thread.run_sync(lambda: messages.one(timeout=5))`"
+        assert str(twin.value) == (
+            "await_one() is for asyncio, and trio runs here: wait with the blocking twin instead; " + way
+        )
+        with pytest.raises(RuntimeError) as blocking:
+            inbox.one(timeout=3)
+        assert str(blocking.value) == (
+            "one() would block trio's event loop, which is to send the message: " + way
+        )
+        assert await trio.to_thread.run_sync(lambda: inbox.one(timeout=5)) is inbox[0]
+
+    trio.run(main)
+
+
+def test_without_a_loop_the_words_say_so() -> None:
+    """An awaitable twin that something else drives names asyncio."""
+    waiting = Inbox().await_one(timeout=3)
+    with pytest.raises(RuntimeError, match=r"^await_one\(\) is for asyncio, of which no loop runs here"):
+        waiting.send(None)
+
+
+def test_the_servers_own_loop_is_not_the_users() -> None:
+    """With gevent's threads it seems to run in every thread: a blocking wait goes on all the same."""
+
+    async def wait() -> str:
+        with pytest.raises(AssertionError, match="no message arrived within"):
+            Inbox().one(timeout=0.001)
+        return "waited"
+
+    assert loop.current().run(wait()) == "waited"

@@ -306,6 +306,8 @@ def test_words_that_are_no_fault(words: str, error: str) -> None:
         (["--host", "0.0.0.0"], "can be reached from other machines"),
         (["--extensions", "SISE"], "did you mean 'SIZE'"),
         (["--fault", "XYZZY"], "unknown stage"),
+        (["--user", "ada"], "users has an account without '=': write `user=secret`"),
+        (["--token", "ada"], "tokens has an account without '=': write `user=secret`"),
         (["--tls", "ssl"], "invalid choice"),
         (["--http", "99999"], "it is [HOST:]PORT"),
         (["--http", "0.0.0.0:0"], "can be reached from other machines"),

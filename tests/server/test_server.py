@@ -10,7 +10,6 @@ import socket
 import subprocess
 import sys
 import threading
-import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -403,14 +402,16 @@ def hung_not_reading(server: SMTPServer, connect: Connect) -> None:
     ],
 )
 def test_stop_is_bounded(hang: Callable[[SMTPServer, Connect], None], connect: Connect) -> None:
-    """Whatever clients do, `stop` returns within a second and cuts them."""
+    """Whatever clients do, `stop` waits for none of them and cuts them."""
     released.clear()
     server = SMTPServer(tls="implicit", strict=False).start()
     hang(server, connect)
-    began = time.monotonic()
-    server.stop()
-    assert time.monotonic() - began < 1
+    stopping = threading.Thread(target=server.stop)
+    stopping.start()
+    stopping.join(20)  # a loaded machine takes its time; what hangs here hangs longer
+    is_stopped = not stopping.is_alive()
     released.set()
+    assert is_stopped
     for thread in threading.enumerate():
         if thread.name == "smtp4d NOOP predicate":
             thread.join()

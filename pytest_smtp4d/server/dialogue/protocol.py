@@ -162,6 +162,11 @@ class ServerProtocol:
         self._base = self._received - len(octets)
 
     @property
+    def has_received(self) -> bool:
+        """Whether the client sent anything at all."""
+        return self._received > 0
+
+    @property
     def waiting(self) -> int:
         """Octets that have arrived and were not taken."""
         return len(self.input) - self.position
@@ -308,4 +313,4 @@ class ServerProtocol:
         """Go on in an empty record; an open transaction is taken along."""
         self.session, self.record = self.session.continued()
         if self.transaction is not None:
-            self.host.begin(self.session, self.transaction)
+            self.session.begin(self.transaction)
