@@ -24,13 +24,20 @@ ROOMS: tuple[str, ...] = (
     "testrun",
     "collection",
     "__main__",
-    # The package intercept.
-    "intercept.hooks",
-    "intercept.trust",
-    "intercept.patch",
-    "intercept.django_settings",
     # The package server.
     "server.serve",
+    # The package intercept.
+    "intercept.hooks",
+    "intercept.patch",
+    "intercept.django_settings",
+    # The package http.
+    "http.service",
+    "http.api",
+    "http.search",
+    "http.page",
+    "http.gate",
+    # The package server.
+    "server.serving",
     "server.marker",
     "server.disturbance",
     "server.server",
@@ -38,6 +45,17 @@ ROOMS: tuple[str, ...] = (
     "server.connection",
     "server.entrance",
     "server.state",
+    # The package intercept.
+    "intercept.outgoing",
+    "intercept.interception",
+    "intercept.watching",
+    "intercept.trust",
+    "intercept.marks",
+    "intercept.block",
+    "intercept.target",
+    "intercept.run_settings",
+    "intercept.reserved",
+    "intercept.place",
     # The package server.dialogue.
     "server.dialogue.dialogue",
     "server.dialogue.transaction",
@@ -67,24 +85,20 @@ ROOMS: tuple[str, ...] = (
     "report.links",
     "report.file",
     # The package server.
+    "server.documents",
+    "server.archive",
+    "server.follower",
     "server.watch",
     "server.ini",
     "server.certificates",
     "server.settings",
+    "server.output",
+    "server.maildir",
     "server.loop",
     "server.kinds",
     "server.inbox",
+    "server.fault_words",
     "server.arrivals",
-    # The package intercept.
-    "intercept.outgoing",
-    "intercept.interception",
-    "intercept.watching",
-    "intercept.marks",
-    "intercept.block",
-    "intercept.target",
-    "intercept.run_settings",
-    "intercept.reserved",
-    "intercept.place",
     # The package faults.
     "faults.sweep",
     "faults.rules",
@@ -137,9 +151,9 @@ ROOMS: tuple[str, ...] = (
     "mail.incoming",
     "mail.parse",
     "mail.tree",
+    "mail.transfer_encoding",
     "mail.compose",
     "mail.structure",
-    "mail.smime",
     "mail.multipart",
     "mail.field",
     "mail.email",
@@ -147,11 +161,17 @@ ROOMS: tuple[str, ...] = (
     "mail.parameter",
     "mail.message",
     "mail.header",
+    "mail.encoded_word",
+    "mail.date",
     "mail.address",
     "mail.address_list",
+    "mail.structured",
+    "mail.smime",
+    "mail.scheme",
     "mail.mailbox",
-    "mail.encoded_word",
     "mail.charset",
+    "mail.iso2022_jp",
+    "mail.charset_label",
     # Beside the packages.
     "spelling",
     "slips",
@@ -160,24 +180,31 @@ ROOMS: tuple[str, ...] = (
     "timeout",
     "errors",
     "clock",
-    # The package mail.
-    "mail.transfer_encoding",
-    "mail.date",
-    "mail.structured",
-    "mail.scheme",
-    "mail.iso2022_jp",
-    "mail.charset_label",
 )
 
 # What a package's rooms may import outside it. Rooms beside the packages may import whatever is below them.
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "faults": frozenset({"errors", "records", "smtp", "words"}),
+    "http": frozenset(
+        {
+            "errors",
+            "faults",
+            "records",
+            "report",
+            "server.archive",
+            "server.certificates",
+            "server.documents",
+            "server.serving",
+            "server.settings",
+            "words",
+        }
+    ),
     "intercept": frozenset({"errors", "server.certificates", "server.entrance", "server.server", "words"}),
     "mail": frozenset({"errors", "spelling", "words"}),
     "records": frozenset({"errors", "mail", "slips", "smtp", "words"}),
     "report": frozenset({"errors", "mail", "records", "server.ini", "server.watch", "words"}),
     "server": frozenset(
-        {"clock", "errors", "faults", "records", "server.dialogue", "slips", "smtp", "tls", "words"}
+        {"clock", "errors", "faults", "http", "records", "server.dialogue", "slips", "smtp", "tls", "words"}
     ),
     "server.dialogue": frozenset({"faults", "records", "server.settings", "smtp", "words"}),
     "smtp": frozenset({"errors"}),
@@ -240,6 +267,8 @@ IMPORTERS = {
     "pytest": {"plugin", "intercept.hooks", "intercept.run_settings", "report.hooks"},
     "_pytest": {"plugin", "report.bridges"},
     "pytest_timeout": {"timeout"},
+    "starlette": {"http.api", "http.gate"},
+    "uvicorn": {"http.service"},
 }
 
 

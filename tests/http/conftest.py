@@ -69,9 +69,7 @@ def api() -> Iterator[Api]:
     """A server without TLS that keeps five messages."""
     with open(os.devnull, "wb") as null:  # noqa: PTH123 - its descriptor is wanted
         voice = Voice("nothing", out=null.fileno(), err=null.fileno())
-        serving = Serving(
-            {"tls": "none"}, ["NOOP reply='250 2.0.0 From the start'"], voice, archive=Archive(5, 1 << 20)
-        )
+        serving = Serving({"tls": "none"}, ["NOOP reply='250 2.0.0 OK'"], voice, archive=Archive(5, 1 << 20))
         try:
             with serving.server, Service(serving, "127.0.0.1", 0) as service:
                 yield Api(serving, service)

@@ -154,12 +154,13 @@ def test_the_oldest_messages_leave_first(api: Api) -> None:
 def test_a_session_has_transcript_and_violations(api: Api) -> None:
     """As a test sees them."""
     client = smtplib.SMTP(*api.serving.server.address, timeout=10)
+    client.ehlo()
     client.noop()
     client.close()
     while (row := api.get("/sessions")[0])["ended"] is None:
         pass
     session = api.get(f"/sessions/{row['id']}")
-    assert "C: noop\nS: 250 2.0.0 From the start" in session["transcript"]
+    assert "C: noop\nS: 250 2.0.0 OK" in session["transcript"]
     assert [violation["name"] for violation in session["violations"]] == row["violations"] == ["no-quit"]
 
 
