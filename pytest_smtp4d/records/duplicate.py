@@ -30,11 +30,15 @@ def _identifier(content: bytes) -> bytes:
     return b"" if found is None else found[1]
 
 
+REMEMBERED = 50_000
+"""Pairs of message and recipient that are remembered, the newest ones."""
+
+
 class Duplicates:
     """Remembers which message was delivered to whom, over all sessions of a server."""
 
     def __init__(self) -> None:
-        self._seen: set[tuple[bytes, str]] = set()
+        self._seen: dict[tuple[bytes, str], None] = {}
 
     def find(self, content: bytes, recipients: Sequence[str], *, answered: bool) -> tuple[bytes, str] | None:
         """Take a message that was stored.
@@ -56,7 +60,9 @@ class Duplicates:
             if key in self._seen:
                 again = key
             elif answered:
-                self._seen.add(key)
+                self._seen[key] = None
+        while len(self._seen) > REMEMBERED:
+            del self._seen[next(iter(self._seen))]
         return again
 
     def clear(self) -> None:

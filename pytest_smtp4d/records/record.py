@@ -362,12 +362,21 @@ class Transaction:
         """Record a recipient that was refused (called by the server only)."""
         self._refused[mailbox] = reply
 
+    @property
+    def is_over(self) -> bool:
+        """Whether a message was stored, or a reply decided that there is none."""
+        return self.message is not None or self.reply is not None
+
     def __repr__(self) -> str:
         recipients = ", ".join(self._rcpt_to) or "nobody"
         return (
             f"<Transaction from {self.mail_from or '<>'} to {recipients}, "
             f"{len(self._refused)} refused, reply {self.reply}>"
         )
+
+
+KEPT_VIOLATIONS = 100
+"""Violations of a session that are kept where they are told as they happen."""
 
 
 class Session:
@@ -483,6 +492,23 @@ class Session:
     def forget_middle(self) -> None:
         """Keep beginning and end of a long session, and its violations whole (called by the server only)."""
         self._recorder.forget_middle(self._judged()._replace(position=recorder.SHORTENED))
+
+    def forget_told(self, start: int) -> None:
+        """Keep little of what somebody has read already, so that a session may last for weeks.
+
+        Content shrinks to its header; transactions that are over and all but the last violations go.
+
+        Args:
+            start: the position in the raw record from which on contents may be whole.
+        """
+        judged = self._judged()
+        self._recorder.forget_content(start)
+        over = len(judged.violations) - KEPT_VIOLATIONS
+        if over > 0:
+            lenient_from = None if judged.lenient_from is None else max(0, judged.lenient_from - over)
+            judged = judged._replace(violations=judged.violations[over:], lenient_from=lenient_from)
+        self._recorder.raw.judged = judged
+        self._transactions = [one for one in self._transactions[-1:] if not one.is_over]
 
     def end(self, reason: str) -> None:
         """Record why the session ended (called by the server only); the first reason stays."""

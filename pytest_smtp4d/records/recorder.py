@@ -16,6 +16,7 @@ session forgets its middle, both are replaced together.
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from pytest_smtp4d.records.masking import MASK, begins_login, redact
@@ -26,7 +27,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["WIDTH", "Entry", "Handshake", "MaskedLine", "Raw", "Recorder"]
+__all__ = ["WIDTH", "Entry", "Forgotten", "Handshake", "MaskedLine", "Raw", "Recorder"]
 
 WIDTH: Final = 6
 """Items of the list that one entry takes: those of `Entry`."""
@@ -42,6 +43,10 @@ LIMIT: Final = 24 * KEPT * WIDTH
 
 OPEN_VERBS: Final = VERBS - {"AUTH"}
 """Verbs whose lines hold no secret."""
+
+_HEADER_END = re.compile(rb"\A\r?\n|\r?\n\r?\n")
+_KEPT_HEADER: Final = 4096
+"""Octets of a header that are kept of a content that is forgotten."""
 
 # The kinds of entry, and what `extra` holds.
 COMMAND: Final = "command"
@@ -128,6 +133,18 @@ class Handshake(NamedTuple):
 
     implicit: bool
     must_be_refused: str = ""
+
+
+class Forgotten(NamedTuple):
+    """How much of a content is not kept, in the place of what the judge wanted of it.
+
+    Args:
+        lines: how many.
+        octets: how many.
+    """
+
+    lines: int
+    octets: int
 
 
 class Raw:
@@ -294,6 +311,19 @@ class Recorder:
     def is_long(self) -> bool:
         """Whether the session has grown so long that its middle should be forgotten."""
         return len(self.raw.entries) > LIMIT
+
+    def forget_content(self, start: int) -> None:
+        """Keep the header alone of the contents from a position on; they must have been judged before."""
+        entries = self.raw.entries
+        for at in range(start, len(entries), WIDTH):
+            if entries[at] in (CONTENT, CHUNK, WHOLE):
+                octets = entries[at + 1]
+                end = _HEADER_END.search(octets, 0, _KEPT_HEADER)
+                kept = octets[: end.end() if end else 0]
+                lines = octets.count(b"\n", len(kept))
+                entries[at + 1] = kept
+                if octets:
+                    entries[at + 5] = Forgotten(lines, len(octets) - len(kept))
 
     def forget_middle(self, judged: object) -> None:
         """Keep the beginning and the end of a long session.

@@ -152,6 +152,8 @@ def _lines_of(entry: Entry, fault: str) -> Iterator[TranscriptLine]:
     if kind in _CONTENT:
         if octets:
             yield TranscriptLine("C", octets, stage, tls, at, is_content=True)
+        if isinstance(extra, record.Forgotten) and extra.octets:
+            yield TranscriptLine("C", _left_out(extra.lines, extra.octets).encode(), stage, tls, at)
         if kind == record.CONTENT:
             yield TranscriptLine("C", b".", stage, tls, at)
     elif kind == record.GAP:
@@ -182,5 +184,8 @@ def _content_lines(content: bytes, *, whole: bool) -> Iterator[str]:
             yield "C: " + escaped(line.removesuffix(b"\r"))
     if body:
         count = body.count(b"\n") + (not body.endswith(b"\n"))
-        lines = "1 line" if count == 1 else f"{count} lines"
-        yield f"C: [{lines}, {len(body)} octets of content left out]"
+        yield f"C: {_left_out(count, len(body))}"
+
+
+def _left_out(lines: int, octets: int) -> str:
+    return f"[{'1 line' if lines == 1 else f'{lines} lines'}, {octets} octets of content left out]"

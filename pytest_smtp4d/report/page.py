@@ -48,33 +48,34 @@ def _file(name: str) -> str:
 
 
 @cache
-def script() -> str:
+def script(*, live: bool = False) -> str:
     """Return the page's script: the files of `script/` in one function, which leaves no global but one."""
-    parts = "\n".join(_file(f"script/{name}.js") for name in SCRIPTS)
+    parts = "\n".join(_file(f"script/{name}.js") for name in (*SCRIPTS, *(("live",) if live else ())))
     return f'(function () {{\n"use strict";\n{parts}\n}})();\n'
 
 
-def _policy(connect: str) -> str:
-    digest = base64.b64encode(hashlib.sha256(script().encode()).digest()).decode()
+def _policy(connect: str, script: str) -> str:
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     return (
         f"default-src 'none'; script-src 'sha256-{digest}'; style-src 'unsafe-inline'; img-src data:; "
         f"font-src data:; connect-src {connect}; form-action 'none'; base-uri 'none'; frame-src 'none'"
     )
 
 
-def render(report: ReportDocument, *, connect: str = "'none'") -> str:
+def render(report: ReportDocument, *, live: bool = False) -> str:
     """Return the page of a report.
 
     Args:
         report: all that it shows.
-        connect: where its script may fetch from (CSP `connect-src`): nothing in a file, "'self'" where it is
-            served live.
+        live: whether it is served, and asks its server for what has come since; a file fetches nothing.
     """
+    code = script(live=live)
+    policy = _policy("'self'" if live else "'none'", code)
     parts = {
-        "policy": html.escape(_policy(connect), quote=True).replace("&#x27;", "'"),
+        "policy": html.escape(policy, quote=True).replace("&#x27;", "'"),
         "title": html.escape(visible(f"SMTP report: {report['run']['name']}")),
         "style": _file("page.css"),
-        "script": script(),
+        "script": code,
         "plain": plain_list(report),
         "data": data_block(report),
     }

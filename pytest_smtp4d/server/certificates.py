@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import trustme
 
 from pytest_smtp4d import clock
+from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.settings import CERTIFICATES
 
 if TYPE_CHECKING:
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.server.settings import ServerSettings
 
-__all__ = ["CertificateAuthority", "authority"]
+__all__ = ["CertificateAuthority", "authority", "use_authority"]
 
 CLIENT_IDENTITY = "client@example.com"
 """Whom the client certificate of `client_context(identity=True)` names."""
@@ -66,6 +67,48 @@ class CertificateAuthority(trustme.CA):
             super().__init__()
         self._lock = threading.RLock()
         self._contexts: dict[tuple[object, ...], ssl.SSLContext] = {}
+
+    @classmethod
+    def kept_in(cls, folder: Path) -> CertificateAuthority:
+        """Return the authority that a folder keeps; one that keeps none is given a new one.
+
+        The folder holds `ca.pem`, for clients, `ca-key.pem`, the authority's key and certificate, and
+        `client.pem`, the key and certificate of a client. What holds a key can be read by its owner alone.
+
+        Args:
+            folder: made where it is missing.
+
+        Raises:
+            SettingsError: the folder holds something else by that name.
+            OSError: it cannot be written.
+        """
+        folder.mkdir(parents=True, exist_ok=True)
+        whole = folder / "ca-key.pem"
+        if not whole.exists():
+            new = trustme.CA()
+            _write_once(whole, new.private_key_pem.bytes() + new.cert_pem.bytes())
+        try:
+            kept = cls._of(whole.read_bytes())
+        except (ValueError, TypeError) as error:
+            raise SettingsError(f"{whole} holds no authority of ours ({error}): remove it") from None
+        whole.chmod(0o600)
+        kept.__dict__["_ca_file"] = str((folder / "ca.pem").absolute())
+        _replace(folder / "ca.pem", kept.pem, 0o644)
+        identity = kept._client_identity  # noqa: SLF001 - its own
+        _replace(folder / "client.pem", identity.key + b"".join(identity.chain), 0o600)
+        return kept
+
+    @classmethod
+    def _of(cls, octets: bytes) -> CertificateAuthority:
+        from cryptography import x509
+        from cryptography.hazmat.primitives.serialization import load_pem_private_key
+
+        kept = cls()
+        kept._certificate = x509.load_pem_x509_certificate(octets)
+        kept._private_key = load_pem_private_key(octets, None)  # type: ignore[assignment]
+        if kept._certificate.public_key() != kept._private_key.public_key():
+            raise ValueError("its key and its certificate do not belong together")
+        return kept
 
     @cached_property
     def pem(self) -> bytes:
@@ -287,6 +330,27 @@ def _remember_server_name(tls: ssl.SSLObject, server_name: str | None, _context:
     tls.asked_for = server_name  # type: ignore[attr-defined]
 
 
+def _write_once(path: Path, octets: bytes) -> None:
+    """Write a file that its owner alone can read, unless another process was faster."""
+    handle, made = tempfile.mkstemp(prefix=".smtp4d-", dir=path.parent)  # mode 0600
+    try:
+        with open(handle, "wb") as file:  # noqa: PTH123 - it is a file descriptor
+            file.write(octets)
+        with contextlib.suppress(FileExistsError):
+            os.link(made, path)
+    finally:
+        Path(made).unlink()
+
+
+def _replace(path: Path, octets: bytes, mode: int) -> None:
+    """Write a file so that nobody ever reads half of it."""
+    handle, made = tempfile.mkstemp(prefix=".smtp4d-", dir=path.parent)
+    with open(handle, "wb") as file:  # noqa: PTH123 - it is a file descriptor
+        file.write(octets)
+    Path(made).chmod(mode)
+    Path(made).replace(path)
+
+
 def _remove(path: str, process: int) -> None:
     if os.getpid() == process:  # a fork has no right to its parent's file
         Path(path).unlink(missing_ok=True)
@@ -303,3 +367,10 @@ def authority() -> CertificateAuthority:
         if _authority is None:
             _authority = CertificateAuthority()
         return _authority
+
+
+def use_authority(chosen: CertificateAuthority) -> None:
+    """Make an authority the one of the process, before any server shows a certificate."""
+    global _authority  # noqa: PLW0603 - as above
+    with _lock:
+        _authority = chosen

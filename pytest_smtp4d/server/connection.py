@@ -179,6 +179,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self._end_dialogue()
         self.transport = None
         self._state.connections.discard(self)
+        self._tell()
 
     def pause_writing(self) -> None:
         """Stop answering a client that does not read, so that nothing piles up."""
@@ -209,12 +210,19 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
                 if commands >= TURN:
                     self._yield_turn()
                     break
+        self._tell()
         if protocol.record.is_long:
             protocol.session.forget_middle()
         if not self._closing:
             self._flush()
             if self._eof or self._reading_paused:
                 self._rest()
+
+    def _tell(self) -> None:
+        """Tell who observes the server that the session went on, or ended."""
+        observer = self._state.observer
+        if observer is not None:
+            observer.heard(self.protocol.session, self.protocol.record)
 
     def _resume(self) -> None:
         """Send the answer to its step into the dialogue, and begin what its next step asks for."""
@@ -367,6 +375,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         """Close the connection, and keep it for a moment: closing with unread input would send RST."""
         self._flush()
         self._end_dialogue()
+        self._tell()
         if close.abort:
             self._reset()
             return

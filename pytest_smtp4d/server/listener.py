@@ -46,6 +46,7 @@ class Listener:
         self._host = host
         self._guard = threading.Lock()
         self._arriving: set[asyncio.Task[Any]] = set()
+        self._is_starved = False
         self._loop = loop.current()
         self._socket, self._holder = _bind_both(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -134,9 +135,10 @@ class Listener:
                     return
                 except ConnectionError:
                     continue  # the client has given up already
-                except OSError:
-                    self._pause()
+                except OSError as error:
+                    self._pause(error)
                     return
+                self._is_starved = False
                 self._welcome(accepted, peer[1])
 
     def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
@@ -153,8 +155,11 @@ class Listener:
         if not task.cancelled() and (error := task.exception()) is not None:
             self._state.failed(error, "the server at CONNECT")
 
-    def _pause(self) -> None:
-        """Wait for a descriptor to become free, instead of trying all the time."""
+    def _pause(self, error: OSError) -> None:
+        """Wait for a descriptor to become free, instead of trying all the time; say so once."""
+        if not self._is_starved:
+            self._is_starved = True
+            self._state.failed(error, "accepting connections")
         self._loop.stop_watching(self._socket)
         self._loop.loop.call_later(RETRY, self._retry)
 

@@ -1,239 +1,314 @@
-"""`python -m pytest_smtp4d serve`: the same server outside pytest, for suites in any language.
-
-The one thing to know: a message is printed or in the Maildir before the client hears 250, and nothing is kept
-in memory, so the server may run for weeks.
-"""
+"""`python -m pytest_smtp4d serve`: the same server outside pytest, for any language (see `serving`)."""
 
 from __future__ import annotations
 
 import argparse
-import base64
+import contextlib
 import json
-import mailbox
-import shlex
+import os
 import shutil
 import signal
 import sys
 import threading
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import ACTIONS
-from pytest_smtp4d.server import watch
+from pytest_smtp4d.server.fault_words import FAULT_HELP
 from pytest_smtp4d.server.kinds import Accounts
-from pytest_smtp4d.server.server import SMTPServer
 from pytest_smtp4d.server.settings import KINDS, meanings
-from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Iterator, Sequence
 
-    from pytest_smtp4d.records.record import ReceivedMessage
+    from pytest_smtp4d.server.documents import Document
+    from pytest_smtp4d.server.serving import Serving
 
-__all__ = ["main", "parse_fault"]
+__all__ = ["main", "serve_parser"]
 
 DEFAULT_PORT = 1025
 HOUSEKEEPING = 1.0
-"""Seconds between the moments at which finished sessions are forgotten."""
+"""Seconds between the moments at which what ended is forgotten."""
 
-FAULT_HELP = (
-    "a fault, such as \"RCPT nobody@* reply='550 5.1.1 No such user'\" or "
-    '"CONTENT times=2 delay=1 disconnect"; repeat for several'
-)
-
-# Of no use without a test that could fail.
-_OMITTED = frozenset({"strict", "ignore_violations", "fatal_violations"})
 _OPTION_NAMES = {"users": "user", "tokens": "token", "names": "name"}
+_MOST_PORTS = 65535
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
-    parser = _parser()
+    parser = argparse.ArgumentParser(
+        prog="python -m pytest_smtp4d", description="A fake SMTP server that misbehaves on command."
+    )
+    parser.add_argument("--version", action="version", version=_version())
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    serve_parser(commands).set_defaults(run=_serve)
     options = parser.parse_args(arguments)
-    sink = _Maildir(options.maildir) if options.maildir else _Printer(options.print)
     try:
-        server = _Relay(sink.take, **_settings(options))
-        for words in options.fault or ():
-            parse_fault(server, words)
-        with server:
-            _run(server, options.ca_file)
+        return int(options.run(options))
     except (SettingsError, OSError) as error:
         parser.error(str(error))
-    return 0
 
 
-class _Relay(SMTPServer):
-    """A server that hands its messages on and keeps none."""
+def _version() -> str:
+    from importlib.metadata import version
 
-    def __init__(self, take: Callable[[ReceivedMessage], None], **settings: Any) -> None:
-        super().__init__(**settings)
-        self._state.deliver = take
-
-
-def _run(server: SMTPServer, ca_file: str | None) -> None:
-    """Say where the server is, then wait for SIGINT or SIGTERM."""
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, lambda *_: stop.set())
-    if ca_file:
-        shutil.copyfile(server.ca_file, ca_file)
-    _say(f"listening on {server.url}")
-    if server.settings.tls != "none":
-        _say(f"clients may trust {ca_file or server.ca_file}")
-    while not stop.wait(HOUSEKEEPING):
-        server.clear()
-        watch.begin()
-
-
-def _say(line: str) -> None:
-    print(line, file=sys.stderr, flush=True)  # noqa: T201 - it is a command line
+    return f"pytest-smtp4d {version('pytest-smtp4d')}"
 
 
 # -- options -------------------------------------------------------------------------------------------------
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
-        prog="python -m pytest_smtp4d", description="A fake SMTP server that misbehaves on command."
+def serve_parser(commands: Any) -> argparse.ArgumentParser:
+    """Add the command `serve` and return its parser."""
+    serve: argparse.ArgumentParser = commands.add_parser(
+        "serve",
+        help="run the server until SIGINT or SIGTERM",
+        description="Run the server until SIGINT or SIGTERM.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    serve = commands.add_parser(
-        "serve", help="run the server until SIGINT or SIGTERM", description="Run the server."
+    add_settings(serve)
+    serve.add_argument("--fault", action="append", default=[], metavar="FAULT", help=FAULT_HELP)
+    _add_output(serve)
+    _add_http(serve)
+    serve.add_argument("--version", action="version", version=_version())
+    return serve
+
+
+def _add_output(serve: argparse.ArgumentParser) -> None:
+    group = serve.add_argument_group("output")
+    group.add_argument(
+        "--maildir", metavar="DIR", help="deliver messages into this Maildir (made when needed)"
     )
-    _add_settings(serve)
-    serve.add_argument("--fault", action="append", metavar="FAULT", help=FAULT_HELP)
-    output = serve.add_mutually_exclusive_group()
-    output.add_argument(
-        "--maildir", metavar="PATH", help="deliver messages into this Maildir (made when needed)"
-    )
-    output.add_argument(
+    group.add_argument(
         "--print",
         choices=("text", "json", "nothing"),
-        default="text",
-        help="how messages are printed: as text (default), a JSON object a line, or not at all",
+        help="what is printed: messages as text, events as JSON, one object a line, or nothing "
+        "(default: text; nothing with --maildir)",
     )
-    serve.add_argument("--ca-file", metavar="PATH", help="copy the CA's certificate (PEM) to this file")
-    return parser
+    group.add_argument(
+        "--print-content",
+        action="store_true",
+        help="with --print json: the octets of messages, too, as base64",
+    )
+    group.add_argument(
+        "--ready-file",
+        metavar="PATH",
+        help="written when the server listens, removed before and after: JSON with host, port, url, http, "
+        "caFile and pid",
+    )
+    group.add_argument(
+        "--ca-dir", metavar="DIR", help="keep the certificate authority in this folder, and use it again"
+    )
+    group.add_argument("--ca-file", metavar="PATH", help="copy the CA's certificate (PEM) to this file")
+    group.add_argument(
+        "--until-stdin-closes", action="store_true", help="end when standard input does: with the parent"
+    )
 
 
-def _add_settings(serve: argparse.ArgumentParser) -> None:
-    group = serve.add_argument_group("settings", "what is not given has the default of the reference")
+def _add_http(serve: argparse.ArgumentParser) -> None:
+    group = serve.add_argument_group("live page and API", "need `pip install 'pytest-smtp4d[serve]'`")
+    group.add_argument(
+        "--http",
+        metavar="[HOST:]PORT",
+        type=_address,
+        help="serve the live page and the API there (0: any free port)",
+    )
+    group.add_argument(
+        "--keep", type=_positive, default=1000, help="messages that the API keeps (default: %(default)s)"
+    )
+    group.add_argument(
+        "--keep-octets",
+        type=_positive,
+        default=256 << 20,
+        help="octets of messages that the API keeps (default: %(default)s)",
+    )
+
+
+def _positive(text: str) -> int:
+    value = int(text)
+    if value < 1:
+        raise argparse.ArgumentTypeError(f"it is a whole number, 1 or more, not {text}")
+    return value
+
+
+def _address(text: str) -> tuple[str, int]:
+    host, _, port = text.rpartition(":")
+    host = host.removeprefix("[").removesuffix("]") or "127.0.0.1"
+    if not port.isdecimal() or int(port) > _MOST_PORTS:
+        raise argparse.ArgumentTypeError(f"it is [HOST:]PORT such as 8025 or 127.0.0.1:0, not {text!r}")
+    return host, int(port)
+
+
+def add_settings(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -> None:
+    """Add an option for each setting.
+
+    Args:
+        parser: of a command.
+        without: settings that it does not take.
+    """
+    from pytest_smtp4d.server.settings import ServerSettings
+
+    group = parser.add_argument_group("settings")
     words = meanings()
+    defaults = ServerSettings()
     for name, kind in KINDS.items():
-        if name not in _OMITTED:
-            option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
-            group.add_argument(option, dest=name, default=None, help=words.get(name), **kind.option())
+        if name in without:
+            continue
+        option = f"--{_OPTION_NAMES.get(name, name).replace('_', '-')}"
+        keywords = dict(kind.option())
+        if name == "names":
+            keywords["action"] = "extend"  # several options, and several names in each
+        default = DEFAULT_PORT if name == "port" else _shown(getattr(defaults, name))
+        text = f"{words.get(name, name)} (default: {default})".replace("%", "%%")
+        group.add_argument(option, dest=name, default=None, help=text, **keywords)
 
 
-def _settings(options: argparse.Namespace) -> dict[str, Any]:
+def _shown(value: object) -> str:
+    if isinstance(value, tuple):
+        return ",".join(value) or "none"
+    return str(value if value not in (None, {}) else "none")
+
+
+def settings_of(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings that were given."""
     settings: dict[str, Any] = {}
     for name, kind in KINDS.items():
         value = getattr(options, name, None)
         if value is not None:
             settings[name] = kind.from_options(name, value) if isinstance(kind, Accounts) else value
-    settings.setdefault("port", DEFAULT_PORT)
     return settings
 
 
-# -- faults --------------------------------------------------------------------------------------------------
+# -- serving -------------------------------------------------------------------------------------------------
 
 
-def parse_fault(server: SMTPServer, words: str) -> None:
-    r"""Declare a fault from one argument: `STAGE [MATCH] [times=N] [after=N] ACTION…`, quoted as in a shell.
+def _serve(options: argparse.Namespace) -> int:
+    """Serve until SIGINT or SIGTERM, or the end of standard input where that was asked for."""
+    stop = threading.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, lambda *_: stop.set())
+    ready = Path(options.ready_file) if options.ready_file else None
+    if ready is not None:
+        ready.unlink(missing_ok=True)
+    if options.until_stdin_closes:
+        threading.Thread(target=_wait_for_stdin, args=(stop,), daemon=True).start()
+    serving = _made(options)
+    try:
+        with serving.server, _http(serving, options) as http:
+            if options.ca_file:
+                shutil.copyfile(serving.server.ca_file, options.ca_file)
+            place = _place(serving, options, http)
+            _announce(serving, place)
+            with _ready(ready, place):
+                while not stop.wait(HOUSEKEEPING):
+                    serving.keep_house()
+    finally:
+        serving.voice.close()
+    return 0
 
-    Actions are those of the marker `smtp_fault`: `reply='550 5.1.1 No such user'`, `replies='451 Later|ok'`,
-    `delay=0.5`, `accept`, `disconnect`, `disconnect=abort`, `disconnect=4096` (octets of content), `silence`,
-    `send='garbage\r\n'` (escapes as in Python), `trickle=5`.
+
+def _wait_for_stdin(stop: threading.Event) -> None:
+    with contextlib.suppress(OSError):
+        while os.read(0, 65536):
+            pass
+    stop.set()
+
+
+def _made(options: argparse.Namespace) -> Serving:
+    from pytest_smtp4d.server.archive import Archive
+    from pytest_smtp4d.server.certificates import CertificateAuthority, use_authority
+    from pytest_smtp4d.server.maildir import Maildir
+    from pytest_smtp4d.server.serving import Serving, Voice
+
+    settings = {"port": DEFAULT_PORT, **settings_of(options)}
+    if options.http is not None:
+        _check_http(options)
+    if options.ca_dir:
+        use_authority(CertificateAuthority.kept_in(Path(options.ca_dir)))
+    maildir = Maildir(options.maildir) if options.maildir else None
+    form = options.print or ("nothing" if maildir else "text")
+    archive = Archive(options.keep, options.keep_octets) if options.http is not None else None
+    voice = Voice(form, with_content=options.print_content)
+    try:
+        return Serving(settings, options.fault, voice, maildir, archive)
+    except SettingsError:
+        voice.close()
+        raise
+
+
+def _check_http(options: argparse.Namespace) -> None:
+    """See that the API can be served.
 
     Raises:
-        SettingsError: what cannot be a fault.
+        SettingsError: what it needs is not installed, or others could reach it.
     """
+    from pytest_smtp4d.server.settings import is_loopback
+
+    host = options.http[0]
+    if not is_loopback(host) and not options.allow_remote:
+        raise SettingsError(
+            f"--http {host!r} can be reached from other machines: use 127.0.0.1, or say --allow-remote"
+        )
     try:
-        stage, *rest = shlex.split(words)
-    except ValueError as error:
-        raise SettingsError(f"--fault {words!r}: {error}") from None
-    known = (*_COUNTS, *(name for name, kind in ACTIONS.items() if kind.read is not None))
-    flags = [name for name, kind in ACTIONS.items() if kind.is_flag]
-    match = rest.pop(0) if rest and "=" not in rest[0] and rest[0] not in flags else None
-    options: dict[str, Any] = {}
-    for word in rest:
-        name, equals, value = word.partition("=")
-        if not equals and name not in flags:
-            raise SettingsError(f"--fault {words!r}: {name!r} says nothing{nearest(name, known)}")
-        read = _reader(name)
-        if read is None:
-            raise SettingsError(f"--fault {words!r}: there is no {name!r}{nearest(name, known)}")
-        try:
-            options[name] = read(value)
-        except ValueError as error:
-            raise SettingsError(f"--fault {words!r}: {name} cannot be {value!r} ({error})") from None
-    server.rules.declare(stage, match, origin="--fault", **options)
+        import pytest_smtp4d.http.service  # noqa: F401
+    except ModuleNotFoundError as error:
+        if error.name not in ("starlette", "uvicorn", "anyio"):
+            raise
+        raise SettingsError(
+            f"--http needs {error.name}, which is not installed: pip install 'pytest-smtp4d[serve]'"
+        ) from None
 
 
-_COUNTS: dict[str, Callable[[str], object]] = {"times": int, "after": int}
+@contextlib.contextmanager
+def _http(serving: Serving, options: argparse.Namespace) -> Iterator[str | None]:
+    """Serve the API, where it is wanted; yield its base URL."""
+    if options.http is None:
+        yield None
+        return
+    from pytest_smtp4d.http.service import Service
+
+    with Service(serving, *options.http) as service:
+        yield service.url
 
 
-def _reader(name: str) -> Callable[[str], object] | None:
-    """Return what reads the value of a word of a fault, or None where there is no such word."""
-    if name in _COUNTS:
-        return _COUNTS[name]
-    return ACTIONS[name].read if name in ACTIONS else None
-
-
-# -- where messages go ---------------------------------------------------------------------------------------
-
-
-class _Maildir:
-    """A Maildir; the envelope stands in Return-Path and Delivered-To, as at final delivery (RFC 5321 4.4)."""
-
-    def __init__(self, path: str) -> None:
-        self._maildir = mailbox.Maildir(path, create=True)
-
-    def take(self, message: ReceivedMessage) -> None:
-        """Deliver a message."""
-        trace = [f"Return-Path: <{message.mail_from}>", *(f"Delivered-To: {to}" for to in message.rcpt_to)]
-        head = "".join(f"{line}\r\n" for line in trace).encode("utf-8", "surrogateescape")
-        octets = head + message.content
-        self._maildir.add(octets.replace(b"\r\n", b"\n"))
-
-
-class _Printer:
-    """Standard output.
-
-    Args:
-        form: "text", "json" or "nothing".
-    """
-
-    def __init__(self, form: str) -> None:
-        self._form = form
-
-    def take(self, message: ReceivedMessage) -> None:
-        """Print a message."""
-        if self._form == "text":
-            recipients = ", ".join(f"<{recipient}>" for recipient in message.rcpt_to)
-            head = f"--- from <{message.mail_from}> to {recipients}, {len(message.content)} octets"
-            body = message.content.decode("utf-8", "replace").replace("\r\n", "\n")
-            self._write(f"{head}\n{body}" + ("" if body.endswith("\n") else "\n"))
-        elif self._form == "json":
-            self._write(json.dumps(_as_document(message)) + "\n")
-
-    @staticmethod
-    def _write(text: str) -> None:
-        sys.stdout.buffer.write(text.encode("utf-8", "backslashreplace"))
-        sys.stdout.buffer.flush()
-
-
-def _as_document(message: ReceivedMessage) -> dict[str, object]:
-    """Return a message as what JSON can say: the envelope, the session, the content as base64."""
-    tls = message.session.tls
+def _place(serving: Serving, options: argparse.Namespace, http: str | None) -> Document:
+    server = serving.server
     return {
-        "mailFrom": message.mail_from,
-        "rcptTo": list(message.rcpt_to),
-        "mailOptions": list(message.mail_options),
-        "rcptOptions": {recipient: list(options) for recipient, options in message.rcpt_options.items()},
-        "receivedAt": message.received_at.isoformat(),
-        "clientName": message.session.client_name,
-        "user": message.session.user,
-        "tls": tls.version if tls else None,
-        "content": base64.b64encode(message.content).decode("ascii"),
+        "host": server.host,
+        "port": server.port,
+        "url": server.url,
+        "http": http,
+        "caFile": str(Path(options.ca_file).absolute()) if options.ca_file else server.ca_file,
+        "pid": os.getpid(),
     }
+
+
+def _announce(serving: Serving, place: Document) -> None:
+    serving.voice.event("listening", place)
+    serving.voice.say(f"listening on {place['url']}")
+    if serving.server.settings.tls != "none":
+        serving.voice.say(f"clients may trust {place['caFile']}")
+    if place["http"]:
+        serving.voice.say(f"live page and API on {place['http']}")
+
+
+@contextlib.contextmanager
+def _ready(path: Path | None, place: Document) -> Iterator[None]:
+    """Write the ready file, whole or not at all, and remove it in the end if it is still ours."""
+    if path is None:
+        yield
+        return
+    text = json.dumps(place)
+    part = path.with_name(f".{path.name}.{place['pid']}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(path)
+        yield
+    finally:
+        part.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            if path.read_text(encoding="utf-8") == text:
+                path.unlink()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -139,7 +139,7 @@ class ServerSettings:
         object.__setattr__(self, "given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
         for name, kind in KINDS.items():
             object.__setattr__(self, name, kind.check(name, getattr(self, name)))
-        if not self.allow_remote and not _is_loopback(self.host):
+        if not self.allow_remote and not is_loopback(self.host):
             raise SettingsError(
                 f"host {self.host!r} can be reached from other machines: use '127.0.0.1' or '::1', "
                 "or say allow_remote=True"
@@ -220,7 +220,8 @@ def meanings() -> dict[str, str]:
     return {name: " ".join(words.split()).removesuffix(".") for name, words in found}
 
 
-def _is_loopback(host: str) -> bool:
+def is_loopback(host: str) -> bool:
+    """Return whether only this machine can reach a host."""
     from ipaddress import ip_address
 
     try:

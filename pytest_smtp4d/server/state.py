@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.watch import Watched
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["OpenConnection", "ServerState"]
+__all__ = ["Observer", "OpenConnection", "ServerState"]
 
 
 class OpenConnection(Protocol):
@@ -49,6 +49,20 @@ class OpenConnection(Protocol):
         """Cut it from any thread, without a lock: time is up."""
 
 
+class Observer(Protocol):
+    """Who is told at once what happens at a server; called in the loop, so it must not wait."""
+
+    def heard(self, session: Session, recorder: Recorder) -> None:
+        """Look at a session in which something was recorded, or that ended."""
+
+    def failed(self, words: str) -> None:
+        """Take an error of the server's own, or of a callback."""
+
+
+GREYLIST_LIMIT = 100_000
+"""First tries that greylisting remembers, the newest ones."""
+
+
 class ServerState:
     """The state of one server.
 
@@ -69,6 +83,10 @@ class ServerState:
         self.connections: set[OpenConnection] = set()
         self.active_fault: tuple[str, str] | None = None
         """The (stage, kind) of the sweep's item that runs, or None."""
+        self.observer: Observer | None = None
+        """Who is told at once what happens; nobody in a test, which looks when it wants to."""
+        self.wall_clock: Callable[[], float] = lambda: 0.0
+        """Seconds that pass by themselves, for greylisting; in a test none do."""
         self.is_cut = ""
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch = 0
@@ -135,13 +153,19 @@ class ServerState:
 
     def failed(self, error: BaseException, where: str) -> None:
         """Keep what a callback raised until the verdict."""
-        watch.current.failed(self._server, f"{where}: {type(error).__name__}: {error}")
+        words = f"{where}: {type(error).__name__}: {error}"
+        watch.current.failed(self._server, words)
+        if self.observer is not None:
+            self.observer.failed(words)
 
     def is_greylisted(self, wait: float, peer: str, sender: str, recipient: str) -> bool:
         """Return whether this try comes within `wait` seconds of the first; the first one begins the wait."""
         triplet = (peer, sender.casefold(), recipient.casefold())
-        first = self._first_tries.setdefault(triplet, self._clock)
-        return self._clock < first + wait
+        now = self._clock + self.wall_clock()
+        first = self._first_tries.setdefault(triplet, now)
+        if len(self._first_tries) > GREYLIST_LIMIT:
+            del self._first_tries[next(iter(self._first_tries))]
+        return now < first + wait
 
     def advance(self, seconds: float) -> None:
         """Move the clock."""
@@ -154,6 +178,11 @@ class ServerState:
         self.transactions = []
         self._duplicates.clear()
         self.sessions = []
+
+    def forget_ended(self) -> None:
+        """Forget transactions and the sessions that ended, and nothing that judges what comes."""
+        self.transactions = []
+        self.sessions = [session for session in self.sessions if session.ended is None]
 
     def reset(self, settings: ServerSettings) -> None:
         """Restore the initial state; keep open connections."""

@@ -108,7 +108,7 @@ def test_the_policy_lets_exactly_this_script_run() -> None:
 
 def test_a_page_that_is_served_may_ask_its_server() -> None:
     """The live page differs in one word of its policy."""
-    page = render(report({}), connect="'self'")
+    page = render(report({}), live=True)
     assert "connect-src 'self'" in read_tags(page).policy
 
 

@@ -6,22 +6,28 @@ import base64
 import contextlib
 import json
 import mailbox
+import re
+import select
+import shutil
 import signal
 import smtplib
 import ssl
 import subprocess
 import sys
-from typing import TYPE_CHECKING
+import time
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.serve import parse_fault
-from pytest_smtp4d.server.server import SMTPServer
+from pytest_smtp4d.faults.rules import Rules
+from pytest_smtp4d.server.fault_words import parse_fault
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
     from pathlib import Path
+
+T = TypeVar("T")
 
 CONTENT = b"Subject: x\r\n\r\nHello.\r\n"
 
@@ -48,14 +54,30 @@ def serve(*options: str) -> Iterator[tuple[int, subprocess.Popen[str]]]:
         process.stderr.close()
 
 
+def wait_for(attempt: Callable[[], T]) -> T:
+    """Return what an attempt gives, once it gives something and does not fail."""
+    deadline = time.monotonic() + 10
+    while True:
+        with contextlib.suppress(OSError):
+            if result := attempt():
+                return result
+        assert time.monotonic() < deadline
+        select.select([], [], [], 0.01)
+
+
 def deliver(port: int, content: bytes = CONTENT) -> None:
     """Send a message to two recipients."""
     with smtplib.SMTP("127.0.0.1", port, timeout=5) as client:
         client.sendmail("ada@example.com", ["bob@example.org", "eve@example.net"], content)
 
 
+def events(out: str) -> list[dict[str, Any]]:
+    """Return the events of standard output."""
+    return [json.loads(line) for line in out.splitlines()]
+
+
 def test_messages_are_printed() -> None:
-    """Envelope and content, as they come; SIGTERM ends it with status 0 and nothing more to say."""
+    """Envelope and content, as they come; SIGTERM ends it with status 0."""
     with serve("--tls", "none") as (port, process):
         deliver(port)
         process.terminate()
@@ -64,27 +86,134 @@ def test_messages_are_printed() -> None:
         "--- from <ada@example.com> to <bob@example.org>, <eve@example.net>, 22 octets\n"
         "Subject: x\n\nHello.\n"
     )
-    assert (process.returncode, err) == (0, "")
+    assert process.returncode == 0
+    assert re.fullmatch(r"127\.0\.0\.1:\d+ ended: QUIT, 1 message\n", err)
 
 
-def test_messages_are_printed_as_json() -> None:
-    """An object a line, for programs."""
-    with serve("--print", "json", "--user", "*", "--no-require-auth") as (port, process):
+def test_events_are_printed_as_json() -> None:
+    """An object a line, for programs: where it listens, each message as it was parsed, and each session."""
+    with serve("--print", "json", "--tls", "none") as (port, process):
         deliver(port)
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=10)
-    document = json.loads(out)
-    assert base64.b64decode(document.pop("content")) == CONTENT
-    assert document.pop("receivedAt")
-    assert document.pop("clientName")
-    assert document == {
-        "mailFrom": "ada@example.com",
-        "rcptTo": ["bob@example.org", "eve@example.net"],
-        "mailOptions": ["size=22"],
-        "rcptOptions": {"bob@example.org": [], "eve@example.net": []},
-        "user": None,
-        "tls": None,
-    }
+    listening, message, session = events(out)
+    assert (listening["event"], listening["port"], listening["http"]) == ("listening", port, None)
+    assert message["event"] == "message"
+    assert message["rcptTo"] == ["bob@example.org", "eve@example.net"]
+    assert (message["subject"], message["text"]) == ("x", "Hello.")
+    assert {problem["name"] for problem in message["problems"]} == {"missing-field"}
+    assert "content" not in message
+    assert (session["event"], session["ended"], session["messages"]) == ("session", "QUIT", 1)
+
+
+def test_the_octets_of_a_message_are_printed_where_they_are_asked_for() -> None:
+    """`--print-content` adds them, as base64."""
+    with serve("--print", "json", "--print-content", "--tls", "none") as (port, process):
+        deliver(port)
+        process.terminate()
+        out, _ = process.communicate(timeout=10)
+    assert base64.b64decode(events(out)[1]["content"]) == CONTENT
+
+
+def test_a_reader_that_does_not_read_loses_output_and_never_mail() -> None:
+    """Standard output is full: every message is taken all the same, SIGTERM ends it, and the loss is told."""
+    large = CONTENT + b"x" * 900 + b"\r\n"
+    with serve("--tls", "none", "--user", "*", "--no-require-auth") as (port, process):
+        with smtplib.SMTP("127.0.0.1", port, timeout=20) as client:
+            for _ in range(12_000):
+                client.sendmail("ada@example.com", ["bob@example.org"], large)
+        process.terminate()
+        assert process.wait(20) == 0
+        assert process.stderr is not None
+        assert "not read" in process.stderr.read()
+
+
+def test_a_maildir_that_is_removed_is_made_again(tmp_path: Path) -> None:
+    """Whoever cleans up between tests may remove the folder."""
+    folder = tmp_path / "mail"
+    with serve("--maildir", str(folder), "--tls", "none") as (port, _):
+        deliver(port)
+        shutil.rmtree(folder)
+        deliver(port)
+        assert len(mailbox.Maildir(str(folder))) == 1
+
+
+def test_the_ready_file_says_where(tmp_path: Path) -> None:
+    """It is there when the server listens, and gone when the server is."""
+    path = tmp_path / "ready.json"
+    path.write_text("of yesterday")
+    with serve("--ready-file", str(path)) as (port, process):
+        assert process.stderr is not None
+        process.stderr.readline()
+        place = json.loads(wait_for(path.read_text))
+        assert (place["port"], place["pid"], place["http"]) == (port, process.pid, None)
+        context = ssl.create_default_context(cafile=place["caFile"])
+        with smtplib.SMTP("localhost", port, timeout=5) as client:
+            client.starttls(context=context)
+    assert not path.exists()
+
+
+def test_the_authority_of_a_folder_is_used_again(tmp_path: Path) -> None:
+    """A client that trusts it trusts the next server, too; what holds a key is its owner's alone."""
+    folder = tmp_path / "ca"
+    first: ssl.SSLContext | None = None
+    for _ in range(2):
+        with serve("--ca-dir", str(folder)) as (port, _process):
+            first = first or ssl.create_default_context(cafile=str(folder / "ca.pem"))
+            with smtplib.SMTP("localhost", port, timeout=5) as client:
+                client.starttls(context=first)
+    assert [oct((folder / name).stat().st_mode & 0o777) for name in ("ca-key.pem", "client.pem")] == [
+        "0o600"
+    ] * 2
+
+
+def test_greylisting_goes_by_the_wall_clock() -> None:
+    """Nobody can move the clock of a program from outside: it goes by itself."""
+    with serve("--greylist", "0.2", "--tls", "none") as (port, _):
+
+        def again() -> bool:
+            try:
+                deliver(port)
+            except smtplib.SMTPRecipientsRefused:
+                return False
+            return True
+
+        assert not again()
+        assert wait_for(again)
+
+
+def test_it_ends_with_its_parent() -> None:
+    """`--until-stdin-closes`: no server outlives the program that started it."""
+    command = [sys.executable, "-m", "pytest_smtp4d", "serve", "--port", "0", "--until-stdin-closes"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdin is not None
+    assert process.stderr is not None
+    process.stderr.readline()
+    process.stdin.close()
+    assert process.wait(10) == 0
+    process.stderr.close()
+
+
+def test_what_goes_wrong_is_said() -> None:
+    """A login and a recipient that were refused, a handshake that failed, a violation, and how it ended."""
+    with serve("--user", "me=secret", "--fault", "RCPT reply='550 5.1.1 No such user'") as (port, process):
+        with smtplib.SMTP("localhost", port, timeout=5) as client, pytest.raises(ssl.SSLError):
+            client.starttls(context=ssl.create_default_context())
+        with smtplib.SMTP("localhost", port, timeout=5) as client:
+            client.starttls(context=ssl._create_unverified_context())
+            with pytest.raises(smtplib.SMTPAuthenticationError):
+                client.login("me", "wrong")
+            client.login("me", "secret")
+            client.mail("ada@example.com")
+            client.rcpt("bob@example.org")
+        process.terminate()
+        _, err = process.communicate(timeout=10)
+    assert "535" in err
+    assert "550 5.1.1 No such user" in err
+    assert "fault at RCPT" in err
+    assert "does not trust" in err or "certificate" in err
+    assert "wrong" not in err
+    assert "secret" not in err
 
 
 def test_messages_go_into_a_maildir(tmp_path: Path) -> None:
@@ -149,9 +278,7 @@ def test_faults_are_options() -> None:
 )
 def test_the_words_of_a_fault(words: str, shown: list[str]) -> None:
     """Every action of the marker, quoted as in a shell."""
-    server = SMTPServer()
-    parse_fault(server, words)
-    (fault,) = server.rules.faults
+    fault = parse_fault(Rules(), words)
     assert all(one in repr(fault.actions) for one in shown)
 
 
@@ -170,7 +297,7 @@ def test_the_words_of_a_fault(words: str, shown: list[str]) -> None:
 def test_words_that_are_no_fault(words: str, error: str) -> None:
     """The error shows what was wrong."""
     with pytest.raises(SettingsError, match=error):
-        parse_fault(SMTPServer(), words)
+        parse_fault(Rules(), words)
 
 
 @pytest.mark.parametrize(
@@ -182,7 +309,9 @@ def test_words_that_are_no_fault(words: str, error: str) -> None:
         (["--user", "ada"], "users has an account without '=': write `user=secret`"),
         (["--token", "ada"], "tokens has an account without '=': write `user=secret`"),
         (["--tls", "ssl"], "invalid choice"),
-        (["--maildir", "x", "--print", "json"], "not allowed with"),
+        (["--http", "99999"], "it is [HOST:]PORT"),
+        (["--http", "0.0.0.0:0"], "can be reached from other machines"),
+        (["--keep", "0"], "it is a whole number, 1 or more"),
     ],
 )
 def test_options_that_cannot_be(options: list[str], error: str) -> None:

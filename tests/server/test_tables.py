@@ -27,7 +27,7 @@ from pytest_smtp4d.faults.action import (
 )
 from pytest_smtp4d.faults.fault import Fault
 from pytest_smtp4d.faults.rules import Rules
-from pytest_smtp4d.server.serve import parse_fault
+from pytest_smtp4d.server.fault_words import parse_fault
 from pytest_smtp4d.server.server import SMTPServer
 from pytest_smtp4d.smtp.command import LIMITS, MAX_LINE
 from pytest_smtp4d.smtp.extension import EXTENSIONS, Extension, Parameter
@@ -223,9 +223,9 @@ def test_an_action_is_the_same_however_it_is_spelled(name: str) -> None:
     if words is None:
         assert ACTIONS[name].read is None
         with pytest.raises(SettingsError, match=f"there is no '{name}'"):
-            parse_fault(server, f"MAIL {name}=x")
+            parse_fault(server.rules, f"MAIL {name}=x")
     else:
-        parse_fault(server, f"MAIL {words}")
+        parse_fault(server.rules, f"MAIL {words}")
         faults += server.rules.faults
     assert [fault.actions for fault in faults] == [(action,)] * len(faults)
     assert all(f".{name}(" in str(fault) for fault in faults)
@@ -236,7 +236,7 @@ def test_an_action_is_the_same_however_it_is_spelled(name: str) -> None:
 def test_a_flag_says_all_on_a_command_line(name: str) -> None:
     """The word alone is the call without arguments; as a keyword, True is, and False is as if not given."""
     server, rules = SMTPServer(), Rules()
-    parse_fault(server, f"MAIL {name}")
+    parse_fault(server.rules, f"MAIL {name}")
     (fault,) = server.rules.faults
     given: dict[str, Any] = {name: True}
     assert fault.actions == rules.declare("MAIL", **given).actions
@@ -249,7 +249,7 @@ def test_a_flag_says_all_on_a_command_line(name: str) -> None:
 def test_an_action_with_a_value_needs_it_on_a_command_line(name: str) -> None:
     """The word alone says nothing."""
     with pytest.raises(SettingsError, match=f"'{name}' says nothing"):
-        parse_fault(SMTPServer(), f"MAIL delay=1 {name}")
+        parse_fault(Rules(), f"MAIL delay=1 {name}")
 
 
 def test_each_action_is_a_method_of_a_fault() -> None:

@@ -15,6 +15,11 @@ async function readReport() {
   const block = byId("smtp4d-data");
   const data = JSON.parse(block.textContent);
   block.textContent = "";
+  return unpacked(data);
+}
+
+// Return the report that a data block holds: in the page, or as the live page's server sends it.
+async function unpacked(data) {
   const stream = new Blob([octetsOfBase64(data.deflate)]).stream();
   const inflated = stream.pipeThrough(new DecompressionStream("deflate-raw"));
   const { report, sources } = await new Response(inflated).json();
