@@ -144,7 +144,7 @@ def fixtures() -> str:
 
 def markers() -> str:
     """Markers, as `pytest --markers` shows them."""
-    from pytest_smtp4d.plugin import MARKERS
+    from pytest_smtp4d.options import MARKERS
 
     parted = ((name, *meaning.partition(": ")) for name, meaning in MARKERS.items())
     return rows(

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
         SMTPBlockedError,
         TransporterOptionError,
     )
+    from pytest_smtp4d.factories import MakeSMTPServer, MakeTransporter
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.faults.match import Event
     from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from pytest_smtp4d.mail.compose import mail_convert_to_mime
     from pytest_smtp4d.mail.email import Email, EmailAddress, EmailBodyPart, EmailBodyValue, EmailHeader
     from pytest_smtp4d.mail.parse import mail_convert_from_mime
-    from pytest_smtp4d.plugin import MakeSMTPServer, MakeTransporter
     from pytest_smtp4d.records.record import Command, ReceivedMessage, Session, Tls, Transaction
     from pytest_smtp4d.records.transcript import Transcript
     from pytest_smtp4d.records.violation import Violation
@@ -107,8 +107,8 @@ _HOMES = {
     "MailAttachment": "mail.attachment",
     "MailError": "errors",
     "MailMode": "mail.charset",
-    "MakeSMTPServer": "plugin",
-    "MakeTransporter": "plugin",
+    "MakeSMTPServer": "factories",
+    "MakeTransporter": "factories",
     "ReceivedMessage": "records.record",
     "RemoteProtocolError": "errors",
     "Reply": "smtp.reply",

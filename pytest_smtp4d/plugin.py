@@ -9,11 +9,11 @@ from __future__ import annotations
 import os
 import sys
 from contextlib import ExitStack, suppress
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import collection, testrun
+from pytest_smtp4d import collection, factories, failure, options, testrun
 from pytest_smtp4d.server import ini
 
 if TYPE_CHECKING:
@@ -25,15 +25,6 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.watch import Watch
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
-MARKERS = {
-    "smtp_server": "(**settings): settings of this test's smtp_server; markers merge, the closest wins.",
-    "smtp_fault": "(stage, match=None, **actions): a fault on smtp_server, as its on() declares it.",
-    "smtp_sweep": "(stages=None, kinds=None, occurrence=1): run plainly, then with a fault at each stage.",
-    "smtp_injection": "(): run with each payload that tries to break out of the place of a user's input.",
-    "smtp_intercept": "(ports=None, hosts=None): all mail of this process goes to smtp_server.",
-    "smtp_block": "(blocks): False lets this test send mail where the run blocks it (smtp4d_block).",
-}
-
 _OUTGOING = "smtp4d-outgoing-mail"
 _SERVER = "pytest_smtp4d.server.server"
 _PATCH = "pytest_smtp4d.intercept.patch"
@@ -44,20 +35,9 @@ _running: list[pytest.Item] = []
 """The test that runs; where it runs a pytest session of its own inside, that one's test follows."""
 
 
-class MakeSMTPServer(Protocol):
-    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
-
-    def __call__(self, **settings: Any) -> SMTPServer:
-        """Start a server."""
-        ...
-
-
-class MakeTransporter(Protocol):
-    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out."""
-
-    def __call__(self, server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
-        """Make a transporter; nothing is opened."""
-        ...
+def _run_of(item: pytest.Item) -> testrun.TestRun | None:
+    """Return what is known of a test that runs."""
+    return item.stash.get(_run, None)
 
 
 # Options and markers
@@ -65,39 +45,12 @@ class MakeTransporter(Protocol):
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Declare the group `smtp4d`."""
-    group = parser.getgroup("smtp4d", "SMTP server and transporter")
-    group.addoption(
-        "--smtp4d-transcript",
-        choices=("failed", "full", "all", "off"),
-        default="failed",
-        help="show the SMTP transcript of failed tests (default), the same uncut, of all tests, or never",
-    )
-    group.addoption(
-        "--smtp4d-report",
-        metavar="PATH.html",
-        default=None,
-        help="write one page of all mail of the run, by test (ini: smtp4d_report)",
-    )
-    group.addoption("--smtp4d-export", metavar="DIR", help="write all mail of the run into a Maildir")
-    group.addoption(
-        "--smtp4d-intercept",
-        action="store_true",
-        help="send all mail of every test, whatever host it names, to a server of the run, and judge it",
-    )
-    group.addoption(
-        "--smtp4d-block",
-        action="store_true",
-        help="refuse every connection to a mail server outside this machine, and fail the test that tried",
-    )
-    for name, meaning in ini.MEANINGS.items():
-        parser.addini(ini.PREFIX + name, meaning, default=None)
-    for name in ini.SETTINGS:
-        parser.addini(ini.PREFIX + name, f"default of the setting `{name}` of every server", default=None)
+    options.declare(parser)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     """Register the markers; refuse an ini value that cannot be."""
-    for name, meaning in MARKERS.items():
+    for name, meaning in options.MARKERS.items():
         config.addinivalue_line("markers", name + meaning)
     try:
         ini.seconds(config)
@@ -110,14 +63,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 def _configure_reports(config: pytest.Config) -> None:
     """Register the hooks of the reports where one is asked for, ours or one that we give something."""
-    options = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
-    asked = ini.value(config, "report") or any(config.getoption(name, default=None) for name in options)
+    reports = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
+    asked = ini.value(config, "report") or any(config.getoption(name, default=None) for name in reports)
     if not asked or config.getoption("collectonly", default=False):
         return
     from pytest_smtp4d.report.hooks import Reports
 
     def watch_of(item: pytest.Item) -> Watch | None:
-        run = item.stash.get(_run, None)
+        run = _run_of(item)
         return run.watch if run is not None else None
 
     config.pluginmanager.register(Reports(config, watch_of), "smtp4d-reports")
@@ -283,66 +236,25 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
     if call.excinfo is not None and not item.config.getoption("fulltrace", default=False):
-        _end_at_the_users_line(call.excinfo.value)
+        failure.end_at_the_users_line(call.excinfo.value)
     report = yield
-    run = item.stash.get(_run, None)
+    run = _run_of(item)
     if run is None:
         return report
-    if call.excinfo is not None and _is_our_verdict(call.excinfo):
-        report.longrepr = _verdict_words(item, call.excinfo)
+    if call.excinfo is not None and failure.is_our_verdict(call.excinfo):
+        report.longrepr = failure.verdict_words(item, call.excinfo)
     if call.when == "call":
         run.has_failed = run.has_failed or report.failed
         run.passed = report.passed and not run.has_failed
         if report.skipped and run.swept and not run.swept.is_reached:
             setattr(report, _UNREACHED, True)
     wanted = item.config.getoption("smtp4d_transcript")
-    if call.excinfo is not None and _is_settings_error(call.excinfo.value):
+    if call.excinfo is not None and failure.is_settings_error(call.excinfo.value):
         wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
     report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
         del item.stash[_run]  # pytest keeps items to the end of the run: not so their messages
     return report
-
-
-def _end_at_the_users_line(error: BaseException) -> None:
-    """Leave our frames out of an error of ours: pytest shows the arguments of frames, and some are secret."""
-    errors = sys.modules.get("pytest_smtp4d.errors")
-    if errors is None or not isinstance(error, errors.SMTP4DError):
-        return
-    error.__suppress_context__ = error.__cause__ is None  # what it came from was raised by frames of ours
-    entry, last = error.__traceback__, None
-    while entry is not None:
-        if not entry.tb_frame.f_globals.get("__name__", "").startswith("pytest_smtp4d."):
-            last = entry
-        entry = entry.tb_next
-    if last is not None:
-        last.tb_next = None
-
-
-def _is_settings_error(error: BaseException) -> bool:
-    errors = sys.modules.get("pytest_smtp4d.errors")
-    return errors is not None and isinstance(error, errors.SettingsError)
-
-
-def _is_our_verdict(excinfo: pytest.ExceptionInfo[BaseException]) -> bool:
-    """Return whether a verdict was raised by this plugin, and not by the user's call of `check`."""
-    watching = sys.modules.get("pytest_smtp4d.server.watch")
-    if watching is None or not isinstance(excinfo.value, watching.Verdict):
-        return False
-    return excinfo.traceback[-1].name == "raise_verdict" and not any(
-        entry.name == "check" for entry in excinfo.traceback
-    )
-
-
-def _verdict_words(item: pytest.Item, excinfo: pytest.ExceptionInfo[BaseException]) -> Any:
-    """Return the words of a verdict as a failure at the test's own line, without a traceback of ours."""
-    shown = excinfo.getrepr(style="value")
-    with suppress(ImportError):  # pytest's name for where something crashed is not public
-        from _pytest._code.code import ReprFileLocation
-
-        path, line, _ = item.location
-        shown.reprcrash = ReprFileLocation(path, (line or 0) + 1, str(excinfo.value))
-    return shown
 
 
 def pytest_report_teststatus(report: pytest.TestReport | pytest.CollectReport) -> tuple[str, str, str] | None:
@@ -375,7 +287,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
         return None
     from pytest_smtp4d.timeout import set_timer
 
-    set_timer(item, settings, lambda words: _show_now(item, words))
+    set_timer(item, settings, lambda words: failure.show_now(item, _run_of(item), words))
     return True
 
 
@@ -383,26 +295,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
 def pytest_keyboard_interrupt() -> None:
     """Show the transcript of the test that was interrupted."""
     if _running:
-        _show_now(_running[-1], "interrupted")
-
-
-def _show_now(item: pytest.Item, words: str) -> None:
-    """Write the transcript so far past pytest's capturing, or send it to xdist's controller."""
-    run = item.stash.get(_run, None)
-    if run is None or run.watch is None or item.config.getoption("smtp4d_transcript") == "off":
-        return
-    text = run.watch.transcript()
-    if hasattr(item.config, "workerinput"):  # nobody sees what a worker of xdist writes
-        sections = [(testrun.TRANSCRIPT, text)]
-        report = pytest.TestReport(item.nodeid, item.location, {}, "failed", words, "call", sections)
-        item.ihook.pytest_runtest_logreport(report=report)
-        return
-    capture = item.config.pluginmanager.getplugin("capturemanager")
-    if capture:
-        capture.suspend_global_capture(item)
-    stream = sys.__stderr__ or sys.stderr
-    stream.write(f"\n{f' {testrun.TRANSCRIPT} ':+^80}\n{text}\n")
-    stream.flush()
+        failure.show_now(_running[-1], _run_of(_running[-1]), "interrupted")
 
 
 # Servers
@@ -422,39 +315,26 @@ def smtp_ca() -> CertificateAuthority:
     return authority()
 
 
-def _server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
-    """Return a factory of running servers, all of which `stack` stops."""
-
-    def make(**settings: Any) -> SMTPServer:
-        from pytest_smtp4d.server.server import SMTPServer
-
-        server = SMTPServer(**{**ini.settings(config), **defaults, **settings})
-        stack.enter_context(server)
-        return server
-
-    return make
-
-
 @pytest.fixture(scope="session")
 def smtp_server_factory(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
-) -> Iterator[MakeSMTPServer]:
+) -> Iterator[factories.MakeSMTPServer]:
     """A factory of servers that live until the session ends: for a server fixture of any scope."""
     with ExitStack() as stack:
-        yield _server_maker(pytestconfig, smtp_server_settings, stack)
+        yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
 
 
 @pytest.fixture
 def make_smtp_server(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
-) -> Iterator[MakeSMTPServer]:
+) -> Iterator[factories.MakeSMTPServer]:
     """A factory of servers that are stopped when the test ends."""
     with ExitStack() as stack:
-        yield _server_maker(pytestconfig, smtp_server_settings, stack)
+        yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
 
 
 @pytest.fixture
-def smtp_server(request: pytest.FixtureRequest, make_smtp_server: MakeSMTPServer) -> SMTPServer:
+def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.MakeSMTPServer) -> SMTPServer:
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
     from pytest_smtp4d.server.marker import settings_of
 
@@ -502,37 +382,14 @@ def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServe
 
 
 @pytest.fixture
-def make_transporter(request: pytest.FixtureRequest) -> Iterator[MakeTransporter]:
+def make_transporter(request: pytest.FixtureRequest) -> Iterator[factories.MakeTransporter]:
     """A factory of transporters that trust the server and are closed when the test ends."""
-    at_the_end = ExitStack()
-
-    def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
-        from pytest_smtp4d.transporter.options import Given
-        from pytest_smtp4d.transporter.transporter import SMTPTransporter
-
-        given = Given(server=None, keywords=options)
-        del options  # a traceback shows what stands in a frame, and this holds secrets
-        if server is None:
-            server = request.getfixturevalue("smtp_server")
-        if not hasattr(server, "client_options"):
-            from pytest_smtp4d.errors import SettingsError
-
-            raise SettingsError(f"make_transporter takes a server of ours first, not {type(server).__name__}")
-        times = {"connection_time_out": 2, "send_time_out": 5}
-        given["keywords"] = {**times, **server.client_options(), **given["keywords"]}
-        transporter = SMTPTransporter(given)
-        at_the_end.callback(transporter.close)
-        with suppress(AssertionError):  # the test is being torn down, and takes no finalizer any more
-            # The last finalizer that is added is the first to run: before the server stops.
-            request.node.addfinalizer(transporter.close)
-        return transporter
-
-    with at_the_end:
-        yield make
+    with ExitStack() as stack:
+        yield factories.transporter_maker(request, stack)
 
 
 @pytest.fixture
-def transporter(smtp_server: SMTPServer, make_transporter: MakeTransporter) -> SMTPTransporter:
+def transporter(smtp_server: SMTPServer, make_transporter: factories.MakeTransporter) -> SMTPTransporter:
     """A complete SMTP client, made for `smtp_server`."""
     return make_transporter(smtp_server)
 

@@ -21,7 +21,10 @@ ROOMS: tuple[str, ...] = (
     "",
     # Beside the packages.
     "plugin",
+    "failure",
     "testrun",
+    "options",
+    "factories",
     "collection",
     "__main__",
     # The package server.
@@ -264,8 +267,8 @@ EXCEPTIONS = {
 IMPORTERS = {
     "aiosmtpd": {"server.connection"},
     "trustme": {"server.certificates"},
-    "pytest": {"plugin", "intercept.hooks", "intercept.run_settings", "report.hooks"},
-    "_pytest": {"plugin", "report.bridges"},
+    "pytest": {"plugin", "failure", "intercept.hooks", "intercept.run_settings", "report.hooks"},
+    "_pytest": {"failure", "report.bridges"},
     "pytest_timeout": {"timeout"},
     "starlette": {"http.api", "http.gate"},
     "uvicorn": {"http.service"},

@@ -8,7 +8,7 @@ from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 
 import pytest
 
-from pytest_smtp4d.plugin import MakeSMTPServer
+from pytest_smtp4d.factories import MakeSMTPServer
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.server import SMTPServer
 from tests.server.conftest import Connect

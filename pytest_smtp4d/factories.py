@@ -1,0 +1,80 @@
+"""Factories of servers and transporters, as fixtures hand them out."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Protocol
+
+from pytest_smtp4d.server import ini
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from contextlib import ExitStack
+
+    import pytest
+
+    from pytest_smtp4d.server.server import SMTPServer
+    from pytest_smtp4d.transporter.transporter import SMTPTransporter
+
+__all__ = ["MakeSMTPServer", "MakeTransporter", "server_maker", "transporter_maker"]
+
+
+class MakeSMTPServer(Protocol):
+    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
+
+    def __call__(self, **settings: Any) -> SMTPServer:
+        """Start a server."""
+        ...
+
+
+class MakeTransporter(Protocol):
+    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out."""
+
+    def __call__(self, server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+        """Make a transporter; nothing is opened."""
+        ...
+
+
+def server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
+    """Return a factory of running servers, all of which `stack` stops."""
+
+    def make(**settings: Any) -> SMTPServer:
+        from pytest_smtp4d.server.server import SMTPServer
+
+        server = SMTPServer(**{**ini.settings(config), **defaults, **settings})
+        stack.enter_context(server)
+        return server
+
+    return make
+
+
+def transporter_maker(request: pytest.FixtureRequest, stack: ExitStack) -> MakeTransporter:
+    """Return a factory of transporters, all of which `stack` closes, if nothing did before.
+
+    Args:
+        request: of the fixture; the default server is its `smtp_server`.
+        stack: closed when the fixture is torn down.
+    """
+
+    def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+        from pytest_smtp4d.transporter.options import Given
+        from pytest_smtp4d.transporter.transporter import SMTPTransporter
+
+        given = Given(server=None, keywords=options)
+        del options  # a traceback shows what stands in a frame, and this holds secrets
+        if server is None:
+            server = request.getfixturevalue("smtp_server")
+        if not hasattr(server, "client_options"):
+            from pytest_smtp4d.errors import SettingsError
+
+            raise SettingsError(f"make_transporter takes a server of ours first, not {type(server).__name__}")
+        times = {"connection_time_out": 2, "send_time_out": 5}
+        given["keywords"] = {**times, **server.client_options(), **given["keywords"]}
+        transporter = SMTPTransporter(given)
+        stack.callback(transporter.close)
+        with suppress(AssertionError):  # the test is being torn down, and takes no finalizer any more
+            # The last finalizer that is added is the first to run: before the server stops.
+            request.node.addfinalizer(transporter.close)
+        return transporter
+
+    return make
