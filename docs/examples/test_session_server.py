@@ -39,7 +39,7 @@ def application(app_smtp: SMTPServer) -> Iterator[Application]:
     """The application, configured once."""
     application = Application(*app_smtp.address)
     yield application
-    application.client.quit()
+    application.client.close()
 
 
 @pytest.mark.parametrize("name", ["ada", "bob", "cay"])
