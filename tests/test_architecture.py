@@ -95,6 +95,7 @@ ROOMS: tuple[str, ...] = (
     "server.ini",
     "server.certificates",
     "server.settings",
+    "server.keywords",
     "server.output",
     "server.maildir",
     "server.loop",
@@ -126,6 +127,7 @@ ROOMS: tuple[str, ...] = (
     "transporter.error_stack",
     # The package records.
     "records.expect",
+    "records.criteria",
     "records.advice",
     "records.record",
     "records.violation",

@@ -127,7 +127,7 @@ class Fault:
         self._replies = tuple(_reply_action(make_reply(item)) for item in replies)
         return self._chain(self._replies[0])
 
-    def reply_with(self, function: Callable[[Event], object]) -> Fault:
+    def reply_with(self, function: Callable[[Event], ReplySpec | None]) -> Fault:
         """Answer with what a function returns.
 
         Args:

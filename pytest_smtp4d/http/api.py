@@ -193,7 +193,7 @@ class Api:
 
     async def change_settings(self, request: Request) -> Response:
         """Change settings for sessions that begin afterwards."""
-        changes = {
+        changes: dict[str, Any] = {
             _known(name, _SETTINGS): tuple(value) if isinstance(value, list) else value
             for name, value in (await _body(request)).items()
         }

@@ -10,11 +10,11 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import parse_addresses, parse_entries, read_addresses
-from pytest_smtp4d.mail.charset import MailMode, mode_of
+from pytest_smtp4d.mail.charset import MailMode, ModeName, mode_of
 from pytest_smtp4d.mail.email import Email, check_email
 from pytest_smtp4d.mail.field import header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import (
@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer
 
 __all__ = [
+    "MIMEOptions",
     "addresses_of",
     "compose",
     "mail_convert_to_mime",
@@ -347,7 +348,14 @@ def unique_text() -> str:
     return uuid.uuid4().hex.upper()
 
 
-def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
+class MIMEOptions(TypedDict, total=False):
+    """What `mail_convert_to_mime` takes beside the mail: how text outside US-ASCII is written."""
+
+    headerCharset: MailMode | ModeName
+    bodyCharset: MailMode | ModeName
+
+
+def mail_convert_to_mime(mail: Email, options: MIMEOptions | None = None) -> str:
     """Return the MIME text of a mail object (4D: `MAIL Convert to MIME`).
 
     Args:
@@ -365,7 +373,7 @@ def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, 
     check_email(mail)
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options are an object (a mapping), not {type(options).__name__}")
-    given = dict(options or {})
+    given: dict[str, Any] = {**(options or {})}
     header_charset, body_charset = given.pop("headerCharset", None), given.pop("bodyCharset", None)
     for name in given:
         raise MailError(f"there is no option {name!r}{nearest(str(name), ('headerCharset', 'bodyCharset'))}")

@@ -79,35 +79,64 @@ class EmailBodyPart(TypedDict, total=False):
 Addresses: TypeAlias = "str | EmailAddress | Sequence[str | EmailAddress]"
 """What an address property takes: text (several: comma or semicolon), an object, or a list of either."""
 
-Email = TypedDict(
-    "Email",
-    {
-        "from": Addresses,
-        "sender": Addresses,
-        "to": Addresses,
-        "cc": Addresses,
-        "bcc": Addresses,
-        "replyTo": Addresses,
-        "subject": str,
-        "sendAt": "str | datetime",
-        "messageId": str,
-        "inReplyTo": str,
-        "references": "list[str]",
-        "comments": str,
-        "keywords": "dict[str, bool]",
-        "headers": "list[EmailHeader]",
-        "textBody": str,
-        "htmlBody": str,
-        "bodyStructure": EmailBodyPart,
-        "bodyValues": "dict[str, EmailBodyValue]",
-        "attachments": "list[MailAttachment]",
-        "id": str,
-        "receivedAt": str,
-        "size": int,
-    },
-    total=False,
-)
-"""A mail object. `id`, `receivedAt` and `size` are 4D's receiving side: accepted, not sent."""
+_Origin = TypedDict("_Origin", {"from": Addresses}, total=False)  # a word that no class body can declare
+
+
+class Email(_Origin, total=False):
+    """A mail object (4D: Email object; RFC 8621 4): a plain dict with these keys, all of them optional.
+
+    Addresses are text (several: comma or semicolon), `{"name": …, "email": …}`, or a list of either.
+
+    from: who wrote it; the envelope's sender where `sender` is missing.
+    sender: who sent it, where that is somebody else.
+    to, cc, bcc: who gets it; `bcc` stands in the envelope alone.
+    replyTo: where answers go.
+    subject: the subject.
+    sendAt: the Date field, an ISO 8601 text or a `datetime`; without it, now.
+    messageId: the Message-ID; without it, a new one.
+    inReplyTo: the Message-ID of the mail that this one answers.
+    references: the Message-IDs of the whole conversation, oldest first.
+    comments: the Comments field.
+    keywords: word to True; those that are False are not written.
+    headers: further fields, each `{"name": …, "value": …}`, in this order.
+    textBody: the plain text.
+    htmlBody: the HTML.
+    bodyStructure: the MIME tree (`EmailBodyPart`), with `bodyValues`, in place of `textBody` and `htmlBody`.
+    bodyValues: `partId` to the text of that part (`EmailBodyValue`).
+    attachments: made with `mail_new_attachment`.
+    id, receivedAt, size: of 4D's receiving side; accepted, and not sent.
+
+    >>> mail: Email = {
+    ...     "from": "Shop <shop@example.com>",
+    ...     "to": ["ann@example.org", {"name": "Bob", "email": "bob@example.org"}],
+    ...     "subject": "Your invoice",
+    ...     "textBody": "It is attached.",
+    ...     "attachments": [mail_new_attachment(b"%PDF-1.7", "invoice.pdf")],
+    ... }
+    >>> mail["bcc"] = "archive@example.com"
+    """
+
+    sender: Addresses
+    to: Addresses
+    cc: Addresses
+    bcc: Addresses
+    replyTo: Addresses
+    subject: str
+    sendAt: str | datetime
+    messageId: str
+    inReplyTo: str
+    references: list[str]
+    comments: str
+    keywords: dict[str, bool]
+    headers: list[EmailHeader]
+    textBody: str
+    htmlBody: str
+    bodyStructure: EmailBodyPart
+    bodyValues: dict[str, EmailBodyValue]
+    attachments: list[MailAttachment]
+    id: str
+    receivedAt: str
+    size: int
 
 
 def _is_text(value: object) -> str | None:

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from pytest_smtp4d.server.keywords import CertificateName
     from pytest_smtp4d.server.settings import ServerSettings
 
 __all__ = ["CertificateAuthority", "authority", "use_authority"]
@@ -194,7 +195,7 @@ class CertificateAuthority(trustme.CA):
     def _client_identity(self) -> _Identity:
         return _of_leaf(self.issue_cert(CLIENT_IDENTITY))
 
-    def _server_identity(self, kind: str, names: Sequence[str]) -> _Identity:
+    def _server_identity(self, kind: CertificateName, names: Sequence[str]) -> _Identity:
         """Return a certificate of a kind, as its row in the table of kinds describes it."""
         row = CERTIFICATES[kind]
         begins, ends = (dt.datetime.fromisoformat(f"{day}T00:00:00") for day in row.valid)

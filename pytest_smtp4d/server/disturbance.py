@@ -14,7 +14,7 @@ from pytest_smtp4d.faults.sweep import SETTINGS_OF_KIND, apply
 from pytest_smtp4d.server import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
@@ -42,7 +42,7 @@ class Disturbance:
         self._kind = kind
         self._fault: Fault | None = None
         self._before: dict[str, Any] = {}
-        settings = SETTINGS_OF_KIND.get(kind)
+        settings: Mapping[str, Any] | None = SETTINGS_OF_KIND.get(kind)
         if settings is None:
             self._fault = apply(server.rules, stage, kind, occurrence)
         elif kind != "stripped" or server.settings.tls == "starttls":

@@ -20,6 +20,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from types import TracebackType
 
+    from typing_extensions import Unpack
+
+    from pytest_smtp4d.records.criteria import Criteria
     from pytest_smtp4d.records.record import ReceivedMessage, Session
     from pytest_smtp4d.server.arrivals import Wait
 
@@ -50,7 +53,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         """Add a message and wake who waits (called by the server only)."""
         self._arrivals.put(message)
 
-    def clear(self, **criteria: object) -> None:
+    def clear(self, **criteria: Unpack[Criteria]) -> None:
         """Forget the messages that match; without criteria, all.
 
         Raises:
@@ -61,7 +64,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         kept = [message for message in looked_at if not expectation.accepts(message)]
         self._arrivals.replace(kept, len(looked_at))
 
-    def where(self, **criteria: object) -> list[ReceivedMessage]:
+    def where(self, **criteria: Unpack[Criteria]) -> list[ReceivedMessage]:
         """Return the messages that match, at once.
 
         Raises:
@@ -70,7 +73,9 @@ class Inbox(Sequence["ReceivedMessage"]):
         expectation = Expectation(criteria)
         return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
 
-    def one(self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object) -> ReceivedMessage:
+    def one(
+        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: Unpack[Criteria]
+    ) -> ReceivedMessage:
         """Wait for a message that matches and return it, if it is the only one.
 
         Args:
@@ -90,14 +95,16 @@ class Inbox(Sequence["ReceivedMessage"]):
         return self._arrivals.block(waiting)
 
     async def await_one(
-        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object
+        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: Unpack[Criteria]
     ) -> ReceivedMessage:
         """Do as `one` does, without blocking the event loop."""
         __tracebackhide__ = True
         waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         return await self._arrivals.suspend(waiting, "await_one")
 
-    def wait_for(self, count: int = 1, timeout: float = 5.0, **criteria: object) -> list[ReceivedMessage]:
+    def wait_for(
+        self, count: int = 1, timeout: float = 5.0, **criteria: Unpack[Criteria]
+    ) -> list[ReceivedMessage]:
         """Wait for at least this many messages that match; earlier arrivals count.
 
         Args:
@@ -120,14 +127,14 @@ class Inbox(Sequence["ReceivedMessage"]):
         return self._arrivals.block(waiting)
 
     async def await_for(
-        self, count: int = 1, timeout: float = 5.0, **criteria: object
+        self, count: int = 1, timeout: float = 5.0, **criteria: Unpack[Criteria]
     ) -> list[ReceivedMessage]:
         """Do as `wait_for` does, without blocking the event loop."""
         __tracebackhide__ = True
         waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
         return await self._arrivals.suspend(waiting, "await_for")
 
-    def none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
+    def none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
         """Watch for this many seconds that no message matches; earlier arrivals count.
 
         Args:
@@ -145,14 +152,14 @@ class Inbox(Sequence["ReceivedMessage"]):
             refuse_to_block("none()", "await messages.await_none(...)")
         return self._arrivals.block(waiting)
 
-    async def await_none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
+    async def await_none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
         """Do as `none` does, without blocking the event loop."""
         __tracebackhide__ = True
         waiting = self._none(Expectation(criteria), _seconds("within", within))
         return await self._arrivals.suspend(waiting, "await_none")
 
     def expect(
-        self, count: int = 1, *, timeout: float = 5.0, settle: float = 0.0, **criteria: object
+        self, count: int = 1, *, timeout: float = 5.0, settle: float = 0.0, **criteria: Unpack[Criteria]
     ) -> ExpectedMessages:
         """Expect that exactly so many messages that match arrive from entering a block on.
 

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import entrance, watch
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.faults.match import Match
+    from pytest_smtp4d.faults.reply import ReplySpec
     from pytest_smtp4d.faults.rules import Rules
+    from pytest_smtp4d.faults.stage import StageName
     from pytest_smtp4d.records.record import Session, Transaction
     from pytest_smtp4d.server.inbox import Inbox
+    from pytest_smtp4d.server.keywords import ClientOptions, SettingsDict
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["SMTPServer"]
@@ -71,7 +74,7 @@ class SMTPServer(Slips):
 
     _meant = _MEANT
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[SettingsDict]) -> None:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
         self._listener: Listener | None = None
@@ -128,7 +131,9 @@ class SMTPServer(Slips):
                     for listener in listeners:
                         listener.resume()
 
-    def drop_connections(self, reply: tuple[int, str] | Reply | None = None, abort: bool = False) -> None:
+    def drop_connections(
+        self, reply: int | tuple[int, str] | Reply | None = None, abort: bool = False
+    ) -> None:
         """Close every open session now.
 
         Args:
@@ -271,15 +276,18 @@ class SMTPServer(Slips):
 
         return authority().client_context(identity=identity)
 
-    def client_options(self) -> dict[str, Any]:
+    def client_options(self) -> ClientOptions:
         """Return keyword options that make a transporter for this server."""
         settings = self.settings
-        options: dict[str, Any] = {"host": self.host, "port": self.port}
+        options: ClientOptions = {
+            "host": self.host,
+            "port": self.port,
+            "implicit_tls": settings.tls == "implicit",
+        }
         if settings.tls == "none" and not self._state.is_stripped:  # a sweep strips what the test had set
             options["accept_unsecure_connection"] = True
         else:
             options["ssl_context"] = self.client_context(identity=settings.client_certificate != "none")
-        options["implicit_tls"] = settings.tls == "implicit"
         if settings.users and settings.users != "*":
             options["user"], options["password"] = next(iter(settings.users.items()))
         elif settings.tokens:
@@ -316,7 +324,14 @@ class SMTPServer(Slips):
 
     # -- what it does ---------------------------------------------------------------------------------------
 
-    def on(self, stage: str, match: Match = None, *, times: int | None = None, after: int = 0) -> Fault:
+    def on(
+        self,
+        stage: StageName | Literal["*"],
+        match: Match = None,
+        *,
+        times: int | None = None,
+        after: int = 0,
+    ) -> Fault:
         """Say that something goes wrong at a stage; chain what (see `Fault`).
 
         Args:
@@ -332,7 +347,7 @@ class SMTPServer(Slips):
         watch.current.declared(self, fault)
         return fault
 
-    def configure(self, **changes: Any) -> None:
+    def configure(self, **changes: Unpack[SettingsDict]) -> None:
         """Change settings, for sessions that start afterwards.
 
         Raises:
@@ -342,7 +357,7 @@ class SMTPServer(Slips):
         for name in ("host", "port", "allow_remote"):
             if getattr(changed, name) != getattr(self._state.settings, name):
                 raise SettingsError(
-                    f"{name} cannot change: make another server with {name}={changes[name]!r}"
+                    f"{name} cannot change: make another server with {name}={changes.get(name)!r}"
                 )
         self._state.settings = changed
         watch.current.used(self)
@@ -431,7 +446,7 @@ class SMTPServer(Slips):
         return self._listener
 
 
-def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
+def _checked_reply(reply: ReplySpec | None) -> Reply | None:
     from pytest_smtp4d.faults.reply import make_reply
 
     if reply is None:

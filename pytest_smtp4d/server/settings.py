@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.violation import VIOLATIONS
@@ -21,9 +21,27 @@ from pytest_smtp4d.words import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "ServerSettings", "meanings"]
+    from typing_extensions import Unpack
 
-TLS_MODES = ("none", "starttls", "implicit")
+    from pytest_smtp4d.server.keywords import (
+        CertificateName,
+        ExtensionName,
+        Mechanism,
+        SettingsDict,
+        TLSMode,
+        TLSVersion,
+        Willingness,
+    )
+
+__all__ = [
+    "CERTIFICATES",
+    "DEFAULT_EXTENSIONS",
+    "EXTENSIONS",
+    "ServerSettings",
+    "meanings",
+]
+
+TLS_MODES: tuple[TLSMode, ...] = ("none", "starttls", "implicit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +63,7 @@ class Certificate:
     refused: str = ""
 
 
-CERTIFICATES: Mapping[str, Certificate] = {
+CERTIFICATES: Mapping[CertificateName, Certificate] = {
     "trusted": Certificate(),
     "expired": Certificate(valid=("2001-01-01", "2002-01-01"), refused="it has expired"),
     "not_yet_valid": Certificate(valid=("2037-12-01", "2037-12-31"), refused="it is not valid yet"),
@@ -59,16 +77,17 @@ CERTIFICATES: Mapping[str, Certificate] = {
 }
 """The kinds of certificate."""
 
-CLIENT_CERTIFICATES = ("none", "optional", "required")
-TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+CLIENT_CERTIFICATES: tuple[Willingness, ...] = ("none", "optional", "required")
+TLS_VERSIONS: tuple[TLSVersion, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-DEFAULT_EXTENSIONS = tuple(
-    extension.keyword for extension in _EXTENSIONS.values() if extension.by_default and not extension.follows
+EXTENSIONS = cast(
+    "tuple[ExtensionName, ...]",
+    tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows),
 )
-"""What the server offers unless it is told otherwise."""
-
-EXTENSIONS = tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows)
 """All that can be offered."""
+
+DEFAULT_EXTENSIONS = tuple(keyword for keyword in EXTENSIONS if _EXTENSIONS[keyword].by_default)
+"""What the server offers unless it is told otherwise."""
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
@@ -111,19 +130,19 @@ class ServerSettings:
     host: str = "127.0.0.1"
     port: int = 0
     allow_remote: bool = False
-    tls: Literal["none", "starttls", "implicit"] = "starttls"
+    tls: TLSMode = "starttls"
     require_tls: bool = False
-    certificate: str = "trusted"
-    client_certificate: Literal["none", "optional", "required"] = "none"
-    tls_versions: tuple[str, ...] | None = None
+    certificate: CertificateName = "trusted"
+    client_certificate: Willingness = "none"
+    tls_versions: tuple[TLSVersion, ...] | None = None
     users: Mapping[str, str] | Literal["*"] = field(default_factory=dict, repr=False, hash=False)
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    auth: tuple[str, ...] = None  # type: ignore[assignment] # None: derived, as are the next two
+    auth: tuple[Mechanism, ...] = None  # type: ignore[assignment] # None: derived, as are the next two
     require_auth: bool = None  # type: ignore[assignment]
     auth_without_tls: bool = None  # type: ignore[assignment]
     size_limit: int | None = 33_554_432
     recipient_limit: int | None = None
-    extensions: tuple[str, ...] = DEFAULT_EXTENSIONS
+    extensions: tuple[ExtensionName, ...] = DEFAULT_EXTENSIONS
     esmtp: bool = True
     greylist: float | None = None
     names: tuple[str, ...] = ()
@@ -190,7 +209,7 @@ class ServerSettings:
             return _made(tuple((name, type(value), value) for name, value in mapping.items()))
         return cls(**mapping)
 
-    def replace(self, **changes: Any) -> ServerSettings:
+    def replace(self, **changes: Unpack[SettingsDict]) -> ServerSettings:
         """Return settings with some changed; what was left to its default follows the change.
 
         Raises:

@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
+    from typing_extensions import Unpack
+
     from pytest_smtp4d.mail.charset import MailMode
-    from pytest_smtp4d.transporter.options import AuthenticationMode
+    from pytest_smtp4d.mail.email import Email
+    from pytest_smtp4d.transporter.options import AuthenticationMode, ServerObject, TransporterOptions
 
 __all__ = ["AsyncSMTPTransporter", "SMTPTransporter", "smtp_new_transporter"]
 
@@ -117,7 +120,7 @@ class _Transporter(FourDSpelling):
                 )
             super().__setattr__(name, value)
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
         """Check the options; no connection is opened.
 
         Args:
@@ -127,16 +130,16 @@ class _Transporter(FourDSpelling):
         Raises:
             TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
         """
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options  # they may hold secrets, and a traceback can show them
         self._options = Options.read(given)
 
     @classmethod
     def new(  # noqa: PYI019 - typing.Self came with 3.11
-        cls: type[_Self], server: Mapping[str, Any] | None = None, /, **options: Any
+        cls: type[_Self], server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]
     ) -> _Self:
         """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class."""
-        given = Given(server=server, keywords=options)
+        given: Any = Given(server=server, keywords=options)
         del server, options
         return cls(given)
 
@@ -162,8 +165,8 @@ class SMTPTransporter(_Transporter):
     closed by `close`, at the end of the block, when the object is destroyed, or when the interpreter ends.
     """
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options
         super().__init__(given)
         self._client = Client(self._options)
@@ -171,7 +174,7 @@ class SMTPTransporter(_Transporter):
         weakref.finalize(self, self._client.farewell)  # also at interpreter exit
         _transporters.add(self)
 
-    def send(self, mail: Mapping[str, Any] | Message) -> Status:
+    def send(self, mail: Email | Message) -> Status:
         """Send a mail to all its recipients, or to nobody (4D: `.send()`).
 
         Args:
@@ -262,15 +265,15 @@ class AsyncSMTPTransporter(_Transporter):
     used in another loop, the transporter opens its own. A cancelled send closes the connection.
     """
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options
         super().__init__(given)
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = (
             weakref.WeakKeyDictionary()
         )
 
-    async def send(self, mail: Mapping[str, Any] | Message) -> Status:
+    async def send(self, mail: Email | Message) -> Status:
         """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`."""
         return await self._run(lambda client: client.sending(mail))
 
@@ -343,7 +346,9 @@ class _Turns:
             queue[0].set_result(None)
 
 
-def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: Any) -> SMTPTransporter:
+def smtp_new_transporter(
+    server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]
+) -> SMTPTransporter:
     """Make a transporter from a server object (4D: `SMTP New transporter`); opens no connection.
 
     Args:
@@ -353,6 +358,6 @@ def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: 
     Raises:
         TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
     """
-    given = Given(server=server, keywords=options)
+    given: Any = Given(server=server, keywords=options)
     del server, options
     return SMTPTransporter(given)

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_smtp4d import StageName
+
 if TYPE_CHECKING:
     from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import Connect, RawClient
@@ -46,7 +48,7 @@ def server(smtp_server: SMTPServer) -> SMTPServer:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The client reads an orderly end and not an octet before it."""
     server.on(stage).disconnect()
     client = connect()
@@ -56,7 +58,7 @@ def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: str) 
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The client is reset, at CONNECT perhaps before it knows that it is connected."""
     server.on(stage).disconnect(abort=True)
     with pytest.raises(ConnectionResetError):  # noqa: PT012 - any of them
@@ -66,7 +68,7 @@ def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_silence(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """Nothing comes any more, and the connection stays open; what follows is recorded and has no effect."""
     server.on(stage, times=1).silence()
     client = connect()
@@ -84,7 +86,7 @@ def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_delay(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_delay(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The reply comes that much later, and is the server's own."""
     server.on(stage, times=1).delay(0.06)
     began = time.monotonic()

@@ -416,7 +416,7 @@ def test_clear_forgets_what_matches() -> None:
     inbox.clear(subject="1")
     assert [kept.subject for kept in inbox] == ["2"]
     with pytest.raises(SettingsError, match="did you mean 'subject'"):
-        inbox.clear(subjct="2")
+        inbox.clear(subjct="2")  # type: ignore[call-arg]
     assert len(inbox) == 1
     inbox.clear()
     assert inbox == []

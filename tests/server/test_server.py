@@ -206,7 +206,7 @@ def test_configure_is_for_sessions_that_start_afterwards(connect: Connect) -> No
         with pytest.raises(SettingsError, match="port cannot change"):
             server.configure(port=1025)
         with pytest.raises(SettingsError, match="did you mean 'size_limit'"):
-            server.configure(size_limt=1)
+            server.configure(size_limt=1)  # type: ignore[call-arg]
 
 
 def test_clear(connect: Connect) -> None:

@@ -486,7 +486,7 @@ def test_a_predicate_that_raises() -> None:
 def test_a_function_that_raises() -> None:
     """451, and the error is kept for the verdict."""
     host = server()
-    host.rules.add("NOOP").reply_with(lambda event: 1 / 0)
+    host.rules.add("NOOP").reply_with(lambda event: 1 // 0)
     client = DrivenSession(host)
     client.open()
     assert client.ask("NOOP") == "451 4.3.0 The test's own function failed"

@@ -1,0 +1,63 @@
+"""Criteria: what a test can ask of a message, by name, and what each can be held against.
+
+`expect` does the comparing. `CRITERIA` is read off the typed dict, so a criterion stands in one place.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
+
+if TYPE_CHECKING:
+    import re
+    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Set as AbstractSet
+
+__all__ = ["CRITERIA", "Criteria", "Equal", "ListCriterion", "OptionalCriterion", "TextCriterion"]
+
+
+class Equal(Protocol):
+    """An object of dirty-equals, which says itself what it is equal to."""
+
+    def equals(self, other: object, /) -> bool:
+        """Whether it is equal to a value."""
+        ...
+
+
+TextCriterion: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | Equal"
+"""What a text is held against: a text that is equal, a pattern that is found in it, or a predicate."""
+
+OptionalCriterion: TypeAlias = "str | re.Pattern[str] | Callable[[str | None], object] | Equal | None"
+"""The same for a text that a message may not have; None: it has none."""
+
+ListCriterion: TypeAlias = (
+    "TextCriterion | Sequence[TextCriterion] | AbstractSet[TextCriterion] | type[Equal] | None"
+)
+"""What a list of texts is held against: any item of it, or the whole, in order (a list) or in any (a set)."""
+
+
+class Criteria(TypedDict, total=False):
+    """What a message is asked for, as keywords of `one`, `where`, `wait_for`, `none`, `expect` and `clear`.
+
+    A text is equal, a compiled pattern is found, a predicate holds; None means that the message has none. For
+    a list each of them matches any item, a list or tuple the whole in order, a set the whole in any order.
+
+    For functions of one's own that pass them on: ``**criteria: Unpack[Criteria]``.
+    """
+
+    mail_from: TextCriterion | None
+    rcpt_to: ListCriterion
+    subject: TextCriterion | None
+    from_: ListCriterion
+    to: ListCriterion
+    cc: ListCriterion
+    bcc: ListCriterion
+    text_body: OptionalCriterion
+    html_body: OptionalCriterion
+    headers: Mapping[str, ListCriterion]
+    attachments: ListCriterion
+    user: OptionalCriterion
+
+
+CRITERIA = tuple(Criteria.__annotations__)
+"""The criteria by name. Most are a view of `ReceivedMessage`; `headers` maps field names to what they hold,
+`attachments` are names of files, `user` is who had logged in."""
