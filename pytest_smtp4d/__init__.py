@@ -12,6 +12,7 @@ from pytest_smtp4d import clock as _clock  # noqa: F401 - takes the real clock, 
 
 if TYPE_CHECKING:
     from pytest_smtp4d.errors import (
+        ErrorRecord,
         LocalProtocolError,
         MailError,
         RemoteProtocolError,
@@ -63,6 +64,7 @@ __all__ = [
     "EmailBodyPart",
     "EmailBodyValue",
     "EmailHeader",
+    "ErrorRecord",
     "Event",
     "Fault",
     "Inbox",
@@ -121,6 +123,7 @@ _HOMES = {
     "EmailBodyPart": "mail.email",
     "EmailBodyValue": "mail.email",
     "EmailHeader": "mail.email",
+    "ErrorRecord": "errors",
     "Event": "faults.match",
     "Fault": "faults.fault",
     "Inbox": "server.inbox",

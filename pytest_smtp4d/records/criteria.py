@@ -5,14 +5,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeAlias, TypedDict
+import re
+from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from typing import Protocol, TypeAlias, TypedDict
 
-if TYPE_CHECKING:
-    import re
-    from collections.abc import Callable, Mapping, Sequence
-    from collections.abc import Set as AbstractSet
-
-__all__ = ["CRITERIA", "Criteria", "Equal", "ListCriterion", "OptionalCriterion", "TextCriterion"]
+__all__ = ["CRITERIA", "Criteria", "Equal", "ListCriterion", "OptionalCriterion", "TextCriterion", "TextItem"]
 
 
 class Equal(Protocol):
@@ -23,14 +21,26 @@ class Equal(Protocol):
         ...
 
 
-TextCriterion: TypeAlias = "str | re.Pattern[str] | Callable[[str], object] | Equal"
-"""What a text is held against: a text that is equal, a pattern that is found in it, or a predicate."""
+# Each is one flat union: mypy knows the argument of a lambda only where the callable is a member itself.
 
-OptionalCriterion: TypeAlias = "str | re.Pattern[str] | Callable[[str | None], object] | Equal | None"
+TextItem: TypeAlias = str | re.Pattern[str] | Callable[[str], object] | Equal
+"""What one text is held against: a text that is equal, a pattern that is found in it, or a predicate."""
+
+TextCriterion: TypeAlias = str | re.Pattern[str] | Callable[[str], object] | Equal | None
+"""The same for a text that a message always has; None: it is empty."""
+
+OptionalCriterion: TypeAlias = str | re.Pattern[str] | Callable[[str | None], object] | Equal | None
 """The same for a text that a message may not have; None: it has none."""
 
 ListCriterion: TypeAlias = (
-    "TextCriterion | Sequence[TextCriterion] | AbstractSet[TextCriterion] | type[Equal] | None"
+    str
+    | re.Pattern[str]
+    | Callable[[str], object]
+    | Equal
+    | type[Equal]
+    | Sequence[TextItem]
+    | AbstractSet[TextItem]
+    | None
 )
 """What a list of texts is held against: any item of it, or the whole, in order (a list) or in any (a set)."""
 
@@ -44,9 +54,9 @@ class Criteria(TypedDict, total=False):
     For functions of one's own that pass them on: ``**criteria: Unpack[Criteria]``.
     """
 
-    mail_from: TextCriterion | None
+    mail_from: TextCriterion
     rcpt_to: ListCriterion
-    subject: TextCriterion | None
+    subject: TextCriterion
     from_: ListCriterion
     to: ListCriterion
     cc: ListCriterion
