@@ -132,10 +132,9 @@ def run_checker(folder: Path, *arguments: str) -> str:
 
 
 @pytest.fixture(scope="session")
-def mypy_errors(user_code: Path, pytestconfig: pytest.Config) -> Errors:
+def mypy_errors(user_code: Path) -> Errors:
     """What mypy finds as of Python 3.10, where `typing` has no `Unpack`."""
     required("mypy")
-    cache = pytestconfig.cache.mkdir("mypy") if pytestconfig.cache is not None else user_code
     options = (
         "--strict",
         "--python-version=3.10",
@@ -143,7 +142,7 @@ def mypy_errors(user_code: Path, pytestconfig: pytest.Config) -> Errors:
         "--hide-error-context",
         "--no-error-summary",
     )
-    printed = run_checker(user_code, "mypy", *options, "--config-file=", f"--cache-dir={cache}", "cases.py")
+    printed = run_checker(user_code, "mypy", *options, "--config-file=", "cases.py")
     found: dict[int, str] = {}
     for line in printed.splitlines():
         file, number, kind, words = line.split(":", 3)

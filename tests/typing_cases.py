@@ -31,8 +31,8 @@ class Equal:
 PARAMETERS = (
     "smtp_server: SMTPServer, smtp_intercept: SMTPServer, smtp_django: SMTPServer, "
     "smtp_ca: CertificateAuthority, smtp_trust: Path, transporter: SMTPTransporter, "
-    "make_smtp_server: MakeSMTPServer, smtp_server_factory: MakeSMTPServer, make_transporter: MakeTransporter, "
-    "async_transporter: AsyncSMTPTransporter"
+    "make_smtp_server: MakeSMTPServer, smtp_server_factory: MakeSMTPServer, "
+    "make_transporter: MakeTransporter, async_transporter: AsyncSMTPTransporter"
 )
 
 WRONG = (

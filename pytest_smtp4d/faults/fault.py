@@ -82,11 +82,11 @@ class Fault:
         self.times = times
         self.after = after
         self.origin = origin
-        self.hits = 0
+        self.hits: int = 0
         """How often it acted; counted when an action starts."""
-        self.actions: tuple[Action, ...] = ()
+        self._actions: tuple[Action, ...] = ()
         """What it does, in order; with `replies([...])` the first of them stands for all."""
-        self.is_optional = False
+        self._is_optional = False
         self._replies: tuple[Action, ...] = ()
         self._seen = 0
         self._stages = frozenset(STAGES) if stage == "*" else frozenset({stage})
@@ -204,20 +204,20 @@ class Fault:
             raise SettingsError("trickle() comes once: it is the speed of the whole answer")
         action = Trickle(check_positive("trickle", octets_per_second, "octets per second"))
         # It holds for the whole answer, so it goes before it, wherever in the chain it was named.
-        answers = [index for index, other in enumerate(self.actions) if other.answers]
+        answers = [index for index, other in enumerate(self._actions) if other.answers]
         return self._chain(action, before=answers[0] if answers else None)
 
     def optional(self) -> Fault:
         """Do not fail the test when this fault is never hit."""
-        self.is_optional = True
+        self._is_optional = True
         return self
 
     def _has(self, *kinds: type[Any]) -> bool:
-        return any(isinstance(action, kinds) for action in self.actions)
+        return any(isinstance(action, kinds) for action in self._actions)
 
     @property
     def _answers(self) -> bool:
-        return any(action.answers for action in self.actions)
+        return any(action.answers for action in self._actions)
 
     def _check(self, name: str) -> None:
         able = actions_of(self.stage)
@@ -242,17 +242,17 @@ class Fault:
                 f"after_octets counts content: CONTENT and BDAT have it, {self.stage!r} has not"
             )
         check_count("after_octets", after_octets, 0, "how many octets of content arrive before the close")
-        if any(not isinstance(action, Delay | ReplyWith) for action in self.actions):
+        if any(not isinstance(action, Delay | ReplyWith) for action in self._actions):
             raise SettingsError(
                 "disconnect(after_octets=…) acts in mid-content: only delay() and a refusing reply() "
                 "can precede it"
             )
-        if any(isinstance(action, ReplyWith) and action.reply.is_positive for action in self.actions):
+        if any(isinstance(action, ReplyWith) and action.reply.is_positive for action in self._actions):
             raise SettingsError("a reply in mid-content refuses the message: its code is 421, 4yz or 5yz")
 
     def _chain(self, action: Action, before: int | None = None) -> Fault:
-        position = len(self.actions) if before is None else before
-        self.actions = (*self.actions[:position], action, *self.actions[position:])
+        position = len(self._actions) if before is None else before
+        self._actions = (*self._actions[:position], action, *self._actions[position:])
         if self.stage == "*" and isinstance(action, _REPLIES):
             self._stages = frozenset(name for name, stage in STAGES.items() if stage.has_reply)
         return self
@@ -260,54 +260,54 @@ class Fault:
     # The decision.
 
     @property
-    def after_octets(self) -> int | None:
+    def _after_octets(self) -> int | None:
         """The octets of content after which it acts; None: it acts where a reply is due."""
-        last = self.actions[-1] if self.actions else None
+        last = self._actions[-1] if self._actions else None
         return last.after_octets if isinstance(last, Disconnect) else None
 
     @property
-    def runs_users_code(self) -> bool:
+    def _runs_users_code(self) -> bool:
         """Whether asking it, or answering by it, runs the user's code."""
         return callable(self.match) or self._has(ReplyFrom)
 
     @property
-    def is_used_up(self) -> bool:
+    def _is_used_up(self) -> bool:
         """Whether it has acted as often as it can."""
         limit = self.times if self.times is not None else len(self._replies)
         return limit > 0 and self.hits >= limit
 
     @property
-    def is_unhit(self) -> bool:
+    def _is_unhit(self) -> bool:
         """Whether it should have acted and never did."""
-        return not self.hits and not self.is_optional
+        return not self.hits and not self._is_optional
 
-    def concerns(self, event: Event, after_octets: int | None = None) -> bool:
+    def _concerns(self, event: Event, after_octets: int | None = None) -> bool:
         """Return whether it would act on the event; runs the predicate, and raises what that raises."""
         return (
             event.stage in self._stages
-            and bool(self.actions)
-            and self.after_octets == after_octets
-            and not self.is_used_up
+            and bool(self._actions)
+            and self._after_octets == after_octets
+            and not self._is_used_up
             and (self._matches is None or bool(self._matches(event)))
         )
 
-    def claim(self) -> tuple[Action, ...] | None:
+    def _claim(self) -> tuple[Action, ...] | None:
         """Count an event that it concerns; return the actions of this hit, None where it lets it through."""
         with self._lock:
             self._seen += 1
-            if self._seen <= self.after or self.is_used_up:
+            if self._seen <= self.after or self._is_used_up:
                 return None
             said = self._replies[self.hits] if self._replies else None
             self.hits += 1
         if said is None:
-            return self.actions
-        return tuple(said if isinstance(action, _REPLIES) else action for action in self.actions)
+            return self._actions
+        return tuple(said if isinstance(action, _REPLIES) else action for action in self._actions)
 
     def __str__(self) -> str:
         match = "" if self.match is None else f", {shown(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
-        chain = "".join(f".{self._shown(action)}" for action in self.actions)
+        chain = "".join(f".{self._shown(action)}" for action in self._actions)
         origin = f" at {self.origin}" if self.origin else ""
         inert = "" if chain else ", which has no action"
         return f"on({self.stage!r}{match}{times}{after}){chain}{origin}{inert}"

@@ -325,10 +325,10 @@ class Transaction:
         *,
         mail_options: Sequence[str] = (),
     ) -> None:
-        self.mail_from = mail_from
-        self.mail_options = tuple(mail_options)
-        self.reply = reply
-        self.message = message
+        self.mail_from: str = mail_from
+        self.mail_options: tuple[str, ...] = tuple(mail_options)
+        self.reply: Reply | None = reply
+        self.message: ReceivedMessage | None = message
         self._rcpt_to = list(rcpt_to)
         self._rcpt_options: dict[str, tuple[str, ...]] = {}
         self._refused = dict(refused) if refused else {}
@@ -339,7 +339,7 @@ class Transaction:
         return tuple(self._rcpt_to)
 
     @property
-    def recipients(self) -> int:
+    def _recipients(self) -> int:
         """How many recipients were accepted so far."""
         return len(self._rcpt_to)
 
@@ -353,17 +353,17 @@ class Transaction:
         """Refused recipient -> the reply that refused it."""
         return MappingProxyType(dict(self._refused))
 
-    def accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
+    def _accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
         """Record a recipient that was accepted (called by the server only)."""
         self._rcpt_to.append(mailbox)
         self._rcpt_options[mailbox] = tuple(options)
 
-    def refuse_recipient(self, mailbox: str, reply: Reply) -> None:
+    def _refuse_recipient(self, mailbox: str, reply: Reply) -> None:
         """Record a recipient that was refused (called by the server only)."""
         self._refused[mailbox] = reply
 
     @property
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether a message was stored, or a reply decided that there is none."""
         return self.message is not None or self.reply is not None
 
@@ -411,8 +411,8 @@ class Session:
         recorder: Recorder | None = None,
         target: tuple[str, int] | None = None,
     ) -> None:
-        self.peer = peer
-        self.target = target
+        self.peer: tuple[str, int] = peer
+        self.target: tuple[str, int] | None = target
         self.client_name: str | None = None
         """What the client called itself in EHLO or HELO."""
         self.tls: Tls | None = None
@@ -421,7 +421,7 @@ class Session:
         self.mechanism: str | None = None
         """The mechanism of the login."""
         self._recorder = Recorder() if recorder is None else recorder
-        self.transcript = Transcript(self._recorder)
+        self.transcript: Transcript = Transcript(self._recorder)
         self.ended: str | None = None
         """Why it ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
         self._transactions: list[Transaction] = []
@@ -452,11 +452,11 @@ class Session:
         return self._judged().violations
 
     @property
-    def broken(self) -> bool:
+    def _broken(self) -> bool:
         """Whether a fault broke the protocol: from there on no violation is fatal."""
         return self._judged().lenient_from is not None
 
-    def blamed(self, start: int = 0) -> tuple[Violation, ...]:
+    def _blamed(self, start: int = 0) -> tuple[Violation, ...]:
         """Return the violations from a number on for which the client can be blamed.
 
         Those are left out that follow a fault which broke the protocol (`send`, `silence`, `trickle`).
@@ -465,7 +465,7 @@ class Session:
         return judged.violations[start : judged.lenient_from]
 
     @property
-    def stages(self) -> frozenset[str]:
+    def _stages(self) -> frozenset[str]:
         """The stages that the session came through."""
         return frozenset({entry.stage for entry in self._recorder.raw.read()} | {self._recorder.stage})
 
@@ -474,11 +474,11 @@ class Session:
         raw.judged = judged = judge(raw)
         return judged
 
-    def begin(self, transaction: Transaction) -> None:
+    def _begin(self, transaction: Transaction) -> None:
         """Record that a MAIL began a transaction, or tried to (called by the server only)."""
         self._transactions.append(transaction)
 
-    def continued(self) -> tuple[Session, Recorder]:
+    def _continued(self) -> tuple[Session, Recorder]:
         """Return an empty record of the same connection, and its pen (called by the server only)."""
         before, judged = self._recorder, self._judged()
         lenient_from = None if judged.lenient_from is None else 0
@@ -489,11 +489,11 @@ class Session:
         session.user, session.mechanism = self.user, self.mechanism
         return session, pen
 
-    def forget_middle(self) -> None:
+    def _forget_middle(self) -> None:
         """Keep beginning and end of a long session, and its violations whole (called by the server only)."""
         self._recorder.forget_middle(self._judged()._replace(position=recorder.SHORTENED))
 
-    def forget_told(self, start: int) -> None:
+    def _forget_told(self, start: int) -> None:
         """Keep little of what somebody has read already, so that a session may last for weeks.
 
         Content shrinks to its header; transactions that are over and all but the last violations go.
@@ -508,9 +508,9 @@ class Session:
             lenient_from = None if judged.lenient_from is None else max(0, judged.lenient_from - over)
             judged = judged._replace(violations=judged.violations[over:], lenient_from=lenient_from)
         self._recorder.raw.judged = judged
-        self._transactions = [one for one in self._transactions[-1:] if not one.is_over]
+        self._transactions = [one for one in self._transactions[-1:] if not one._is_over]
 
-    def end(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         """Record why the session ended (called by the server only); the first reason stays."""
         if self.ended is None:
             self.ended = reason

@@ -64,7 +64,7 @@ class Arrivals:
         self.settle = settle
         self.messages: list[ReceivedMessage] = []
         """Only ever appended to; `replace` puts another list in its place."""
-        self.changes = 0
+        self.changes: int = 0
         """How often anything changed."""
         self._changed = threading.Condition()
         self._wakers: set[Callable[[], None]] = set()

@@ -44,9 +44,9 @@ class Disturbance:
         self._before: dict[str, Any] = {}
         settings: Mapping[str, Any] | None = SETTINGS_OF_KIND.get(kind)
         if settings is None:
-            self._fault = apply(server.rules, stage, kind, occurrence)
+            self._fault = apply(server._rules, stage, kind, occurrence)
         elif kind != "stripped" or server.settings.tls == "starttls":
-            self._before = {name: server.settings.given[name] for name in settings}
+            self._before = {name: server.settings._given[name] for name in settings}
             server.configure(**settings)
         server.active_fault = stage, kind
 
@@ -57,7 +57,7 @@ class Disturbance:
             return self._fault.hits > 0
         if self._kind == "stripped":
             return bool(self._before) and any(map(_was_greeted, self._sessions()))
-        return any("TLS" in session.stages for session in self._sessions())
+        return any("TLS" in session._stages for session in self._sessions())
 
     def _sessions(self) -> Iterator[Session]:
         yield from self._server.sessions
@@ -66,7 +66,7 @@ class Disturbance:
     def undo(self) -> None:
         """Leave the server as it was."""
         if self._fault is not None:
-            self._server.rules.remove(self._fault)
+            self._server._rules.remove(self._fault)
         if self._before:
             self._server.configure(**self._before)
         self._server.active_fault = None

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
@@ -49,7 +49,7 @@ class Inbox(Sequence["ReceivedMessage"]):
     ) -> None:
         self._arrivals = Arrivals(sessions, settle, test)
 
-    def put(self, message: ReceivedMessage) -> None:
+    def _put(self, message: ReceivedMessage) -> None:
         """Add a message and wake who waits (called by the server only)."""
         self._arrivals.put(message)
 
@@ -236,7 +236,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it changes, as a list does
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it changes, as a list does
 
     def __repr__(self) -> str:
         return f"<Inbox {list(self)}>"

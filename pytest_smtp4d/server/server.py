@@ -187,7 +187,7 @@ class SMTPServer(Slips):
         return self._state.settings
 
     @property
-    def rules(self) -> Rules:
+    def _rules(self) -> Rules:
         """The faults that were declared, and their counters."""
         return self._state.rules
 
@@ -238,7 +238,7 @@ class SMTPServer(Slips):
             )
         entrance.take_hosts(self, patterns)
 
-    def entrance(self, *, implicit: bool) -> Entrance | None:
+    def _entrance(self, *, implicit: bool) -> Entrance | None:
         """Return the entrance for connections that were redirected here, opened when first asked for.
 
         Args:
@@ -397,7 +397,7 @@ class SMTPServer(Slips):
         for listener in self._listeners:
             listener.renew(listed=listed)
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
         for listener in self._listeners:
             listener.settle()
@@ -412,7 +412,7 @@ class SMTPServer(Slips):
         __tracebackhide__ = True
         watch.current.raise_verdict([self])
 
-    def cut(self, reason: str) -> None:
+    def _cut(self, reason: str) -> None:
         """Cut every session and refuse new ones until the next `reset`, without a lock: time is up.
 
         Args:
@@ -423,7 +423,7 @@ class SMTPServer(Slips):
             for connection in tuple(self._state.connections):
                 connection.cut(reason)
 
-    def release_after_fork(self) -> None:
+    def _release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
         listeners = self._listeners
         self._listener = None
@@ -463,12 +463,12 @@ _running: set[SMTPServer] = set()
 def cut_everything(reason: str) -> None:
     """Cut every session of every server that runs (see `SMTPServer.cut`)."""
     for server in tuple(_running):
-        server.cut(reason)
+        server._cut(reason)
 
 
 def _release_after_fork() -> None:
     for server in tuple(_running):
-        server.release_after_fork()
+        server._release_after_fork()
     _running.clear()
 
 

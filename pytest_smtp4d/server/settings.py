@@ -151,11 +151,11 @@ class ServerSettings:
     strict: bool = True
     ignore_violations: tuple[str, ...] = ()
     fatal_violations: tuple[str, ...] = ()
-    given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    _given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     """Every setting as it was given, before anything was derived: `replace` starts from it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
+        object.__setattr__(self, "_given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
         for name, kind in KINDS.items():
             object.__setattr__(self, name, kind.check(name, getattr(self, name)))
         if not self.allow_remote and not is_loopback(self.host):
@@ -166,15 +166,15 @@ class ServerSettings:
         self._derive_login()
 
     def _derive_login(self) -> None:
-        if self.given["auth"] is None:
+        if self._given["auth"] is None:
             object.__setattr__(self, "auth", self._possible_mechanisms())
         elif self.users == "*" and (scram := [name for name in self.auth if name.startswith("SCRAM-")]):
             raise SettingsError(
                 f"auth {scram[0]!r} cannot go with users='*': the server must know the password to prove it"
             )
-        if self.given["require_auth"] is None:
+        if self._given["require_auth"] is None:
             object.__setattr__(self, "require_auth", bool(self.users or self.tokens))
-        if self.given["auth_without_tls"] is None:
+        if self._given["auth_without_tls"] is None:
             object.__setattr__(self, "auth_without_tls", self.tls == "none")
 
     def _possible_mechanisms(self) -> tuple[str, ...]:
@@ -184,7 +184,7 @@ class ServerSettings:
 
         return mechanisms_for(Credentials(self.users, self.tokens))
 
-    def shown(self, name: str) -> str:
+    def _shown(self, name: str) -> str:
         """Return a setting as it may be shown: of accounts the users alone."""
         value = getattr(self, name)
         if name in ("users", "tokens") and value != "*":
@@ -215,7 +215,7 @@ class ServerSettings:
         Raises:
             SettingsError: as `from_mapping`.
         """
-        return self.from_mapping({**self.given, **changes}) if changes else self
+        return self.from_mapping({**self._given, **changes}) if changes else self
 
 
 @lru_cache(64)

@@ -54,7 +54,7 @@ class Status(FourDSpelling):
     refused: Mapping[str, Reply] = field(default_factory=lambda: _NOBODY)
 
     @classmethod
-    def from_reply(
+    def _from_reply(
         cls, reply: Reply, command: str, *, success: bool, refused: Mapping[str, Reply] = _NOBODY
     ) -> Status:
         """Make the status that a server's reply decided."""
@@ -62,7 +62,7 @@ class Status(FourDSpelling):
         return cls(success, reply.code, reply.text, (), command, kept)
 
     @classmethod
-    def from_problem(cls, problem: Problem, text: str | None = None) -> Status:
+    def _from_problem(cls, problem: Problem, text: str | None = None) -> Status:
         """Make the status of a problem without a reply; `text` is the problem's own message unless given."""
         return cls(False, 0, str(problem) if text is None else text, (problem.as_object(),), problem.stage)
 

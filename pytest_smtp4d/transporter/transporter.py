@@ -218,7 +218,7 @@ class SMTPTransporter(_Transporter):
     def _run(self, work: Work[Status], text: str | None) -> Status:
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - what `Condition` asks, too
             work.close()
-            return _reported(Status.from_problem(Problem(Cause.IN_USE, _IN_USE), text))
+            return _reported(Status._from_problem(Problem(Cause.IN_USE, _IN_USE), text))
         clear_errors()
         return _reported(self._exclusively(work))
 
@@ -247,7 +247,7 @@ _transporters: weakref.WeakSet[SMTPTransporter] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for transporter in list(_transporters):
-        transporter._release_after_fork()  # noqa: SLF001 - its own class
+        transporter._release_after_fork()
 
 
 if hasattr(os, "register_at_fork"):

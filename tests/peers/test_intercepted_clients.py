@@ -435,7 +435,7 @@ def test_a_client_is_redirected(
         if not is_refused or isinstance(error, AssertionError):
             raise
 
-    smtp_intercept.settle()
+    smtp_intercept._settle()
     assert {session.target for session in smtp_intercept.sessions} == {(host, number)}
     if is_refused:
         assert smtp_intercept.messages.none()

@@ -74,11 +74,11 @@ def test_silence(server: SMTPServer, connect: Connect, stage: StageName) -> None
     client = connect()
     reach(client, stage)
     assert client.is_silent()
-    assert server.sessions[0].broken
+    assert server.sessions[0]._broken
     assert server.sessions[0].ended is None
     client.send(b"QUIT\r\n")
     assert client.is_silent(0.02)
-    server.settle()
+    server._settle()
     last = server.sessions[0].commands[-1]
     assert (last.verb, last.reply) == ("QUIT", None)
     server.drop_connections()

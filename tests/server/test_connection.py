@@ -319,7 +319,7 @@ def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
             client.rest()
             client.close()
         while server._state.connections:
-            server.settle()
+            server._settle()
         loop.current().run(asyncio.sleep(0))
         gc.collect()
         left = [thing for thing in gc.get_objects() if isinstance(thing, ServerConnection)]

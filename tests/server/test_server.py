@@ -245,7 +245,7 @@ def test_reset(connect: Connect) -> None:
         assert server.port == port
         assert (len(server.messages), server.transactions, server.sessions) == (0, (), ())
         assert server.settings.greylist == 10
-        assert server.rules.faults == ()
+        assert server._rules.faults == ()
         assert repr(server.active_fault) == "None"
         assert client.code("NOOP") == 250
         (session,) = server.sessions
