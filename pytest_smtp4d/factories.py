@@ -23,7 +23,12 @@ __all__ = ["MakeSMTPServer", "MakeTransporter", "server_maker", "transporter_mak
 
 
 class MakeSMTPServer(Protocol):
-    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
+    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out.
+
+    Example:
+        >>> def test_two_servers(make_smtp_server: MakeSMTPServer) -> None:
+        ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
+    """
 
     def __call__(self, **settings: Unpack[SettingsDict]) -> SMTPServer:
         """Start a server."""
@@ -31,7 +36,13 @@ class MakeSMTPServer(Protocol):
 
 
 class MakeTransporter(Protocol):
-    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out."""
+    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out.
+
+    Example:
+        >>> def test_plain_login(smtp_server: SMTPServer, make_transporter: MakeTransporter) -> None:
+        ...     smtp_server.configure(users={"ada": "secret"})
+        ...     assert make_transporter(authentication_mode="PLAIN").check_connection()
+    """
 
     def __call__(
         self, server: SMTPServer | None = None, **options: Unpack[TransporterOptions]

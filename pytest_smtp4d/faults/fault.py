@@ -65,6 +65,11 @@ class Fault:
 
     Raises:
         SettingsError: an unknown stage, `times` or `after` that cannot be, a match that is none.
+
+    Example:
+        >>> fault = smtp_server.on("CONTENT", times=1).delay(0.01).reply(451, "4.3.0 Try later")
+        >>> fault.hits
+        0
     """
 
     def __init__(
@@ -104,6 +109,9 @@ class Fault:
 
         Raises:
             SettingsError: a code or text that no reply can have, or no place for it in the chain.
+
+        Example:
+            >>> fault = smtp_server.on("RCPT", "nobody@*").reply(550, "5.1.1 No such user")
         """
         self._check("reply")
         return self._chain(_reply_action(make_reply(code if text is None else (code, text))))
@@ -116,6 +124,9 @@ class Fault:
 
         Raises:
             SettingsError: an empty list, an item that is no reply, fewer items than `times`.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").replies([(451, "4.3.0 Try later"), 452, "ok"])
         """
         self._check("replies")
         if not isinstance(replies, (list, tuple)) or not replies:
@@ -137,6 +148,11 @@ class Fault:
 
         Raises:
             SettingsError: it cannot be called, or there is no place for it in the chain.
+
+        Example:
+            >>> def quota(event):
+            ...     return (552, "5.2.2 Mailbox full") if event.argument.startswith("full") else None
+            >>> fault = smtp_server.on("RCPT").reply_with(quota)
         """
         self._check("reply_with")
         if not callable(function):
@@ -148,17 +164,29 @@ class Fault:
 
         Raises:
             SettingsError: there is no place for it in the chain.
+
+        Example:
+            >>> known = smtp_server.on("RCPT", "*@valid.example").pass_through()
+            >>> others = smtp_server.on("RCPT").reply(550, "5.1.1 No such user")
         """
         self._check("pass_through")
         return self._chain(PassThrough())
 
     def delay(self, seconds: float) -> Fault:
-        """Wait this many seconds, then go on with the next action, or answer as usual."""
+        """Wait this many seconds, then go on with the next action, or answer as usual.
+
+        Example:
+            >>> fault = smtp_server.on("DATA").delay(0.01).reply(354)
+        """
         self._check("delay")
         return self._chain(Delay(check_positive("delay", seconds, "seconds")))
 
     def accept(self) -> Fault:
-        """Let the command take effect although its own reply is not sent, or says otherwise."""
+        """Let the command take effect although its own reply is not sent, or says otherwise.
+
+        Example:
+            >>> fault = smtp_server.on("CONTENT").accept().disconnect()  # stored, and the 250 is lost
+        """
         self._check("accept")
         if self._has(Accept) or self._answers:
             raise SettingsError("accept() comes once, and before reply, send, silence and disconnect")
@@ -173,6 +201,10 @@ class Fault:
 
         Raises:
             SettingsError: `after_octets` where there is no content, or no place for it in the chain.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").disconnect()
+            >>> midway = smtp_server.on("CONTENT").disconnect(after_octets=1000)
         """
         self._check("disconnect")
         if not isinstance(abort, bool):
@@ -184,7 +216,14 @@ class Fault:
         return self._chain(Disconnect(abort, after_octets))
 
     def silence(self) -> Fault:
-        """Answer nothing at all; the connection stays open."""
+        """Answer nothing at all; the connection stays open.
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").silence()
+            >>> with make_transporter(send_time_out=0.05) as patient:
+            ...     patient.check_connection().command
+            'EHLO'
+        """
         self._check("silence")
         if self._has(*_REPLIES, Send, Trickle):
             raise SettingsError("silence() answers nothing, so it cannot follow reply, send or trickle")
@@ -193,12 +232,20 @@ class Fault:
         return self._chain(Silence())
 
     def send(self, octets: bytes) -> Fault:
-        """Write these octets, as they are, instead of a reply (after `reply()`: behind it)."""
+        r"""Write these octets, as they are, instead of a reply (after `reply()`: behind it).
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").send(b"garbage\xff\r\n")
+        """
         self._check("send")
         return self._chain(Send(check_octets(octets)))
 
     def trickle(self, octets_per_second: float) -> Fault:
-        """Write the answer, whichever it is, at this speed."""
+        """Write the answer, whichever it is, at this speed.
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").trickle(10_000)
+        """
         self._check("trickle")
         if self._has(Trickle):
             raise SettingsError("trickle() comes once: it is the speed of the whole answer")
@@ -208,7 +255,11 @@ class Fault:
         return self._chain(action, before=answers[0] if answers else None)
 
     def optional(self) -> Fault:
-        """Do not fail the test when this fault is never hit."""
+        """Do not fail the test when this fault is never hit.
+
+        Example:
+            >>> fault = smtp_server.on("VRFY").reply(252).optional()
+        """
         self._is_optional = True
         return self
 

@@ -44,7 +44,12 @@ _FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
 class MailMode(str, Enum):
-    """How text outside US-ASCII is written; the values are 4D's (`mail mode UTF8` and its sisters)."""
+    """How text outside US-ASCII is written; the values are 4D's (`mail mode UTF8` and its sisters).
+
+    Example:
+        >>> make_transporter(body_charset=MailMode.ISO88591).body_charset.value
+        'ISO-8859-1'
+    """
 
     UTF8 = "US-ASCII_UTF8_QP"
     UTF8_BASE64 = "US-ASCII_UTF8_B64"

@@ -349,7 +349,13 @@ def unique_text() -> str:
 
 
 class MIMEOptions(TypedDict, total=False):
-    """What `mail_convert_to_mime` takes beside the mail: how text outside US-ASCII is written."""
+    r"""What `mail_convert_to_mime` takes beside the mail: how text outside US-ASCII is written.
+
+    Example:
+        >>> options: MIMEOptions = {"bodyCharset": "ISO-8859-1"}
+        >>> "Gr\xfc\xdfe" in mail_convert_to_mime({"textBody": "Grüße"}, options)
+        True
+    """
 
     headerCharset: MailMode | ModeName
     bodyCharset: MailMode | ModeName
@@ -369,6 +375,11 @@ def mail_convert_to_mime(mail: Email, options: MIMEOptions | None = None) -> str
     Raises:
         TypeError: `mail` or `options` is not a mapping.
         MailError: the mail object cannot become a message, or an option is unknown.
+
+    Example:
+        >>> mime = mail_convert_to_mime({"from": "ada@example.com", "subject": "Grüße", "textBody": "Hi"})
+        >>> [line for line in mime.splitlines() if line.startswith("Subject")]
+        ['Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=']
     """
     check_email(mail)
     if options is not None and not isinstance(options, Mapping):

@@ -52,6 +52,12 @@ class Criteria(TypedDict, total=False):
     a list each of them matches any item, a list or tuple the whole in order, a set the whole in any order.
 
     For functions of one's own that pass them on: ``**criteria: Unpack[Criteria]``.
+
+    Example:
+        >>> def welcome(server: SMTPServer, **criteria) -> ReceivedMessage:
+        ...     return server.messages.one(subject="Welcome", timeout=5, **criteria)
+        >>> welcome(smtp_server, to="bob@example.org", attachments=None).subject
+        'Welcome'
     """
 
     mail_from: TextCriterion

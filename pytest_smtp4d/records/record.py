@@ -94,6 +94,11 @@ class ReceivedMessage(Slips):
         content: the octets; transparency undone, nothing else touched.
         received_at: when it was complete: an aware datetime, or what gives one.
         session: where it came in.
+
+    Example:
+        >>> message = smtp_server.messages.one()
+        >>> message.mail_from, message.rcpt_to, message["Subject"]
+        ('shop@example.com', ('bob@example.org',), 'Welcome')
     """
 
     _meant = _MEANT
@@ -218,6 +223,10 @@ class ReceivedMessage(Slips):
 
         Returns:
             Each once, in order, with entities decoded.
+
+        Example:
+            >>> smtp_server.messages.one().links("confirm")
+            ['https://shop.example/confirm?token=abc']
         """
         from pytest_smtp4d.records.view import html_links, text_links
 
@@ -235,6 +244,10 @@ class ReceivedMessage(Slips):
 
         Returns:
             Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
+
+        Example:
+            >>> smtp_server.messages.one().codes()
+            ['123456']
         """
         from pytest_smtp4d.records.view import codes
 
@@ -263,6 +276,12 @@ class ReceivedMessage(Slips):
 
         Envelope, header, bodies and attachments (name, type, octets, SHA-256) are in it. What differs
         from run to run (dates, identifiers, SIZE=, ports, boundaries) is a placeholder; lines end with LF.
+
+        Example:
+            >>> print(smtp_server.messages.one().snapshot())
+            [envelope]
+            MAIL FROM:<shop@example.com> SIZE=<size>
+            ...
         """
         from pytest_smtp4d.records.snapshot import snapshot
 
@@ -276,7 +295,12 @@ class ReceivedMessage(Slips):
         return values[0] if values else None
 
     def header(self, name: str) -> list[str]:
-        """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored."""
+        """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored.
+
+        Example:
+            >>> smtp_server.messages.one().header("subject")
+            ['Welcome']
+        """
         return self._mail.header(name)
 
     def _addr_specs(self, name: str) -> list[str]:
@@ -311,6 +335,12 @@ class Transaction:
             while it is open, and where it was abandoned (RSET, QUIT, disconnect).
         message: what was stored; None where nothing was.
         mail_options: the parameters of MAIL as received.
+
+    Example:
+        >>> fault = smtp_server.on("RCPT").reply(550, "5.1.1 No such user")
+        >>> status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> smtp_server.transactions[-1].refused["bob@example.org"].code
+        550
     """
 
     __slots__ = ("_rcpt_options", "_rcpt_to", "_refused", "mail_from", "mail_options", "message", "reply")
@@ -389,6 +419,11 @@ class Session:
         peer: (host, port) of the client.
         recorder: who writes the session down.
         target: (host, port) that the client had asked for when it was redirected here; None where it was not.
+
+    Example:
+        >>> session = smtp_server.messages.one().session
+        >>> session.tls is not None, session.user, [command.verb for command in session.commands][:2]
+        (True, None, ['EHLO', 'STARTTLS'])
     """
 
     __slots__ = (

@@ -61,7 +61,12 @@ class _Identity(NamedTuple):
 
 
 class CertificateAuthority(trustme.CA):
-    """trustme's authority, and the TLS contexts of servers and clients that rest on it."""
+    """trustme's authority, and the TLS contexts of servers and clients that rest on it.
+
+    Example:
+        >>> def test_trust(smtp_ca: CertificateAuthority) -> None:
+        ...     context = ssl.create_default_context(cafile=smtp_ca.ca_file)
+    """
 
     def __init__(self) -> None:
         with _real_datetime():
@@ -184,6 +189,9 @@ class CertificateAuthority(trustme.CA):
 
         Args:
             identity: with a client certificate that the servers accept.
+
+        Example:
+            >>> context = smtp_ca.client_context(identity=True)  # shows a client certificate, too
         """
         context = ssl.create_default_context(cadata=self.pem.decode("ascii"))
         context.hostname_checks_common_name = False

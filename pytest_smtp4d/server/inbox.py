@@ -39,6 +39,11 @@ class Inbox(Sequence["ReceivedMessage"]):
         sessions: returns the server's sessions, for the words of a failure.
         settle: waits until the server has looked at all that has reached it.
         test: returns the name of the test that runs; "" outside tests.
+
+    Example:
+        >>> inbox = smtp_server.messages
+        >>> len(inbox), inbox[-1].subject
+        (1, 'Welcome')
     """
 
     def __init__(
@@ -58,6 +63,11 @@ class Inbox(Sequence["ReceivedMessage"]):
 
         Raises:
             SettingsError: an unknown or impossible criterion.
+
+        Example:
+            >>> smtp_server.messages.clear(subject="Welcome")
+            >>> len(smtp_server.messages)
+            0
         """
         looked_at = tuple(self._arrivals.messages)
         expectation = Expectation(criteria)
@@ -69,6 +79,10 @@ class Inbox(Sequence["ReceivedMessage"]):
 
         Raises:
             SettingsError: an unknown or impossible criterion.
+
+        Example:
+            >>> [message.subject for message in smtp_server.messages.where(to="bob@example.org")]
+            ['Welcome']
         """
         expectation = Expectation(criteria)
         return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
@@ -87,6 +101,11 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: none or several; its text says what did arrive, and why nothing did.
             SettingsError: an unknown or impossible criterion, or seconds that are none.
             RuntimeError: it would block an event loop; `await_one` does not.
+
+        Example:
+            >>> message = smtp_server.messages.one(subject=re.compile("^Welc"), timeout=5)
+            >>> message.mail_from
+            'shop@example.com'
         """
         __tracebackhide__ = True
         waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
@@ -97,7 +116,15 @@ class Inbox(Sequence["ReceivedMessage"]):
     async def await_one(
         self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: Unpack[Criteria]
     ) -> ReceivedMessage:
-        """Do as `one` does, without blocking the event loop."""
+        """Do as `one` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_signup(smtp_server):
+            ...     message = await smtp_server.messages.await_one(subject="Welcome", timeout=5)
+            ...     return message.mail_from
+            >>> asyncio.run(test_signup(smtp_server))
+            'shop@example.com'
+        """
         __tracebackhide__ = True
         waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         return await self._arrivals.suspend(waiting, "await_one")
@@ -119,6 +146,11 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: fewer; its text says what did arrive, and why nothing did.
             SettingsError: an unknown or impossible criterion, a count below 1, or seconds that are none.
             RuntimeError: it would block an event loop; `await_for` does not.
+
+        Example:
+            >>> messages = smtp_server.messages.wait_for(1, timeout=5, rcpt_to="bob@example.org")
+            >>> [message.subject for message in messages]
+            ['Welcome']
         """
         __tracebackhide__ = True
         waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
@@ -129,7 +161,14 @@ class Inbox(Sequence["ReceivedMessage"]):
     async def await_for(
         self, count: int = 1, timeout: float = 5.0, **criteria: Unpack[Criteria]
     ) -> list[ReceivedMessage]:
-        """Do as `wait_for` does, without blocking the event loop."""
+        """Do as `wait_for` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_newsletter(smtp_server):
+            ...     return len(await smtp_server.messages.await_for(1, timeout=5, subject="Welcome"))
+            >>> asyncio.run(test_newsletter(smtp_server))
+            1
+        """
         __tracebackhide__ = True
         waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
         return await self._arrivals.suspend(waiting, "await_for")
@@ -145,6 +184,10 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: one does; raised as soon as it arrives.
             SettingsError: an unknown or impossible criterion, or seconds that are none.
             RuntimeError: it would block an event loop; `await_none` does not.
+
+        Example:
+            >>> smtp_server.messages.none(subject=lambda subject: subject.startswith("Error"), within=0.05)
+            True
         """
         __tracebackhide__ = True
         waiting = self._none(Expectation(criteria), _seconds("within", within))
@@ -153,7 +196,14 @@ class Inbox(Sequence["ReceivedMessage"]):
         return self._arrivals.block(waiting)
 
     async def await_none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
-        """Do as `none` does, without blocking the event loop."""
+        """Do as `none` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_quiet(smtp_server):
+            ...     return await smtp_server.messages.await_none(to="eve@example.org", within=0.05)
+            >>> asyncio.run(test_quiet(smtp_server))
+            True
+        """
         __tracebackhide__ = True
         waiting = self._none(Expectation(criteria), _seconds("within", within))
         return await self._arrivals.suspend(waiting, "await_none")
@@ -176,6 +226,12 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: when the block ends: too few, or too many.
             SettingsError: an unknown or impossible criterion, a count below 0, or seconds that are none.
             RuntimeError: on entering the plain form in a task: it would block an event loop.
+
+        Example:
+            >>> with smtp_server.messages.expect(1, to="ann@example.org", timeout=5) as sent:
+            ...     status = transporter.send({"from": "shop@example.com", "to": "ann@example.org"})
+            >>> sent[0].rcpt_to
+            ('ann@example.org',)
         """
         expectation = Expectation(criteria)
         seconds = _seconds("timeout", timeout), _seconds("settle", settle)

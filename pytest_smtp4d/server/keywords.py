@@ -71,7 +71,8 @@ class SettingsDict(TypedDict, total=False):
     For functions of one's own that pass them on (``**settings: Unpack[SettingsDict]``), and for the fixture
     `smtp_server_settings`:
 
-    >>> settings: SettingsDict = {"tls": "implicit", "users": {"alice": "secret"}}
+    Example:
+        >>> settings: SettingsDict = {"tls": "implicit", "users": {"alice": "secret"}}
     """
 
     host: str
@@ -111,6 +112,11 @@ class ClientOptions(_Address, total=False):
 
     `ssl_context` is missing where the server has no TLS, `accept_unsecure_connection` where it has; user and
     secret are there where it knows any.
+
+    Example:
+        >>> options = smtp_server.client_options()
+        >>> options["host"], options["implicit_tls"]
+        ('127.0.0.1', False)
     """
 
     user: str

@@ -70,6 +70,13 @@ class SMTPServer(Slips):
 
     Raises:
         SettingsError: a setting that does not exist or cannot be.
+
+    Example:
+        >>> with SMTPServer(tls="none", users={"ada": "secret"}) as server:
+        ...     with SMTPTransporter(**server.client_options()) as transporter:
+        ...         status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        ...     server.messages.one().session.user
+        'ada'
     """
 
     _meant = _MEANT
@@ -91,6 +98,12 @@ class SMTPServer(Slips):
 
         Raises:
             OSError: the port is taken, or the host has no such address.
+
+        Example:
+            >>> server = SMTPServer(tls="none").start()
+            >>> server.url
+            'smtp://127.0.0.1:...'
+            >>> server.stop()
         """
         with self._lock:
             if self._listener is None:
@@ -102,7 +115,13 @@ class SMTPServer(Slips):
         return self
 
     def stop(self) -> None:
-        """Stop listening and end every session at once; nothing is left. Stopping twice is no error."""
+        """Stop listening and end every session at once; nothing is left. Stopping twice is no error.
+
+        Example:
+            >>> smtp_server.stop()
+            >>> transporter.send({"from": "ada@example.com", "to": "bob@example.org"}).command
+            'CONNECT'
+        """
         with self._lock:
             listeners = self._listeners
             self._listener = None
@@ -115,7 +134,14 @@ class SMTPServer(Slips):
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Be down: open connections are cut, new ones refused; then the server is back on the same port."""
+        """Be down: open connections are cut, new ones refused; then the server is back on the same port.
+
+        Example:
+            >>> with smtp_server.down():
+            ...     status = transporter.check_connection()
+            >>> status.success, transporter.check_connection().success
+            (False, True)
+        """
         with self._lock:
             first = self._require_listener()
             self._is_down = True
@@ -139,6 +165,9 @@ class SMTPServer(Slips):
         Args:
             reply: said first, such as `(421, "4.3.2 Shutting down")`.
             abort: with RST instead of FIN.
+
+        Example:
+            >>> smtp_server.drop_connections((421, "4.3.2 Shutting down"))
         """
         spoken = _checked_reply(reply)
         with self._lock:
@@ -230,6 +259,11 @@ class SMTPServer(Slips):
         Raises:
             RuntimeError: interception is off, or the server does not run.
             SettingsError: no pattern is given, or no host can match one.
+
+        Example:
+            >>> def test_two_regions(smtp_intercept, make_smtp_server):
+            ...     europe = make_smtp_server()
+            ...     europe.intercept("smtp.eu.*")  # the mail for other hosts goes to smtp_intercept
         """
         self._require_listener()
         if entrance.take_hosts is None:
@@ -271,13 +305,25 @@ class SMTPServer(Slips):
 
         Args:
             identity: with a client certificate.
+
+        Example:
+            >>> import smtplib
+            >>> with smtplib.SMTP(smtp_server.host, smtp_server.port) as client:
+            ...     client.starttls(context=smtp_server.client_context())[0]
+            220
         """
         from pytest_smtp4d.server.certificates import authority
 
         return authority().client_context(identity=identity)
 
     def client_options(self) -> ClientOptions:
-        """Return keyword options that make a transporter for this server."""
+        """Return keyword options that make a transporter for this server.
+
+        Example:
+            >>> with SMTPTransporter(**smtp_server.client_options(), send_time_out=1) as transporter:
+            ...     transporter.check_connection().success
+            True
+        """
         settings = self.settings
         options: ClientOptions = {
             "host": self.host,
@@ -342,6 +388,12 @@ class SMTPServer(Slips):
 
         Raises:
             SettingsError: an unknown stage, or values that cannot be.
+
+        Example:
+            >>> fault = smtp_server.on("RCPT", "nobody@*", times=1).reply(550, "5.1.1 No such user")
+            >>> status = transporter.send({"from": "ada@example.com", "to": "nobody@example.org"})
+            >>> status.status, status.enhanced_code, fault.hits
+            (550, '5.1.1', 1)
         """
         fault = self._state.rules.add(stage, match, times=times, after=after)
         watch.current.declared(self, fault)
@@ -352,6 +404,11 @@ class SMTPServer(Slips):
 
         Raises:
             SettingsError: a setting that does not exist, cannot be, or cannot change in a server's life.
+
+        Example:
+            >>> smtp_server.configure(tls="implicit", size_limit=10_000)
+            >>> smtp_server.url
+            'smtps://127.0.0.1:...'
         """
         changed = self._state.settings.replace(**changes)
         for name in ("host", "port", "allow_remote"):
@@ -367,13 +424,28 @@ class SMTPServer(Slips):
 
         Raises:
             ValueError: backwards.
+
+        Example:
+            >>> smtp_server.configure(greylist=300)
+            >>> mail: Email = {"from": "ada@example.com", "to": "bob@example.org"}
+            >>> make_transporter().send(mail).is_transient
+            True
+            >>> smtp_server.advance(seconds=301)
+            >>> make_transporter().send(mail).success
+            True
         """
         if seconds < 0:
             raise ValueError(f"the clock goes forward only, not by {seconds} s")
         self._state.advance(seconds)
 
     def clear(self) -> None:
-        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record."""
+        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record.
+
+        Example:
+            >>> smtp_server.clear()
+            >>> len(smtp_server.messages)
+            0
+        """
         self._state.clear()
         self._renew(listed=True)
 
@@ -384,6 +456,12 @@ class SMTPServer(Slips):
 
         Raises:
             OSError: it was stopped, and its port is taken by now.
+
+        Example:
+            >>> smtp_server.configure(tls="none")
+            >>> smtp_server.reset()
+            >>> smtp_server.settings.tls
+            'starttls'
         """
         self._state.reset(self._initial)
         self.active_fault = None
@@ -408,6 +486,14 @@ class SMTPServer(Slips):
         Raises:
             AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation;
                 what was raised once is not raised again.
+
+        Example:
+            >>> smtp_server.configure(strict=True)
+            >>> fault = smtp_server.on("RCPT").reply(550)
+            >>> smtp_server.check()
+            Traceback (most recent call last):
+                ...
+            pytest_smtp4d.server.watch.Verdict: ...fault never hit: on('RCPT').reply(550...)...
         """
         __tracebackhide__ = True
         watch.current.raise_verdict([self])

@@ -125,6 +125,12 @@ class ServerSettings:
 
     Raises:
         SettingsError: a value of the wrong type or out of range; the message names the setting.
+
+    Example:
+        >>> ServerSettings(tls="implicit").certificate
+        'trusted'
+        >>> smtp_server.settings.require_auth
+        False
     """
 
     host: str = "127.0.0.1"
@@ -197,6 +203,10 @@ class ServerSettings:
 
         Raises:
             SettingsError: an unknown name (the nearest one is named), or as the class.
+
+        Example:
+            >>> ServerSettings.from_mapping({"tls": "none"}).auth_without_tls
+            True
         """
         if not mapping:
             return _DEFAULTS
@@ -214,6 +224,10 @@ class ServerSettings:
 
         Raises:
             SettingsError: as `from_mapping`.
+
+        Example:
+            >>> smtp_server.settings.replace(users={"ada": "secret"}).require_auth
+            True
         """
         return self.from_mapping({**self._given, **changes}) if changes else self
 

@@ -44,6 +44,11 @@ class Reply:
         code: the three digits, 200 to 599.
         text: the text without codes; the lines of a multi-line reply joined by a newline.
         enhanced_code: "5.1.1" or None (RFC 3463); unless given, the one at the head of the text.
+
+    Example:
+        >>> reply = Reply(550, "5.1.1 No such user")
+        >>> str(reply), reply.enhanced_code, reply.is_permanent
+        ('550 5.1.1 No such user', '5.1.1', True)
     """
 
     code: int

@@ -26,12 +26,13 @@ from pytest_smtp4d.words import nearest
 if TYPE_CHECKING:
     from typing import TypeAlias
 
-    Mode: TypeAlias = "AuthenticationMode | Literal['CRAM-MD5', 'LOGIN', 'PLAIN', 'OAUTH2']"
+    Mode: TypeAlias = "AuthenticationMode | ModeOfLogin"
     Token: TypeAlias = "str | Mapping[str, Any]"
 
 __all__ = [
     "AuthenticationMode",
     "Given",
+    "ModeOfLogin",
     "Options",
     "ServerObject",
     "TransporterOptions",
@@ -42,7 +43,12 @@ _E = TypeVar("_E", bound=Enum)
 
 
 class AuthenticationMode(str, Enum):
-    """4D's authentication modes, by their values."""
+    """4D's authentication modes, by their values.
+
+    Example:
+        >>> str(AuthenticationMode.CRAM_MD5), AuthenticationMode("PLAIN")
+        ('CRAM-MD5', <AuthenticationMode.PLAIN: 'PLAIN'>)
+    """
 
     CRAM_MD5 = "CRAM-MD5"
     LOGIN = "LOGIN"
@@ -53,10 +59,19 @@ class AuthenticationMode(str, Enum):
         return self.value
 
 
+ModeOfLogin = Literal["CRAM-MD5", "LOGIN", "PLAIN", "OAUTH2"]
+"""An authentication mode by its value."""
+
+
 class TransporterOptions(TypedDict, total=False):
     """The options of a transporter as keywords; times are seconds. `Options` says what each means.
 
     For functions of one's own that pass them on: ``**options: Unpack[TransporterOptions]``.
+
+    Example:
+        >>> patience: TransporterOptions = {"connection_time_out": 0.5, "send_time_out": 1.5}
+        >>> make_transporter(**patience).send_time_out
+        1.5
     """
 
     host: str
@@ -82,7 +97,8 @@ class TransporterOptions(TypedDict, total=False):
 class ServerObject(TypedDict, total=False):
     """The options of a transporter as 4D's server object spells them; times are seconds.
 
-    >>> gmail: ServerObject = {"host": "smtp.gmail.com", "port": 465, "keepAlive": False}
+    Example:
+        >>> gmail: ServerObject = {"host": "smtp.gmail.com", "port": 465, "keepAlive": False}
     """
 
     host: str

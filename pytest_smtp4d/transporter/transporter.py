@@ -138,7 +138,12 @@ class _Transporter(FourDSpelling):
     def new(  # noqa: PYI019 - typing.Self came with 3.11
         cls: type[_Self], server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]
     ) -> _Self:
-        """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class."""
+        """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class.
+
+        Example:
+            >>> SMTPTransporter.new({"host": "smtp.example.com", "user": "me", "password": "secret"})
+            SMTPTransporter(host='smtp.example.com', port=587, user='me')
+        """
         given: Any = Given(server=server, keywords=options)
         del server, options
         return cls(given)
@@ -163,6 +168,12 @@ class SMTPTransporter(_Transporter):
 
     Use it as it is, or with `with`; the connection is opened by the first `send` or `check_connection`, and
     closed by `close`, at the end of the block, when the object is destroyed, or when the interpreter ends.
+
+    Example:
+        >>> with SMTPTransporter(**smtp_server.client_options()) as transporter:
+        ...     status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> status.success, status.status
+        (True, 250)
     """
 
     def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
@@ -187,6 +198,11 @@ class SMTPTransporter(_Transporter):
 
         Raises:
             TypeError: `mail` is neither a mapping nor a message.
+
+        Example:
+            >>> mail: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi"}
+            >>> transporter.send(mail).raise_for_status().status
+            250
         """
         return self._run(self._client.sending(mail), FAILED_TO_SEND)
 
@@ -195,6 +211,10 @@ class SMTPTransporter(_Transporter):
 
         NOOP on a live connection, else connect, EHLO, TLS and AUTH; `connectionTimeOut` seconds at most up to
         TLS, `sendTimeOut` as a whole.
+
+        Example:
+            >>> transporter.check_connection().success
+            True
         """
         return self._run(self._client.checking(), None)
 
@@ -203,6 +223,9 @@ class SMTPTransporter(_Transporter):
 
         Within a call on the same transporter (in a signal handler), the session is closed when that call
         ends.
+
+        Example:
+            >>> transporter.close()
         """
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as in _run
             self._client.leaves = True
@@ -263,6 +286,13 @@ class AsyncSMTPTransporter(_Transporter):
 
     Tasks may share a transporter; their sends take turns. A connection belongs to the loop that opened it;
     used in another loop, the transporter opens its own. A cancelled send closes the connection.
+
+    Example:
+        >>> async def send(options):
+        ...     async with AsyncSMTPTransporter(**options) as transporter:
+        ...         return await transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> asyncio.run(send(smtp_server.client_options())).status
+        250
     """
 
     def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
@@ -274,15 +304,41 @@ class AsyncSMTPTransporter(_Transporter):
         )
 
     async def send(self, mail: Email | Message) -> Status:
-        """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`."""
+        """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`.
+
+        Example:
+            >>> async def send(mail: Email) -> Status:
+            ...     async with AsyncSMTPTransporter(**smtp_server.client_options()) as transporter:
+            ...         return await transporter.send(mail)
+            >>> asyncio.run(send({"from": "ada@example.com", "to": "bob@example.org"})).success
+            True
+        """
         return await self._run(lambda client: client.sending(mail))
 
     async def check_connection(self) -> Status:
-        """Check that the server can be reached and takes us; as `SMTPTransporter.check_connection`."""
+        """Check that the server can be reached and takes us; as `SMTPTransporter.check_connection`.
+
+        Example:
+            >>> async def check() -> Status:
+            ...     async with AsyncSMTPTransporter(**smtp_server.client_options()) as transporter:
+            ...         return await transporter.check_connection()
+            >>> asyncio.run(check()).success
+            True
+        """
         return await self._run(Client.checking)
 
     async def close(self) -> None:
-        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew."""
+        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew.
+
+        Example:
+            >>> async def check_once() -> Status:
+            ...     transporter = AsyncSMTPTransporter(**smtp_server.client_options())
+            ...     status = await transporter.check_connection()
+            ...     await transporter.close()
+            ...     return status
+            >>> asyncio.run(check_once()).success
+            True
+        """
         await self._turns_here().take(Client.closing)
 
     async def __aenter__(self) -> AsyncSMTPTransporter:  # noqa: PYI034 - typing.Self came with 3.11
@@ -357,6 +413,11 @@ def smtp_new_transporter(
 
     Raises:
         TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
+
+    Example:
+        >>> transporter = smtp_new_transporter({"host": "smtp.example.com", "port": 465, "keepAlive": False})
+        >>> transporter.keep_alive, transporter.keepAlive
+        (False, False)
     """
     given: Any = Given(server=server, keywords=options)
     del server, options
