@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from importlib import import_module
 from pathlib import Path
 from typing import Literal, get_origin
@@ -39,6 +40,14 @@ def test_the_three_lists_of_names_agree() -> None:
     assert list(pytest_smtp4d.__all__) == sorted(pytest_smtp4d.__all__)
     assert list(pytest_smtp4d._HOMES) == pytest_smtp4d.__all__
     assert names_for_type_checkers() == pytest_smtp4d._HOMES
+
+
+def test_the_api_reference_has_each_public_name_once() -> None:
+    """What can be imported has its place in docs/reference/api, and so in the inventory."""
+    pages = sorted((Path(__file__).parents[1] / "docs" / "reference" / "api").glob("*.md"))
+    text = "".join(page.read_text(encoding="utf-8") for page in pages)
+    named = re.findall(r"^\.\. auto\w+:: pytest_smtp4d\.(\w+)$", text, re.MULTILINE)
+    assert sorted(named) == pytest_smtp4d.__all__
 
 
 def test_dir_shows_the_public_names() -> None:

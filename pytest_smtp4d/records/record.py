@@ -137,7 +137,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
-        """Recipient -> the parameters of its RCPT as received."""
+        """The parameters of RCPT as received, by recipient."""
         return MappingProxyType(
             {recipient: tuple(options) for recipient, options in self._rcpt_options.items()}
         )
@@ -156,7 +156,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def email(self) -> Email:
-        """The mail object (4D: `MAIL Convert from MIME`); very deep parts stand side by side in it.
+        """The message as a mail object, as `mail_convert_from_mime` reads it; very deep parts are flat.
 
         The limit is for whoever prints or compares it: CPython's dicts do that by recursion.
         """
@@ -196,7 +196,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def bcc(self) -> list[str]:
-        """The envelope's recipients that neither To nor Cc names: those who got it unseen."""
+        """The envelope's recipients that neither To nor Cc names, who got it unseen."""
         named = {_compared(addr_spec) for addr_spec in (*self.to, *self.cc)}
         return [recipient for recipient in self.rcpt_to if _compared(recipient) not in named]
 
@@ -255,7 +255,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def visible_text(self) -> str:
-        """What a person sees: the text of the HTML body, or without it the text body.
+        """What a person sees of the HTML body, or without one the text body.
 
         Markup, comments, templates, style, script and what attributes or an inline style hide are left out;
         style sheets are not evaluated. Blanks are collapsed.
@@ -375,12 +375,12 @@ class Transaction:
 
     @property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
-        """Accepted recipient -> the parameters of its RCPT as received."""
+        """The parameters of RCPT as received, by accepted recipient."""
         return MappingProxyType(dict(self._rcpt_options))
 
     @property
     def refused(self) -> Mapping[str, Reply]:
-        """Refused recipient -> the reply that refused it."""
+        """The replies that refused a recipient, by recipient."""
         return MappingProxyType(dict(self._refused))
 
     def _accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
@@ -458,7 +458,7 @@ class Session:
         self._recorder = Recorder() if recorder is None else recorder
         self.transcript: Transcript = Transcript(self._recorder)
         self.ended: str | None = None
-        """Why it ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
+        """Why it ended, such as "QUIT" or "client closed"; None while it is live."""
         self._transactions: list[Transaction] = []
 
     @property
@@ -478,7 +478,7 @@ class Session:
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """One per MAIL, accepted or not, in order."""
+        """The mail transactions, one per MAIL, accepted or not, in order."""
         return tuple(self._transactions)
 
     @property

@@ -63,13 +63,14 @@ _MEANT = MappingProxyType(
 class SMTPServer(Slips):
     """A real SMTP server on loopback that records everything and misbehaves on command.
 
-    It starts with `start`, `with` or `async with`, and may be started again, on the same port.
+    In a test, request the fixture `smtp_server`. Elsewhere start one with `with`, `async with` or `start`; it
+    can be stopped and started again, on the same port.
 
     Args:
-        settings: as `ServerSettings`.
+        settings: those of `ServerSettings`, by name.
 
     Raises:
-        SettingsError: a setting that does not exist or cannot be.
+        SettingsError: an unknown setting (the nearest is named), or an invalid value.
 
     Example:
         >>> with SMTPServer(tls="none", users={"ada": "secret"}) as server:
@@ -94,7 +95,10 @@ class SMTPServer(Slips):
     # -- life -----------------------------------------------------------------------------------------------
 
     def start(self) -> SMTPServer:
-        """Listen. A server that was stopped comes back on its port.
+        """Start to listen; a server that was stopped gets its old port again.
+
+        Returns:
+            the server itself.
 
         Raises:
             OSError: the port is taken, or the host has no such address.
@@ -115,7 +119,7 @@ class SMTPServer(Slips):
         return self
 
     def stop(self) -> None:
-        """Stop listening and end every session at once; nothing is left. Stopping twice is no error.
+        """Stop listening and end every session at once. Stopping twice is no error.
 
         Example:
             >>> smtp_server.stop()
@@ -134,7 +138,7 @@ class SMTPServer(Slips):
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Be down: open connections are cut, new ones refused; then the server is back on the same port.
+        """Cut open connections and refuse new ones until the block ends; then serve again, on the same port.
 
         Example:
             >>> with smtp_server.down():
@@ -163,8 +167,11 @@ class SMTPServer(Slips):
         """Close every open session now.
 
         Args:
-            reply: said first, such as `(421, "4.3.2 Shutting down")`.
-            abort: with RST instead of FIN.
+            reply: what each client is told first, such as `(421, "4.3.2 Shutting down")`; None: nothing.
+            abort: close with RST instead of FIN.
+
+        Raises:
+            SettingsError: the reply is none.
 
         Example:
             >>> smtp_server.drop_connections((421, "4.3.2 Shutting down"))
@@ -238,12 +245,12 @@ class SMTPServer(Slips):
 
     @property
     def address(self) -> tuple[str, int]:
-        """(host, port)."""
+        """The host and the port, as `socket.create_connection` takes them."""
         return self.host, self.port
 
     @property
     def url(self) -> str:
-        """Such as "smtp://127.0.0.1:41234", or "smtps://…" where TLS is implicit."""
+        """The address as a URL, such as ``smtp://127.0.0.1:41234``; ``smtps://…`` with implicit TLS."""
         scheme = "smtps" if self.settings.tls == "implicit" else "smtp"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
@@ -301,10 +308,10 @@ class SMTPServer(Slips):
         return authority().ca_file
 
     def client_context(self, identity: bool = False) -> ssl.SSLContext:
-        """Return a context for clients that trusts that CA alone, whatever certificate the server shows.
+        """Return a TLS context for clients that trusts the CA of `ca_file` alone, whatever `certificate` is.
 
         Args:
-            identity: with a client certificate.
+            identity: whether the client shows a certificate too, for `client_certificate="required"`.
 
         Example:
             >>> import smtplib
@@ -317,7 +324,9 @@ class SMTPServer(Slips):
         return authority().client_context(identity=identity)
 
     def client_options(self) -> ClientOptions:
-        """Return keyword options that make a transporter for this server.
+        """Return keyword options that make a transporter for this server: address, trust, and a login.
+
+        The login is that of the first of `users` or `tokens`.
 
         Example:
             >>> with SMTPTransporter(**smtp_server.client_options(), send_time_out=1) as transporter:
@@ -351,17 +360,17 @@ class SMTPServer(Slips):
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """One per MAIL, accepted or not, oldest first."""
+        """The mail transactions, one per MAIL, accepted or not, oldest first."""
         return tuple(self._state.transactions)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """The sessions, oldest first; the open ones grow."""
+        """The sessions, oldest first; those that are open still grow."""
         return tuple(self._state.sessions)
 
     @property
     def active_fault(self) -> tuple[str, str] | None:
-        """The (stage, kind) of the sweep's item that runs, or None."""
+        """The (stage, kind) that a sweep disturbs in this item of the test; None in the undisturbed one."""
         return self._state.active_fault
 
     @active_fault.setter
@@ -378,16 +387,19 @@ class SMTPServer(Slips):
         times: int | None = None,
         after: int = 0,
     ) -> Fault:
-        """Say that something goes wrong at a stage; chain what (see `Fault`).
+        """Declare a fault at a stage; the methods of the `Fault` that it returns say what goes wrong.
 
         Args:
             stage: one of `STAGES`, or "*".
             match: a shell pattern, a compiled pattern, or a predicate of `Event`; None: always.
-            times: how often it acts; None: always.
+            times: how often it acts, then it steps aside; None: always.
             after: how many matching events go well first.
 
+        Returns:
+            the fault; without an action it does nothing.
+
         Raises:
-            SettingsError: an unknown stage, or values that cannot be.
+            SettingsError: an unknown stage (the nearest is named), or an invalid value.
 
         Example:
             >>> fault = smtp_server.on("RCPT", "nobody@*", times=1).reply(550, "5.1.1 No such user")
@@ -403,7 +415,8 @@ class SMTPServer(Slips):
         """Change settings, for sessions that start afterwards.
 
         Raises:
-            SettingsError: a setting that does not exist, cannot be, or cannot change in a server's life.
+            SettingsError: an unknown setting (the nearest is named), an invalid value, or a setting that
+                cannot change while a server lives: `host`, `port`, `allow_remote`.
 
         Example:
             >>> smtp_server.configure(tls="implicit", size_limit=10_000)
@@ -422,8 +435,11 @@ class SMTPServer(Slips):
     def advance(self, seconds: float) -> None:
         """Move the clock that greylisting goes by; nothing else moves it.
 
+        Args:
+            seconds: how far, 0 or more.
+
         Raises:
-            ValueError: backwards.
+            ValueError: the number is below 0.
 
         Example:
             >>> smtp_server.configure(greylist=300)
@@ -439,7 +455,7 @@ class SMTPServer(Slips):
         self._state.advance(seconds)
 
     def clear(self) -> None:
-        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record.
+        """Forget messages, transactions and sessions so far; open sessions go on in a new record.
 
         Example:
             >>> smtp_server.clear()
@@ -450,7 +466,7 @@ class SMTPServer(Slips):
         self._renew(listed=True)
 
     def reset(self) -> None:
-        """Be as at the start: no messages, sessions or faults, the clock at 0, `configure` undone.
+        """Restore the initial state, with no messages, sessions or faults, and the settings of the start.
 
         The port and open connections stay. A server that was stopped runs again.
 

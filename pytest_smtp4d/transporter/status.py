@@ -81,12 +81,12 @@ class Status(FourDSpelling):
 
     @property
     def is_transient(self) -> bool:
-        """True for 4yz: the same send may succeed later. False with status 0."""
+        """Whether the code is 4yz, so that the same send may succeed later; False with status 0."""
         return self.status // 100 == 4
 
     @property
     def is_permanent(self) -> bool:
-        """True for 5yz: the same send will fail again. False with status 0."""
+        """Whether the code is 5yz, so that the same send will fail again; False with status 0."""
         return self.status // 100 == 5
 
     def as_object(self) -> dict[str, Any]:

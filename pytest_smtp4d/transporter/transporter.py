@@ -92,20 +92,35 @@ class _Transporter(FourDSpelling):
     )  # what other clients call them
 
     host: _Option[str] = _Option()
+    """The name or address of the server."""
     port: _Option[int] = _Option()
+    """The port of the server."""
     user: _Option[str | None] = _Option()
+    """Who logs in; None: nobody."""
     authentication_mode: _Option[AuthenticationMode | None] = _Option()
+    """The mechanism of the login; None: the strongest that the server offers."""
     accept_unsecure_connection: _Option[bool] = _Option()
+    """Whether mail and login may go out without TLS."""
     keep_alive: _Option[bool] = _Option()
+    """Whether the connection is kept for the next send."""
     connection_time_out: _Option[float] = _Option()
+    """How many seconds connecting may take, up to TLS."""
     send_time_out: _Option[float] = _Option()
+    """How many seconds a whole send may take."""
     header_charset: _Option[MailMode] = _Option()
+    """How header text outside US-ASCII is written."""
     body_charset: _Option[MailMode] = _Option()
+    """How body text outside US-ASCII is written."""
     log_file: _Option[str | Path | None] = _Option()
+    """The file that every session is written to; None: none."""
     certificate: _Option[str | Path | bytes | None] = _Option()
+    """What mails are signed with: a path, or octets, of PKCS#12 or PEM; None: they are not signed."""
     certificate_name: _Option[str | None] = _Option()
+    """The certificate of the system's store that mails are signed with; None: none."""
     ssl_context: _Option[ssl.SSLContext | None] = _Option()
+    """The TLS context; None: one that trusts the system's roots."""
     implicit_tls: _Option[bool | None] = _Option()
+    """Whether the connection begins with TLS; None: on port 465."""
     if not TYPE_CHECKING:
         password = _Secret()
         access_token_oauth2 = _Secret()
