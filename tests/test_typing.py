@@ -182,3 +182,11 @@ def test_the_rest_is_none(errors: str, request: pytest.FixtureRequest) -> None:
     for case in WRONG:
         found.pop(line_of(case), None)
     assert found == {}
+
+
+def test_pyright_knows_nearly_every_type(user_code: Path) -> None:
+    """`pyright --verifytypes` finds at least 99 % of what the package exports typed."""
+    required("pyright")
+    options = ("--ignoreexternal", "--outputjson", "--pythonpath", sys.executable)
+    found = json.loads(run_checker(user_code, "pyright", "--verifytypes", "pytest_smtp4d", *options))
+    assert found["typeCompleteness"]["completenessScore"] >= 0.99
