@@ -552,7 +552,7 @@ with SMTPServer(tls="none") as server:
     with socket.create_connection(server.address) as first:
         first.recv(100)
     while server._state.connections:
-        server.settle()
+        server._settle()
     waiting = socket.socket()
     waiting.settimeout(0.5)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))
