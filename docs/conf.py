@@ -74,7 +74,7 @@ def _restore(_: Sphinx, what: str, name: str, _object: object, _options: object,
 
 def _find_missing(_: Sphinx, environment: BuildEnvironment) -> None:
     """Warn of public names that the API reference, and so the inventory, lacks."""
-    known = environment.domains.python_domain.objects
+    known = environment.get_domain("py").data["objects"]
     if missing := [name for name in pytest_smtp4d.__all__ if f"pytest_smtp4d.{name}" not in known]:
         logging.getLogger(__name__).warning("docs/reference/api lacks %s", ", ".join(missing))
 

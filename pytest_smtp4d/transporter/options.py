@@ -64,7 +64,7 @@ ModeOfLogin = Literal["CRAM-MD5", "LOGIN", "PLAIN", "OAUTH2"]
 
 
 class TransporterOptions(TypedDict, total=False):
-    """The options of a transporter as keywords; times are seconds. `Options` says what each means.
+    """The options of a transporter as keywords; times are seconds. `SMTPTransporter` has a member for each.
 
     For functions of one's own that pass them on: ``**options: Unpack[TransporterOptions]``.
 
