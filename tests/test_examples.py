@@ -26,7 +26,16 @@ def code_of(source: str, *, without_types: bool = False) -> str:
                 node.returns = None
                 for argument in node.args.args:
                     argument.annotation = None
-    return ast.unparse(tree)
+    return ast.unparse(WithoutTypes().visit(tree) if without_types else tree)
+
+
+class WithoutTypes(ast.NodeTransformer):
+    """Makes `mail: Email = {}` the assignment that it is."""
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
+        """Return the assignment alone."""
+        assert node.value is not None
+        return ast.copy_location(ast.Assign([node.target], node.value), node)
 
 
 def test_the_test_in_readme_is_one_that_runs() -> None:
