@@ -15,7 +15,7 @@ import pytest_smtp4d.server.server
 import pytest_smtp4d.transporter.transporter  # noqa: F401
 
 MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
-OTHERS = ("asyncio", "cacheprovider", "inline_snapshot", "randomly", "rerunfailures", "syrupy")
+OTHERS = ("asyncio", "cacheprovider", "inline_snapshot", "pytest-bdd", "randomly", "rerunfailures", "syrupy")
 """Plugins of the suite that would take part in an inner run."""
 
 
