@@ -139,7 +139,7 @@ def _mailbox(item: list[_Token]) -> Mailbox | Malformed:
             raise Malformed("a '<' without '>'")
         if any(token.kind != "comment" for token in item[closing + 1 :]):
             raise Malformed(f"{_text(item[closing + 1 :])!r} after '>'")
-        name = _phrase(item[:opening])
+        name = _phrase(item[:opening]) or _comments(item[closing + 1 :])
         if any(token.kind in '@\\"[]>' for token in item[:opening]):
             raise Malformed(f"the display name {name!r} must be quoted")
         return Mailbox(name, _addr_spec(_without_route(item[opening + 1 : closing]), strict=True))

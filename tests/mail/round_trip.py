@@ -26,6 +26,8 @@ def octets_of(mail: Any, **options: Any) -> bytes:
 
 
 BLANKS = " \t"
+# One begins where a word begins: what looks like it inside an identifier is none (RFC 2047 5).
+_ENCODED_WORD = re.compile(r"(?<!\S)=\?[^?]+\?[QB]\?[^?]*\?=")
 
 
 def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
@@ -41,7 +43,7 @@ def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
         assert len(line.encode()) <= 78 or len(re.split(r"(?<=\S)[ \t]+", line.strip(BLANKS))) == 1, (
             "not folded"
         )
-        for word in re.findall(r"=\?[^?]+\?[QB]\?[^?]*\?=", line):
+        for word in _ENCODED_WORD.findall(line):
             assert len(word) <= 75
             assert len(line) <= 76
 
