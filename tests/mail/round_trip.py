@@ -39,7 +39,7 @@ def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
         assert octets.isascii()
     header = octets.partition(b"\r\n\r\n")[0].decode("utf-8")
     for line in header.split("\r\n"):
-        assert line.strip(), "a folded line of nothing but blanks"
+        assert line.strip(BLANKS), "a folded line of nothing but blanks"
         assert len(line.encode()) <= 78 or len(re.split(r"(?<=\S)[ \t]+", line.strip(BLANKS))) == 1, (
             "not folded"
         )

@@ -244,6 +244,14 @@ def test_a_comment_behind_an_address_is_its_name() -> None:
         assert parse_addresses(text, "to") == read_addresses(text) == [Mailbox("Bob", "b@example.org")]
 
 
+@pytest.mark.parametrize("text", ["Bob <bob@example.org> T: a@b.example;", "bob@example.org T: a@b.example;"])
+def test_no_mailbox_is_taken_for_the_name_of_a_group(text: str) -> None:
+    """Where the comma before a group is missing, the mailbox before it is refused or found, and never lost."""
+    with pytest.raises(MailError, match=r"^to: '.*bob@example.org.*' before the ':' of a group in "):
+        parse_addresses(text, "to")
+    assert [box.addr_spec for box in read_addresses(text)] == ["bob@example.org", "a@b.example"]
+
+
 @pytest.mark.parametrize("key", ["from", "to", "bcc"])
 def test_half_a_surrogate_pair_is_no_character(key: str) -> None:
     """It is refused wherever it stands, in the envelope too, and not when a command is written."""

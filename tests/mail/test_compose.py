@@ -243,6 +243,14 @@ def test_the_roots_headers_are_the_messages() -> None:
         composed({**mail, "bodyStructure": {**part, "headers": headers}})
 
 
+def test_a_message_id_at_a_long_domain_is_folded() -> None:
+    """The identifier that we make is on a line of its own where it would be longer than 76 octets."""
+    domain = f"{'x' * 60}.example"
+    lines = composed({"from": f"a@{domain}"}).split("\r\n")
+    at = lines.index("Message-ID:")
+    assert lines[at + 1] == f" <ID1@{domain}>"
+
+
 def test_headers_may_set_date_and_message_id() -> None:
     """A Date or Message-ID in `headers` is not written twice."""
     mail = {"headers": [{"name": "date", "value": "x"}, {"name": "Message-Id", "value": "<y@example.com>"}]}

@@ -132,7 +132,7 @@ def test_a_setting_that_cannot_be_is_refused_by_name(given: dict[str, Any], word
 @pytest.mark.parametrize("line", [5, 1.5, True, None, ["ada: s3cret"], {"ada": "s3cret"}])
 def test_an_account_of_toml_that_is_no_text(line: object) -> None:
     """A list of anything but texts is an error that says what to write, and shows no secret."""
-    with pytest.raises(SettingsError, match="^users holds an account of type .*: write the text") as caught:
+    with pytest.raises(SettingsError, match=r"^users holds an account of type .*: write the text") as caught:
         KINDS["users"].from_ini("users", ["bob: hunter2", line])
     assert "s3cret" not in str(caught.value)
 
