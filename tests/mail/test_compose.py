@@ -244,7 +244,7 @@ def test_the_roots_headers_are_the_messages() -> None:
 
 
 def test_a_message_id_at_a_long_domain_is_folded() -> None:
-    """The identifier that we make is on a line of its own where it would be longer than 76 octets."""
+    """The identifier that we make is on a line of its own where it is longer."""
     domain = f"{'x' * 60}.example"
     lines = composed({"from": f"a@{domain}"}).split("\r\n")
     at = lines.index("Message-ID:")
