@@ -174,7 +174,12 @@ def _comments(item: list[_Token]) -> str:
 def _without_route(item: list[_Token]) -> list[_Token]:
     """Return tokens without "@relay,@relay:" before the address (RFC 5322 4.4)."""
     route = _index(item, ":")
-    return item[route + 1 :] if route is not None and item[0].kind == "@" else item
+    if route is None or item[0].kind != "@":
+        return item
+    # Each "@" begins a relay: `<@relay, a@b.example:c@d.example>` holds an address too many, and no route.
+    relays = zip(item[:route], [*item[1:route], item[route]], strict=True)
+    is_route = all(after.kind != "@" or token.kind == "," for token, after in relays)
+    return item[route + 1 :] if is_route else item
 
 
 # --- reading what others wrote --------------------------------------------------------------------

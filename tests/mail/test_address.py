@@ -252,6 +252,13 @@ def test_no_mailbox_is_taken_for_the_name_of_a_group(text: str) -> None:
     assert [box.addr_spec for box in read_addresses(text)] == ["bob@example.org", "a@b.example"]
 
 
+def test_a_route_holds_no_address() -> None:
+    """What stands before the colon is left out where it is relays, and refused where it is an address."""
+    assert parse_addresses("<@a.example,@b.example:c@d.example>", "to") == [Mailbox("", "c@d.example")]
+    with pytest.raises(MailError, match=r"^to: "):
+        parse_addresses("<@a.example, lost@b.example:c@d.example>", "to")
+
+
 @pytest.mark.parametrize("key", ["from", "to", "bcc"])
 def test_half_a_surrogate_pair_is_no_character(key: str) -> None:
     """It is refused wherever it stands, in the envelope too, and not when a command is written."""
