@@ -27,6 +27,7 @@ def octets_of(mail: Any, **options: Any) -> bytes:
 
 BLANKS = " \t"
 # One begins where a word begins: what looks like it inside an identifier is none (RFC 2047 5).
+_IN_BRACKETS = re.compile(r"<[^<>]*>")  # an address or a URI is not parted, though blanks may stand in it
 _ENCODED_WORD = re.compile(r"(?<!\S)=\?[^?]+\?[QB]\?[^?]*\?=")
 
 
@@ -40,9 +41,8 @@ def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
     header = octets.partition(b"\r\n\r\n")[0].decode("utf-8")
     for line in header.split("\r\n"):
         assert line.strip(BLANKS), "a folded line of nothing but blanks"
-        assert len(line.encode()) <= 78 or len(re.split(r"(?<=\S)[ \t]+", line.strip(BLANKS))) == 1, (
-            "not folded"
-        )
+        words = re.split(r"(?<=\S)[ \t]+", _IN_BRACKETS.sub("<>", line).strip(BLANKS))
+        assert len(line.encode()) <= 78 or len(words) == 1, "not folded"
         for word in _ENCODED_WORD.findall(line):
             assert len(word) <= 75
             assert len(line) <= 76
