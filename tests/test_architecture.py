@@ -92,6 +92,7 @@ ROOMS: tuple[str, ...] = (
     "server.archive",
     "server.follower",
     "server.watch",
+    "server.cleared",
     "server.ini",
     "server.certificates",
     "server.settings",
