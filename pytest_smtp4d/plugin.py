@@ -245,6 +245,8 @@ def pytest_runtest_makereport(
     run = _run_of(item)
     if run is None:
         return report
+    if call.excinfo is not None and (timing := sys.modules.get("pytest_smtp4d.timeout")):
+        timing.note_failure(call.excinfo.value)
     if call.excinfo is not None and failure.is_our_verdict(call.excinfo):
         report.longrepr = failure.verdict_words(item, call.excinfo)
     if call.when == "call":

@@ -1,4 +1,4 @@
-"""What the whole suite shares: Ctrl-C as in a terminal, and hypothesis for machines of any speed."""
+"""What the whole suite shares: Ctrl-C as in a terminal, and the profiles of hypothesis."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import signal
 from contextlib import suppress
 
 import pytest
-from hypothesis import HealthCheck, settings
+
+from tests import profiles
 
 # A shell starts what runs in its background with SIGINT ignored, and children inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
@@ -19,11 +20,4 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         parser.addini("asyncio_default_fixture_loop_scope", "of pytest-asyncio 0.24 and newer", default=None)
 
 
-# No deadline: a loaded machine is not a failure; and no example database in the checkout.
-settings.register_profile(
-    "suite",
-    deadline=None,
-    database=None,
-    suppress_health_check=[HealthCheck.too_slow, HealthCheck.function_scoped_fixture],
-)
-settings.load_profile("suite")
+profiles.register()

@@ -326,7 +326,10 @@ class Accounts:
         return dict(self._account(name, text, "=") for text in texts)
 
     @staticmethod
-    def _account(name: str, line: str, mark: str) -> tuple[str, str]:
+    def _account(name: str, line: object, mark: str) -> tuple[str, str]:
+        if not isinstance(line, str):  # TOML has lists of anything
+            kind = type(line).__name__
+            raise SettingsError(f"{name} holds an account of type {kind}: write the text `user: secret`")
         user, found, secret = line.partition(mark)
         if not found:
             # The line may be a secret that lost its user, so it is not shown.

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import email.policy
 import email.utils
@@ -27,6 +26,7 @@ from pytest_smtp4d import (
 )
 from pytest_smtp4d.faults.injection import PAYLOADS
 from pytest_smtp4d.records.canary import injected_command, injected_field
+from tests.peers.tidy import run_and_close
 
 if not django.conf.settings.configured:
     django.conf.settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
@@ -82,7 +82,7 @@ def send_by_smtplib(server: SMTPServer, place: str, payload: str) -> None:
 
 def send_by_aiosmtplib(server: SMTPServer, place: str, payload: str) -> None:
     """Send by aiosmtplib."""
-    asyncio.run(
+    run_and_close(
         aiosmtplib.send(
             email_message(place, payload),
             sender=payload if place == "sender" else "ada@example.com",
