@@ -31,6 +31,9 @@ Arrived = Literal["none", "once", "twice"]
 USER = "judge"
 """The user who has to log in, where the command names one."""
 
+_EASIEST = ("PLAIN", "LOGIN")
+"""What somebody who strips STARTTLS leaves on offer, too: the mechanisms that give the password away."""
+
 _PLACEHOLDER = re.compile(r"\{(host|port|ca|user|password)\}")
 
 
@@ -146,6 +149,8 @@ def try_once(case: Case, point: tuple[str, str] | None, stopping: Stopping) -> R
     """
     with case.server() as server:
         disturbance = Disturbance(server, *point) if point is not None else None
+        if case.has_login and point == ("STARTTLS", "stripped"):
+            server.configure(auth=_EASIEST)
 
         def is_busy(claims_success: bool) -> bool:
             server.settle()
