@@ -8,6 +8,7 @@ import json
 import os
 import secrets
 import shutil
+import signal
 import sys
 import tempfile
 from pathlib import Path
@@ -60,8 +61,8 @@ def main(arguments: Sequence[str]) -> int:
     except SettingsError as error:
         parser.error(str(error))
     except BrokenPipeError:
-        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - flushed when Python ends
-        return AT_FAULT
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # Python flushes standard output when it ends
+        return 128 + signal.SIGPIPE
     except Stopped as stopped:
         sys.stderr.write(f"{stopped}\n")
         return 128 + stopped.number

@@ -267,6 +267,23 @@ def test_mail_that_a_process_in_the_background_sends() -> None:
     assert {run["arrived"] for run in runs.values()} == {"once"}
 
 
+def test_a_reader_that_goes_ends_the_judge() -> None:
+    """As with `| head -1`: no traceback, and the exit status of SIGPIPE, which is no verdict."""
+    with subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "pytest_smtp4d", "judge", *client("careful")],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        assert process.stdout.readline().startswith("stage")
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 128 + signal.SIGPIPE
+
+
 def is_gone(pid: int) -> bool:
     """Return whether a process ends soon."""
     deadline = time.monotonic() + 10
