@@ -31,7 +31,7 @@ Arrived = Literal["none", "once", "twice"]
 USER = "judge"
 """The user who has to log in, where the command names one."""
 
-_EASIEST = ("PLAIN", "LOGIN")
+_EASIEST: tuple[Literal["PLAIN", "LOGIN"], ...] = ("PLAIN", "LOGIN")
 """What somebody who strips STARTTLS leaves on offer, too: the mechanisms that give the password away."""
 
 _PLACEHOLDER = re.compile(r"\{(host|port|ca|user|password)\}")
@@ -50,7 +50,7 @@ class Case:
     """
 
     command: tuple[str, ...]
-    tls: str
+    tls: Literal["none", "starttls", "implicit"]
     limit: float
     password: str
     stdin: Path | None = None
@@ -153,7 +153,7 @@ def try_once(case: Case, point: tuple[str, str] | None, stopping: Stopping) -> R
             server.configure(auth=_EASIEST)
 
         def is_busy(claims_success: bool) -> bool:
-            server.settle()
+            server._settle()
             is_open = any(session.ended is None for session in server.sessions)
             return is_open or (claims_success and not server.messages)
 
@@ -166,7 +166,7 @@ def try_once(case: Case, point: tuple[str, str] | None, stopping: Stopping) -> R
             is_busy=is_busy,
             stopping=stopping,
         )
-        server.settle()
+        server._settle()
         is_reached = disturbance is None or disturbance.is_reached
     return _judged(case, point, server, outcome, is_reached)
 
@@ -178,7 +178,7 @@ def _judged(
     found = [
         violation.name
         for session in server.sessions
-        for violation in session.blamed()
+        for violation in session._blamed()
         if is_fatal(violation, server.settings)
     ]
     return Run(
@@ -191,7 +191,7 @@ def _judged(
         sent_twice=sent_twice,
         violations=tuple(dict.fromkeys(found)),
         is_reached=is_reached,
-        stages=frozenset().union(*(session.stages for session in server.sessions)),
+        stages=frozenset().union(*(session._stages for session in server.sessions)),
         output=case.masked(outcome.output),
         transcript=case.masked("\n\n".join(session.transcript.brief() for session in server.sessions)),
     )
