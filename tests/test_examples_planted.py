@@ -1,4 +1,4 @@
-"""Five mistakes planted in an application with ten green tests: the page says which of them are found, and how."""
+"""Five mistakes planted in an application with ten green tests: which of them are found, and how."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ def test_the_shops_ten_tests_pass(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("way", WAYS)
 def test_what_is_found(tmp_path: Path, way: str) -> None:
-    """These mistakes, by the verdict alone: no test states anything about mail. Only payloads cause others."""
+    """These mistakes, by the verdict alone: no test says anything about mail. Payloads cause others, too."""
     output = run_shop(*WAYS[way], folder=tmp_path)
     names = set(re.findall(r"([a-z0-9-]+) \(RFC \d+", output))
     found = {mistake for mistake, name in MISTAKES.items() if name in names}

@@ -50,7 +50,8 @@ def test_the_page_says_what_the_client_does(client: str) -> None:
     """Under every fault; `python docs/clients.py sweep` writes the page anew."""
     need(client)
     column = clients.written("sweep")[0].index(client)
-    assert clients.swept(client) == [(row[0], row[column]) for row in rows("sweep")]
+    expected = {row[0]: row[column] for row in rows("sweep")}
+    assert clients.swept(client, expected) == expected
 
 
 def test_the_page_has_a_row_for_each_point() -> None:
