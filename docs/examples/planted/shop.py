@@ -1,8 +1,8 @@
 """A shop that mails its customers, with five mistakes that its own tests do not notice.
 
 Do not copy it. The mistakes: the server's certificate is not verified; what a visitor typed becomes part of
-the header; who is twice on a list gets the news twice; managers that nobody should see stand in a Bcc field; a
-mail has no date.
+the header; who is twice on a list gets the news twice; managers that nobody should see stand in a Bcc field;
+a mail has no date.
 """
 
 from __future__ import annotations

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ssl
 
-from pytest_smtp4d import SMTPTransporter
+from pytest_smtp4d import Email, SMTPTransporter
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi."}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi."}
 
 
 def careful_starttls(host: str, port: int, ca_file: str | None = None, timeout: float = 10) -> None:
