@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 
 project = "pytest-smtp4d"
 author = "The pytest-smtp4d authors"
 copyright = f"2026, {author}"
 release = version = installed_version("pytest-smtp4d")
 
-extensions = ["myst_parser"]
+sys.path.insert(0, str(Path(__file__).parent))  # for `snippet`
+extensions = ["myst_parser", "snippet"]
 myst_enable_extensions = ["colon_fence", "deflist"]
 myst_heading_anchors = 3
 exclude_patterns = ["_build", "examples"]

@@ -6,7 +6,9 @@ them is replaced by what the function of that NAME here returns. The test suite 
 
 from __future__ import annotations
 
+import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -305,6 +307,32 @@ def media_types() -> str:
     return rows(("extension", "type"), [*lines, ("any other, or none", "`application/octet-stream`")])
 
 
+@cache
+def readme_failure() -> str:
+    """What pytest says of the test on README's first page that fails."""
+    import subprocess
+    import sys
+
+    options = ["-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_invoice.py"],
+        cwd=DOCS / "examples" / "first-page",
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMTP4D"))},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    if "1 failed, 1 passed" not in run.stdout:
+        raise RuntimeError(f"one test of the first page should pass, and one fail:\n{run.stdout}{run.stderr}")
+    told = run.stdout.partition("\nE   ")[2].partition("\n(QUIT)")[0]
+    told = re.sub(r"\n/.*smtplib.*\n", "\n", f"E   {told}")
+    told = re.sub(r"(?<=C: ehlo ).*", "[127.0.0.1]", told)
+    told = re.sub(r" with 127\.0\.0\.1:\d+|(?<=127\.0\.0\.1):\d+", "", told)
+    lines = [line if len(line) <= 100 else f"{line[:96].rpartition(' ')[0]} …" for line in told.splitlines()]
+    return "\n".join(["```text", *(line for line in lines if line), "```"])
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "failure": failure,
@@ -316,6 +344,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "markers": markers,
     "media-types": media_types,
     "message-views": message_views,
+    "readme-failure": readme_failure,
     "rooms": rooms,
     "server-options": server_options,
     "setting-values": setting_values,
@@ -327,7 +356,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def pages() -> Iterator[tuple[Path, str, str]]:
     """Yield each page that holds a table: its path, its text as it is, and as it should be."""
-    for path in sorted(DOCS.rglob("*.md")):
+    for path in [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]:
         text = path.read_text(encoding="utf-8")
         fresh = _TABLE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
         if _TABLE.search(text):
@@ -339,7 +368,7 @@ def main() -> None:
     for path, text, fresh in pages():
         if text != fresh:
             path.write_text(fresh, encoding="utf-8")
-            print(f"wrote {path.relative_to(DOCS)}")  # noqa: T201 - a script
+            print(f"wrote {path.relative_to(DOCS.parent)}")  # noqa: T201 - a script
 
 
 if __name__ == "__main__":
