@@ -1,4 +1,5 @@
 """unittest: a TestCase that takes the fixture, and one that needs no pytest at all."""
+# ruff: noqa: PT009, PT027 - the assertions are those of unittest
 
 from __future__ import annotations
 
