@@ -46,3 +46,16 @@ def test_what_a_ci_is_told_to_run(name: str, tmp_path: Path) -> None:
     assert {str(path.relative_to(tmp_path)) for path in (tmp_path / "out").iterdir()} == kept
     assert "451 4.3.0 Try later" in (tmp_path / "out" / "junit.xml").read_text(encoding="utf-8")
     assert "Invoice" in (tmp_path / "out" / "mail.html").read_text(encoding="utf-8")
+
+
+def test_the_server_of_the_compose_file_starts(tmp_path: Path) -> None:
+    """Its options are those of `serve`, which listens with them on ports of the system's choice."""
+    pytest.importorskip("uvicorn")
+    compose = (EXAMPLES / "ci" / "compose.yml").read_text(encoding="utf-8")
+    (words,) = re.findall(r"pytest_smtp4d serve\s+(.*?)\"", compose, re.DOTALL)
+    free = words.replace("1025", "0").replace("8025", "0").replace("/ca", str(tmp_path))
+    command = [sys.executable, "-m", "pytest_smtp4d", "serve", *shlex.split(free), "--until-stdin-closes"]
+    result = subprocess.run(command, input="", capture_output=True, text=True, timeout=30)
+    assert result.returncode == 0, result.stderr
+    assert "0.0.0.0" in result.stdout + result.stderr
+    assert (tmp_path / "ca.pem").exists()

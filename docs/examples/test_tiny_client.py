@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ssl
 from contextlib import suppress
+from typing import Any
 
 import pytest
 from test_malformed_replies import MALFORMED
@@ -63,3 +64,30 @@ def test_no_input_breaks_out(smtp_server: SMTPServer, payload: str) -> None:
         head = field("From", "a@example.com") + field("Subject", payload)
         send(smtp_server, content=head.encode() + b"\r\n" + payload.encode())
     assert all(message.rcpt_to == ("bob@example.org",) for message in smtp_server.messages)
+
+
+@pytest.mark.parametrize(
+    ("settings", "code"),
+    [
+        ({"extensions": ()}, None),
+        ({"tls_versions": ("TLSv1.2",)}, None),
+        ({"esmtp": False}, 502),
+        ({"size_limit": 20}, 552),
+        ({"recipient_limit": 0}, 452),
+        ({"greylist": 60}, 451),
+        ({"users": {"ada": "secret"}}, 530),
+        ({"certificate": "wrong_host"}, 0),
+        ({"client_certificate": "required", "tls_versions": ("TLSv1.2",)}, 0),
+    ],
+    ids=str,
+)
+def test_another_server(smtp_server: SMTPServer, settings: dict[str, Any], code: int | None) -> None:
+    """Servers that are old, small or strict: it delivers, or says by which reply it was refused."""
+    smtp_server.configure(**settings)
+    if code is None:
+        send(smtp_server)
+        assert len(smtp_server.messages) == 1
+    else:
+        with pytest.raises(SendError) as refusal:
+            send(smtp_server)
+        assert refusal.value.code == code
