@@ -19,4 +19,6 @@ exclude_patterns = ["_build", "examples"]
 nitpicky = True
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_title = f"{project} {release}"

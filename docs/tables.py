@@ -141,7 +141,10 @@ def fixtures() -> str:
                         scope = "session" if "session" in decorator else "function"
                         yield f"`{node.name}`", scope, (ast.get_docstring(node) or "").partition("\n")[0]
 
-    return rows(("fixture", "scope", "what it is"), sorted(lines()))
+    def need(line: tuple[object, ...]) -> tuple[object, ...]:
+        return line[1], line[0] not in ("`smtp_server`", "`transporter`"), line[0]
+
+    return rows(("fixture", "scope", "what it is"), sorted(lines(), key=need))
 
 
 def markers() -> str:

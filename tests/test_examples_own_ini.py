@@ -30,6 +30,13 @@ def test_the_coroutines_pass() -> None:
     assert result.returncode == 0
 
 
+def test_the_shop_in_the_picture() -> None:
+    """Its page has what it should show: one failure, a mail found, and refusals."""
+    result = run_pytest(EXAMPLES / "picture", "-q")
+    assert "1 failed, 3 passed" in result.stdout, result.stdout
+    assert "nearest subject 'Your new pasword'" in result.stdout
+
+
 @pytest.mark.parametrize("name", ["github", "gitlab"])
 def test_what_a_ci_is_told_to_run(name: str, tmp_path: Path) -> None:
     """The command in a snippet of CI runs, and writes the files that the snippet keeps."""

@@ -2,4 +2,4 @@
 
 from __future__ import annotations
 
-collect_ignore = ["asynchronous", "audited", "first-page"]
+collect_ignore = ["asynchronous", "audited", "first-page", "picture"]
