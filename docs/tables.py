@@ -323,7 +323,7 @@ def readme_failure() -> str:
         env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMTP4D"))},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     if "1 failed, 1 passed" not in run.stdout:

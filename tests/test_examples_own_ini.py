@@ -18,7 +18,7 @@ def run_pytest(folder: Path, *options: str) -> subprocess.CompletedProcess[str]:
     """Run a suite as its developers do."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("PYTEST")}
     command = [sys.executable, "-m", "pytest", "-p", "no:cacheprovider", *options]
-    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=120)
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def test_the_coroutines_pass() -> None:
@@ -62,7 +62,7 @@ def test_the_server_of_the_compose_file_starts(tmp_path: Path) -> None:
     (words,) = re.findall(r"pytest_smtp4d serve\s+(.*?)\"", compose, re.DOTALL)
     free = words.replace("1025", "0").replace("8025", "0").replace("/ca", str(tmp_path))
     command = [sys.executable, "-m", "pytest_smtp4d", "serve", *shlex.split(free), "--until-stdin-closes"]
-    result = subprocess.run(command, input="", capture_output=True, text=True, timeout=30)
+    result = subprocess.run(command, input="", capture_output=True, text=True, timeout=120)
     assert result.returncode == 0, result.stderr
     assert "0.0.0.0" in result.stdout + result.stderr
     assert (tmp_path / "ca.pem").exists()

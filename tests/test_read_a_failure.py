@@ -52,7 +52,7 @@ def test_every_hint_is_in_the_index() -> None:
 
 def connect(server: SMTPServer) -> smtplib.SMTP:
     """Connect as a plain client does."""
-    return smtplib.SMTP(*server.address, timeout=5)
+    return smtplib.SMTP(*server.address, timeout=30)
 
 
 def start_tls(server: SMTPServer, trust: ssl.SSLContext) -> None:
@@ -119,7 +119,7 @@ def wait_in_vain(server: SMTPServer) -> None:
 
 def begin_with_tls(server: SMTPServer) -> None:
     """Begin with TLS where the server greets in clear text."""
-    smtplib.SMTP_SSL(*server.address, context=server.client_context(), timeout=5)
+    smtplib.SMTP_SSL(*server.address, context=server.client_context(), timeout=30)
 
 
 PROVOCATIONS: dict[str, Callable[[SMTPServer], None]] = {

@@ -122,9 +122,10 @@ def transact(connection: Connection, sender: str, recipient: str, content: bytes
     dotted = [b"." + line if line.startswith(b".") else line for line in lines]
     connection.send(b"\r\n".join([*dotted, b".", b""]))
     connection.expect(250)
+    goodbye = Connection(connection.link, min(connection.deadline, time.monotonic() + 1))
     try:
-        connection.say("QUIT")
-        connection.expect(221)
+        goodbye.say("QUIT")
+        goodbye.expect(221)
     except (OSError, SendError):
         return
 
