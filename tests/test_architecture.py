@@ -92,6 +92,7 @@ ROOMS: tuple[str, ...] = (
     "server.archive",
     "server.follower",
     "server.watch",
+    "server.transport",
     "server.ini",
     "server.certificates",
     "server.settings",

@@ -1,9 +1,11 @@
 """What a server saw and heard: Session > Transaction > ReceivedMessage.
 
 RFC 5321 3.3 (transactions), 4.1 (commands).
-The one thing to know: the server's loop records while tests read from their own threads, so everything that
-grows is only ever appended to, and every read is a copy. Secrets are masked before they get here: see
-`recorder`.
+
+The server's loop records while tests read from their own threads, so everything that grows is only ever
+appended to, and every read is a copy. Secrets are masked before they get here: see `recorder`. Every message
+pays for the objects that stand for it here, most of all when the garbage collector looks at them, so a
+dictionary that would be empty is not made.
 """
 
 from __future__ import annotations
@@ -23,7 +25,7 @@ from pytest_smtp4d.records.violation import Judged, judge, words_of
 from pytest_smtp4d.slips import Slips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["Command", "ReceivedMessage", "Session", "Tls", "Transaction", "Transcript", "TranscriptLine"]
+
+
+_NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,22 @@ class ReceivedMessage(Slips):
         mail_options: the parameters of MAIL as received, ``("SIZE=120", "BODY=8BITMIME")``.
         rcpt_options: recipient -> the parameters of its RCPT.
         content: the octets; transparency undone, nothing else touched.
-        received_at: when it was complete: an aware datetime, or what gives one.
+        received_at: when it was complete (an aware datetime).
         session: where it came in.
     """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_rcpt_options",
+        "content",
+        "mail_from",
+        "mail_options",
+        "rcpt_to",
+        "received_at",
+        "session",
+        "test",
+    )
 
     _meant = _MEANT
 
@@ -102,11 +120,12 @@ class ReceivedMessage(Slips):
     rcpt_to: tuple[str, ...]
     mail_options: tuple[str, ...]
     content: bytes
+    received_at: datetime
+    """When it was complete (an aware datetime)."""
     session: Session
     test: str
     """The test during which it arrived, by its name; "" outside tests."""
     _rcpt_options: Mapping[str, Sequence[str]]
-    _received_at: datetime | Callable[[], datetime]
 
     def __init__(
         self,
@@ -115,32 +134,24 @@ class ReceivedMessage(Slips):
         mail_options: Sequence[str],
         rcpt_options: Mapping[str, Sequence[str]],
         content: bytes,
-        received_at: datetime | Callable[[], datetime],
+        received_at: datetime,
         session: Session,
     ) -> None:
-        # At once: `Slips` looks at each assignment.
-        vars(self).update(
-            mail_from=mail_from,
-            rcpt_to=tuple(rcpt_to),
-            mail_options=tuple(mail_options),
-            _rcpt_options=rcpt_options,
-            content=content,
-            _received_at=received_at,
-            session=session,
-            test="",
-        )
+        assign = object.__setattr__  # `Slips` looks at each assignment
+        assign(self, "mail_from", mail_from)
+        assign(self, "rcpt_to", tuple(rcpt_to))
+        assign(self, "mail_options", tuple(mail_options))
+        assign(self, "_rcpt_options", rcpt_options)
+        assign(self, "content", content)
+        assign(self, "received_at", received_at)
+        assign(self, "session", session)
+        assign(self, "test", "")
 
     @cached_property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
         """Recipient -> the parameters of its RCPT as received."""
-        return MappingProxyType(
-            {recipient: tuple(options) for recipient, options in self._rcpt_options.items()}
-        )
-
-    @cached_property
-    def received_at(self) -> datetime:
-        """When it was complete (an aware datetime)."""
-        return self._received_at() if callable(self._received_at) else self._received_at
+        given = self._rcpt_options
+        return MappingProxyType({recipient: tuple(given.get(recipient, ())) for recipient in self.rcpt_to})
 
     @cached_property
     def _mail(self) -> IncomingMail:
@@ -330,8 +341,8 @@ class Transaction:
         self.reply = reply
         self.message = message
         self._rcpt_to = list(rcpt_to)
-        self._rcpt_options: dict[str, tuple[str, ...]] = {}
-        self._refused = dict(refused) if refused else {}
+        self._rcpt_options: dict[str, tuple[str, ...]] | None = None
+        self._refused: dict[str, Reply] | None = dict(refused) if refused else None
 
     @property
     def rcpt_to(self) -> tuple[str, ...]:
@@ -344,22 +355,33 @@ class Transaction:
         return len(self._rcpt_to)
 
     @property
+    def given_options(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of the accepted recipients whose RCPT had parameters -> these."""
+        return self._rcpt_options or _NOTHING
+
+    @property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
         """Accepted recipient -> the parameters of its RCPT as received."""
-        return MappingProxyType(dict(self._rcpt_options))
+        given = self.given_options
+        return MappingProxyType({recipient: given.get(recipient, ()) for recipient in tuple(self._rcpt_to)})
 
     @property
     def refused(self) -> Mapping[str, Reply]:
         """Refused recipient -> the reply that refused it."""
-        return MappingProxyType(dict(self._refused))
+        return MappingProxyType(dict(self._refused or ()))
 
     def accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
         """Record a recipient that was accepted (called by the server only)."""
         self._rcpt_to.append(mailbox)
-        self._rcpt_options[mailbox] = tuple(options)
+        if self._rcpt_options is not None:
+            self._rcpt_options[mailbox] = tuple(options)
+        elif options:
+            self._rcpt_options = {mailbox: tuple(options)}
 
     def refuse_recipient(self, mailbox: str, reply: Reply) -> None:
         """Record a recipient that was refused (called by the server only)."""
+        if self._refused is None:
+            self._refused = {}
         self._refused[mailbox] = reply
 
     @property
@@ -371,7 +393,7 @@ class Transaction:
         recipients = ", ".join(self._rcpt_to) or "nobody"
         return (
             f"<Transaction from {self.mail_from or '<>'} to {recipients}, "
-            f"{len(self._refused)} refused, reply {self.reply}>"
+            f"{len(self.refused)} refused, reply {self.reply}>"
         )
 
 

@@ -6,7 +6,6 @@ only grow, every read is a copy, and `reset` replaces instead of changing.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d import clock
@@ -124,9 +123,9 @@ class ServerState:
         """Report a session that began under an earlier watch."""
         watch.current.spoke(self._server, session)
 
-    def now(self) -> Callable[[], datetime]:
-        """Return what tells the time of this call, as an aware datetime, when somebody asks."""
-        return partial(clock.utc_at, clock.monotonic())
+    def now(self) -> datetime:
+        """Return the time of this call, as an aware datetime."""
+        return clock.now_utc()
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""

@@ -318,7 +318,7 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, re
         transaction.mail_from,
         transaction.rcpt_to,
         transaction.mail_options,
-        transaction.rcpt_options,
+        transaction.given_options,
         octets,
         protocol.host.now(),
         protocol.session,

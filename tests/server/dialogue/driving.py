@@ -74,9 +74,9 @@ class FakeHost:
         """Keep what went wrong."""
         self.errors.append(f"{where}: {type(error).__name__}: {error}")
 
-    def now(self) -> Callable[[], datetime]:
+    def now(self) -> datetime:
         """Every message comes at the same moment."""
-        return lambda: datetime(2026, 1, 1, tzinfo=timezone.utc)
+        return datetime(2026, 1, 1, tzinfo=timezone.utc)
 
     def is_greylisted(self, wait: float, peer: str, sender: str, recipient: str) -> bool:
         """Return what the test says."""
