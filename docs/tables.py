@@ -244,9 +244,11 @@ def message_views() -> str:
 
     def lines() -> Iterator[tuple[object, ...]]:
         for name, member in vars(ReceivedMessage).items():
+            if name.startswith("_"):
+                continue
             if isinstance(member, cached_property):
                 yield f"`{name}`", _first_line(member.func)
-            elif inspect.isfunction(member) and not name.startswith("_"):
+            elif inspect.isfunction(member):
                 parameters = [*inspect.signature(member).parameters.values()][1:]
                 shown = (str(parameter.replace(annotation=parameter.empty)) for parameter in parameters)
                 yield f"`{name}({', '.join(shown)})`", _first_line(member)
