@@ -96,6 +96,7 @@ ROOMS: tuple[str, ...] = (
     "server.ini",
     "server.certificates",
     "server.settings",
+    "server.keywords",
     "server.output",
     "server.maildir",
     "server.loop",
@@ -127,6 +128,7 @@ ROOMS: tuple[str, ...] = (
     "transporter.error_stack",
     # The package records.
     "records.expect",
+    "records.criteria",
     "records.advice",
     "records.record",
     "records.violation",

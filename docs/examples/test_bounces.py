@@ -8,7 +8,7 @@ from email.message import EmailMessage
 import pytest
 from subscribers import MailingList
 
-from pytest_smtp4d import MakeTransporter, SMTPServer
+from pytest_smtp4d import Email, MakeTransporter, SMTPServer
 
 
 @pytest.fixture
@@ -73,7 +73,7 @@ def test_a_server_that_stops_in_the_middle(
     """421 ends the session: what was not sent by then is for the next one."""
     smtp_server.on("RCPT", "bob@*", times=1).reply(421, "4.3.2 Going down")
     sender = make_transporter()
-    mail = {"from": "a@example.com", "subject": "Hi", "textBody": "Hi."}
+    mail: Email = {"from": "a@example.com", "subject": "Hi", "textBody": "Hi."}
     assert sender.send({**mail, "to": "ada@example.org"})
     assert sender.send({**mail, "to": "bob@example.org"}).is_transient
     assert sender.send({**mail, "to": "bob@example.org"})

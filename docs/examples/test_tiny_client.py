@@ -9,7 +9,7 @@ import pytest
 from test_malformed_replies import MALFORMED
 from tiny_client import SendError, deliver, field
 
-from pytest_smtp4d import SMTPServer
+from pytest_smtp4d import SMTPServer, StageName
 
 CONTENT = (
     b"From: a@example.com\nDate: Wed, 25 Nov 2026 08:00:00 +0000\nSubject: Hi\n\n.A dot\nbare CR\r.\nend"
@@ -48,7 +48,7 @@ def test_no_success_is_claimed_that_is_none(smtp_server: SMTPServer) -> None:
 
 @pytest.mark.parametrize("stage", ["CONNECT", "EHLO", "MAIL", "RCPT", "DATA", "CONTENT"])
 @pytest.mark.parametrize("octets", MALFORMED.values(), ids=MALFORMED)
-def test_a_malformed_reply(smtp_server: SMTPServer, stage: str, octets: bytes) -> None:
+def test_a_malformed_reply(smtp_server: SMTPServer, stage: StageName, octets: bytes) -> None:
     """It is the server's mistake, or none: never a crash of ours, and never a wait without end."""
     smtp_server.on(stage, times=1).accept().send(octets)
     with suppress(SendError):

@@ -65,7 +65,7 @@ class Arrivals:
         self.settle = settle
         self.messages: list[ReceivedMessage] = []
         """Only ever appended to; `replace` puts another list in its place."""
-        self.changes = 0
+        self.changes: int = 0
         """How often anything changed."""
         self._lock = threading.RLock()  # a signal handler may ask while its thread holds it
         self._wakers: set[Callable[[], None]] = set()

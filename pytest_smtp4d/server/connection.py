@@ -201,7 +201,7 @@ class ServerConnection(SMTP):
         if self._state.observer is not None:
             self._tell()
         if protocol.record.is_long:
-            protocol.session.forget_middle()
+            protocol.session._forget_middle()
         if not self._closing:
             if protocol.output or protocol.flights:
                 self._flush()
@@ -399,14 +399,14 @@ class ServerConnection(SMTP):
 
     def stop(self, reason: str) -> None:
         """End at once, whatever is in progress: the server stops."""
-        self.protocol.session.end(reason)
+        self.protocol.session._end(reason)
         self._end_dialogue()
         self._tcp.abort()
 
     def cut(self, reason: str) -> None:
         """Cut the connection from any thread, without a lock, so that no client waits for it any more."""
         self.protocol.record.broken()
-        self.protocol.session.end(reason)
+        self.protocol.session._end(reason)
         connection = self._tcp.get_extra_info("socket")
         if connection is not None:
             with contextlib.suppress(OSError):  # it is closed already
@@ -429,7 +429,7 @@ class ServerConnection(SMTP):
         protocol = self.protocol
         if protocol.session.ended is None:
             protocol.record.left(has_quit=protocol.has_quit)
-            protocol.session.end(reason)
+            protocol.session._end(reason)
 
     # -- TLS ------------------------------------------------------------------------------------------------
 

@@ -112,7 +112,7 @@ class LoopThread:
         self.loop: asyncio.AbstractEventLoop = _Loop(self._selector)
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
         """Coroutines to run before the loop closes."""
-        self.buffer = memoryview(bytearray(BUFFER))
+        self.buffer: memoryview = memoryview(bytearray(BUFFER))
         """What the connections of this loop receive into, one at a time."""
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()

@@ -16,7 +16,13 @@ from careless import CarelessClient
 from django.core import mail
 from django.core.mail.backends.smtp import EmailBackend
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer, SMTPTransporter, mail_new_attachment
+from pytest_smtp4d import (
+    EmailAddress,
+    MakeSMTPServer,
+    SMTPServer,
+    SMTPTransporter,
+    mail_new_attachment,
+)
 from pytest_smtp4d.faults.injection import PAYLOADS
 from pytest_smtp4d.records.canary import injected_command, injected_field
 
@@ -112,16 +118,18 @@ def send_by_django(server: SMTPServer, place: str, payload: str) -> None:
 
 def send_by_transporter(server: SMTPServer, place: str, payload: str) -> None:
     """Send by our own client."""
-    name = {"name": payload, "email": "bob@example.org"}
-    login = {"user": payload, "password": "secret"} if place == "login" else {}
-    attachments = [mail_new_attachment(b"x", payload)] if place == "file name" else None
-    with SMTPTransporter(**{**server.client_options(), **login}) as transporter:
+    name: EmailAddress = {"name": payload, "email": "bob@example.org"}
+    options = server.client_options()
+    if place == "login":
+        options["user"], options["password"] = payload, "secret"
+    attachments = [mail_new_attachment(b"x", payload)] if place == "file name" else []
+    with SMTPTransporter(**options) as transporter:
         transporter.send(
             {
                 "from": payload if place == "sender" else "ada@example.com",
                 "to": payload if place == "address" else name if place == "name" else "bob@example.org",
                 "subject": payload if place == "subject" else "Hello",
-                "headers": [{"name": "X-Customer", "value": payload}] if place == "header" else None,
+                "headers": [{"name": "X-Customer", "value": payload}] if place == "header" else [],
                 "textBody": payload if place == "body" else "Hello",
                 "attachments": attachments,
             }

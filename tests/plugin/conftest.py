@@ -13,8 +13,9 @@ import pytest_smtp4d.faults.sweep
 import pytest_smtp4d.server.certificates
 import pytest_smtp4d.server.server
 import pytest_smtp4d.transporter.transporter  # noqa: F401
+from pytest_smtp4d import Email
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
 
 
 class Run(Protocol):
@@ -30,7 +31,7 @@ def run(pytester: pytest.Pytester) -> Run:
     """Run pytest on the source of a test file, warnings being errors; `MAIL` is a mail in it."""
 
     def run(source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
-        pytester.makepyfile(test_it=f"import pytest\n\nMAIL = {MAIL!r}\n{textwrap.dedent(source)}")
+        pytester.makepyfile(test_it=f"import pytest\n\nMAIL: Email = {MAIL!r}\n{textwrap.dedent(source)}")
         quiet = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error")
         start = pytester.runpytest_subprocess if subprocess else pytester.runpytest
         return start(*quiet, *arguments)

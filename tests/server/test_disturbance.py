@@ -35,9 +35,9 @@ def test_a_client_that_verifies_refuses_the_certificate(smtp_server: SMTPServer,
     before = disturbance.is_reached
     with pytest.raises(ssl.SSLError):
         send(smtp_server, context=smtp_server.client_context())
-    smtp_server.settle()
+    smtp_server._settle()
     assert (before, disturbance.is_reached) == (False, True)
-    assert smtp_server.sessions[0].blamed() == ()
+    assert smtp_server.sessions[0]._blamed() == ()
     states = [smtp_server.active_fault]
     disturbance.undo()
     assert [*states, smtp_server.active_fault] == [("TLS", kind), None]

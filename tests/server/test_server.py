@@ -206,7 +206,7 @@ def test_configure_is_for_sessions_that_start_afterwards(connect: Connect) -> No
         with pytest.raises(SettingsError, match="port cannot change"):
             server.configure(port=1025)
         with pytest.raises(SettingsError, match="did you mean 'size_limit'"):
-            server.configure(size_limt=1)
+            server.configure(size_limt=1)  # type: ignore[call-arg]
 
 
 def test_clear(connect: Connect) -> None:
@@ -245,7 +245,7 @@ def test_reset(connect: Connect) -> None:
         assert server.port == port
         assert (len(server.messages), server.transactions, server.sessions) == (0, (), ())
         assert server.settings.greylist == 10
-        assert server.rules.faults == ()
+        assert server._rules.faults == ()
         assert repr(server.active_fault) == "None"
         assert client.code("NOOP") == 250
         (session,) = server.sessions
@@ -552,7 +552,7 @@ with SMTPServer(tls="none") as server:
     with socket.create_connection(server.address) as first:
         first.recv(100)
     while server._state.connections:
-        server.settle()
+        server._settle()
     waiting = socket.socket()
     waiting.settimeout(0.5)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

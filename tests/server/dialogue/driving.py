@@ -63,7 +63,7 @@ class FakeHost:
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""
-        session.begin(transaction)
+        session._begin(transaction)
         self.transactions.append(transaction)
 
     def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
@@ -126,7 +126,7 @@ class DrivenSession:
     def leave(self) -> None:
         """Close as a client does, between commands."""
         self.protocol.record.left(has_quit=self.protocol.has_quit)
-        self.session.end("client closed")
+        self.session._end("client closed")
         self._dialogue.close()
 
     def start_tls(self) -> None:
