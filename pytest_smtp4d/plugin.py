@@ -64,7 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _configure_reports(config: pytest.Config) -> None:
     """Register the hooks of the reports where one is asked for, ours or one that we give something."""
     reports = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
-    asked = ini.value(config, "report") or any(config.getoption(name, default=None) for name in reports)
+    asked = any(config.getoption(name, default=None) for name in reports)
+    if ini.gives(config, "report", "report_tests", "report_limit", "report_attachments", "report_redact"):
+        from pytest_smtp4d.report.settings import Settings
+
+        asked = Settings.of(config).page is not None or asked
     if not asked or config.getoption("collectonly", default=False):
         return
     from pytest_smtp4d.report.hooks import Reports
@@ -241,6 +245,8 @@ def pytest_runtest_makereport(
     run = _run_of(item)
     if run is None:
         return report
+    if call.excinfo is not None and (timing := sys.modules.get("pytest_smtp4d.timeout")):
+        timing.note_failure(call.excinfo.value)
     if call.excinfo is not None and failure.is_our_verdict(call.excinfo):
         report.longrepr = failure.verdict_words(item, call.excinfo)
     if call.when == "call":

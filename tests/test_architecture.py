@@ -93,6 +93,7 @@ ROOMS: tuple[str, ...] = (
     "server.follower",
     "server.watch",
     "server.transport",
+    "server.cleared",
     "server.ini",
     "server.certificates",
     "server.settings",

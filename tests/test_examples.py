@@ -148,9 +148,10 @@ def test_the_run_script_says_what_to_do_without_venv(tmp_path: Path) -> None:
     script = tmp_path / "tests" / "run.py"
     script.write_bytes((PROJECT / "tests" / "run.py").read_bytes())
     (tmp_path / "pyproject.toml").write_text("", encoding="utf-8")
+    outside_tox = {name: value for name, value in os.environ.items() if name != "TOX_ENV_DIR"}
     result = subprocess.run(
         [sys.executable, str(script)],
-        env={**os.environ, "PYTHONPATH": str(tmp_path)},
+        env={**outside_tox, "PYTHONPATH": str(tmp_path)},
         capture_output=True,
         text=True,
         timeout=60,

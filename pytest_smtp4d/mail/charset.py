@@ -94,13 +94,15 @@ def shown(value: object) -> str:
 
 
 def check_header_text(text: str, key: str) -> None:
-    """Refuse what would end a header field.
+    """Refuse what would end a header field, and what is no character.
 
     Raises:
-        MailError: CR, LF or NUL in `text`; names the key and the value.
+        MailError: CR, LF, NUL or a lone surrogate in `text`; names the key and the value.
     """
     if _FORBIDDEN.search(text):
         raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown(text)}")
+    if not text.isascii():
+        encode_strictly(text, "utf-8", key)
 
 
 # --- bodies ---------------------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from pytest_smtp4d.mail.header import (
     HeaderStyle,
     address_field,
     date_text,
+    folded,
     header_items,
     identifier_field,
     phrase_field,
@@ -227,7 +228,8 @@ def _message_id(
     domain = origin[0].ascii_addr_spec.rpartition("@")[2] if origin and "@" in origin[0].addr_spec else ""
     if not domain or not (domain.isascii() or style.utf8):  # the latter is refused where From is written
         domain = "localhost"
-    return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode())]
+    line = folded("Message-ID", [(" ", f"<{unique()}@{domain}>")], "from")
+    return [("Message-ID", style.octets(line, "from"))]
 
 
 def _address_fields(

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.records import recorder
-from pytest_smtp4d.records.recorder import Recorder
+from pytest_smtp4d.records.recorder import Raw, Recorder
 from pytest_smtp4d.records.transcript import Transcript, TranscriptLine
 from pytest_smtp4d.records.violation import Judged, judge, words_of
 from pytest_smtp4d.slips import Slips
@@ -379,6 +379,12 @@ class Transaction:
         """The recipients accepted so far, in order."""
         return tuple(self._rcpt_to)
 
+    def _without_message(self) -> Transaction:
+        """Return a copy without the message."""
+        return Transaction(
+            self.mail_from, self.rcpt_to, self.refused, self.reply, mail_options=self.mail_options
+        )
+
     @property
     def _recipients(self) -> int:
         """How many recipients were accepted so far."""
@@ -450,6 +456,7 @@ class Session:
 
     __slots__ = (
         "__weakref__",
+        "_is_continued",
         "_recorder",
         "_transactions",
         "client_name",
@@ -482,6 +489,7 @@ class Session:
         self.ended: str | None = None
         """Why it ended, such as "QUIT" or "client closed"; None while it is live."""
         self._transactions: list[Transaction] = []
+        self._is_continued = False
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -537,6 +545,7 @@ class Session:
 
     def _continued(self) -> tuple[Session, Recorder]:
         """Return an empty record of the same connection, and its pen (called by the server only)."""
+        self._is_continued = True
         before, judged = self._recorder, self._judged()
         lenient_from = None if judged.lenient_from is None else 0
         pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, (), lenient_from))
@@ -545,6 +554,26 @@ class Session:
         session.client_name, session.tls = self.client_name, self.tls
         session.user, session.mechanism = self.user, self.mechanism
         return session, pen
+
+    def _shortened(self) -> Session:
+        """Return a copy that shows how it went: the ends of the dialogue without contents, all violations."""
+        before, judged = self._recorder, self._judged()
+        pen = Recorder(login_began=before.login_began)
+        pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
+        pen.raw = Raw(list(before.raw.entries), judged)
+        if len(pen.raw.entries) > recorder.SHORTENED:
+            pen.forget_middle(judged._replace(position=recorder.SHORTENED))
+        pen.forget_content(0)
+        session = Session(self.peer, pen, self.target)
+        session.client_name, session.tls, session.ended = self.client_name, self.tls, self.ended
+        session.user, session.mechanism = self.user, self.mechanism
+        session._transactions = [one._without_message() for one in self._transactions[-1:]]
+        return session
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more is recorded here: it ended, or goes on in a new record."""
+        return self.ended is not None or self._is_continued
 
     def _forget_middle(self) -> None:
         """Keep beginning and end of a long session, and its violations whole (called by the server only)."""

@@ -345,10 +345,15 @@ def _write_once(path: Path, octets: bytes) -> None:
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - it is a file descriptor
             file.write(octets)
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(made, path)
+        except FileExistsError:
+            pass
+        except (AttributeError, OSError):  # no hard links, by the system or in this folder
+            if not path.exists():
+                Path(made).replace(path)
     finally:
-        Path(made).unlink()
+        Path(made).unlink(missing_ok=True)
 
 
 def _replace(path: Path, octets: bytes, mode: int) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Literal, TypedDict
 
 if TYPE_CHECKING:
     import ssl
-    from collections.abc import Collection, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from collections.abc import Set as AbstractSet
 
     from pytest_smtp4d.records.violation import ViolationName
@@ -97,8 +97,8 @@ class SettingsDict(TypedDict, total=False):
     connection_limit: int | None
     message_limit: int | None
     strict: bool
-    ignore_violations: Literal["*"] | Collection[Literal["*"] | ViolationName]
-    fatal_violations: Literal["*"] | Collection[Literal["*"] | ViolationName]
+    ignore_violations: Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
+    fatal_violations: Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
 
 
 class _Address(TypedDict):

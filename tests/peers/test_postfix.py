@@ -10,12 +10,13 @@ from email.parser import BytesParser
 from email.policy import SMTP, default
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d import Email, SMTPTransporter, TransporterOptions, mail_new_attachment
 from tests.peers.postfix import DOMAIN, PASSWORD, RECIPIENT_LIMIT, Postfix
 from tests.peers.sending import Send, both, mail_to, octets_of
+from tests.profiles import share
 
 ADA = f"ada@{DOMAIN}"
 LOGIN: TransporterOptions = {"user": "ada", "password": PASSWORD}
@@ -160,7 +161,7 @@ def test_any_text_arrives(postfix: Postfix, service: str) -> None:
     """Whatever the text and the subject are, what is delivered is what was composed."""
     mailbox = postfix.mailbox("ada")
 
-    @settings(max_examples=40)
+    @share(0.4)
     @given(subject=_TEXT.map(lambda text: text.replace("\r", "").replace("\n", "")), body=_TEXT)
     def deliver(subject: str, body: str) -> None:
         mail = mail_to(ADA, subject=subject, textBody=body)

@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 from pytest_smtp4d import Email, mail_convert_to_mime, mail_new_attachment
 from pytest_smtp4d.mail.charset import ModeName
 from pytest_smtp4d.records.lint import FLAWS, Finding, lint
-from tests.mail.test_round_trip import MAILS, MODES, octets_of
+from tests.mail.round_trip import octets_of
+from tests.mail.test_round_trip import MAILS, MODES
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 HEADER = "From: Ada <ada@example.com>\r\nDate: Wed, 25 Nov 2026 03:32:31 +0000\r\n"

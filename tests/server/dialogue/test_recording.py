@@ -5,7 +5,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.faults.match import Event
@@ -15,6 +15,7 @@ from pytest_smtp4d.records.recorder import Raw
 from pytest_smtp4d.records.violation import VIOLATIONS, judge
 from pytest_smtp4d.server.dialogue.step import Flight
 from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS, Secrets, client_mechanism
+from tests.profiles import share
 from tests.server.dialogue.driving import (
     CLIENT_HELLO,
     ENVELOPE,
@@ -306,7 +307,7 @@ def views(client: DrivenSession) -> tuple[object, ...]:
     return session.commands, session.transcript.lines, session.violations, session._broken
 
 
-@settings(max_examples=60)
+@share(0.6)
 @given(pieces=st.lists(PIECES, max_size=8), faults=FAULTS, leaves=st.booleans())
 def test_views_are_the_same_whenever_one_asks(
     pieces: list[bytes], faults: list[tuple[str, dict[str, Any], int]], leaves: bool
@@ -386,7 +387,6 @@ def everything(client: DrivenSession) -> bytes:
     return octets + "\n".join(texts).encode()
 
 
-@settings(max_examples=100)
 @given(
     mechanism=st.sampled_from(SERVER_MECHANISMS),
     password=PASSWORD,
