@@ -310,7 +310,7 @@ TLS_WORDS = {"starttls": "STARTTLS", "implicit": "TLS at once"}
 LIMIT = 120
 """Seconds after which a client that still waits for a silent server is taken to hang."""
 
-FINDINGS = ("250 lost", "wrong certificate", "STARTTLS stripped", "silence")
+FINDINGS = ("the 250 is lost", "wrong certificate", "STARTTLS stripped", "silence: waits")
 
 
 def copies(client: str, manner: str) -> str:
@@ -331,8 +331,8 @@ def patience(client: str, manner: str) -> str:
         began = time.monotonic()
         call = Call(server, f"{manner}_starttls", 10, is_told=False)
         if said_within(LIMIT, client, call) is None:
-            return f"**waits on after {LIMIT} s**"
-    return f"gives up after {10 * int((time.monotonic() - began) / 10)} s"
+            return f"**over {LIMIT} s**"
+    return f"{10 * int((time.monotonic() - began) / 10)} s"
 
 
 def finding_cells(client: str, manner: str) -> list[str]:
@@ -350,8 +350,16 @@ def finding_rows(clients: Iterable[str] = tuple(CLIENTS)) -> list[list[str]]:
     cells = [(client, manner) for client in clients for manner in MANNERS]
     with prepared(trusts_system=True), ThreadPoolExecutor(len(cells)) as pool:
         found = list(pool.map(lambda cell: finding_cells(*cell), cells))
-    lines = [[client, MANNERS[manner], *line] for (client, manner), line in zip(cells, found, strict=True)]
-    return [["client", "", *FINDINGS], *lines]
+    lines = [
+        [client, *map(arrow, plain, careful)]
+        for client, plain, careful in zip(clients, found[::2], found[1::2], strict=True)
+    ]
+    return [["client", *FINDINGS], *lines]
+
+
+def arrow(plain: str, careful: str) -> str:
+    """Return a cell: what a client does at its defaults, and what with care where that is different."""
+    return plain if plain == careful else f"{plain} → {careful}"
 
 
 # --- the pages ------------------------------------------------------------------------------------
