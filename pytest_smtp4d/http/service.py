@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -68,7 +69,8 @@ class Service:
 
     def _names(self, serving: Serving) -> set[str]:
         names = {"localhost", self.host, *serving.server.settings.names}
-        return names | {"127.0.0.1", "::1"} if is_loopback(self.host) else names
+        everywhere = ip_address(self._socket.getsockname()[0]).is_unspecified  # loopback is among its addresses
+        return names | {"127.0.0.1", "::1"} if everywhere or is_loopback(self.host) else names
 
     def __enter__(self) -> Self:
         """Begin to serve; connections are queued from now on."""
