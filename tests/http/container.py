@@ -1,4 +1,4 @@
-"""Podman, with an image of Python that `.ci/python-image` prepared: for no registry of images is needed then."""
+"""Podman, with an image of Python that `.ci/python-image` prepared: no registry of images is needed."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ default_ulimits = ["nofile=1024:1024", "nproc=1024:1024"]
 network_backend = "netavark"
 """
 
-# crun refuses a machine that has both versions of cgroups; this hides the second, from what is run here alone.
+# crun refuses a machine that has both versions of cgroups; this hides the second, only from what runs here.
 _HIDING = 'umount /sys/fs/cgroup/unified && exec "$@"'
 
 
