@@ -125,13 +125,13 @@ def until_listed(live: Page, count: int) -> None:
     )
 
 
+@pytest.mark.slow
 def test_hostile_mails_stay_harmless(live: Page, api: Api) -> None:
     """Those of the corpus and those made to attack: nothing runs, and nobody but this server is asked."""
     trap = Trap()
     mails = [*hostile_mails(trap.port).values(), *(path.read_bytes() for path in CORPUS)]
     shown = 0
     while shown < len(mails):
-        api.serving.server.configure(ignore_violations=("*",))  # a reset ends it
         batch = mails[shown : shown + AT_ONCE]
         for content in batch:
             deliver(api, content)
@@ -141,6 +141,8 @@ def test_hostile_mails_stay_harmless(live: Page, api: Api) -> None:
         shown += len(batch)
         api("POST", "/api/v1/reset")
         live.until(lambda: "no client connected" in "".join(live.texts("#list [role=option]")))
+    # After the last reset: octets that SMTP does not allow are meant here.
+    api.serving.server.configure(ignore_violations=("*",))
     assert shown == len(mails) > AT_ONCE
     assert [url for url in live.loaded() if not url.startswith(api.url)] == []
     trap.visit()
