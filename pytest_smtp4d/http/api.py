@@ -207,7 +207,7 @@ class Api:
 
     async def change_settings(self, request: Request) -> Response:
         """Change settings for sessions that begin afterwards."""
-        changes = {
+        changes: dict[str, Any] = {
             _known(name, _SETTINGS): tuple(value) if isinstance(value, list) else value
             for name, value in (await _body(request)).items()
         }
@@ -360,7 +360,7 @@ class Api:
 
     async def faults(self, _: Request) -> Response:
         """Return the faults."""
-        return Json([self._fault(fault) for fault in self._serving.server.rules.faults])
+        return Json([self._fault(fault) for fault in self._serving.server._rules.faults])
 
     async def add_fault(self, request: Request) -> Response:
         """Declare a fault."""
@@ -373,7 +373,7 @@ class Api:
             raise SettingsError("a fault needs a stage")
         stage, match = words.pop("stage"), words.pop("match", None)
         try:
-            fault = self._serving.server.rules.declare(stage, match, origin="the API", **words)
+            fault = self._serving.server._rules.declare(stage, match, origin="the API", **words)
         except TypeError as error:
             raise SettingsError(f"no fault: {error}") from None
         self._archive.publish(("faults", self._number(fault)))
@@ -381,7 +381,7 @@ class Api:
 
     async def delete_faults(self, _: Request) -> Response:
         """Remove all faults."""
-        rules = self._serving.server.rules
+        rules = self._serving.server._rules
         for fault in rules.faults:
             rules.remove(fault)
         self._forget_faults()
@@ -392,15 +392,15 @@ class Api:
         """Remove a fault."""
         number = _id(request, "id")
         fault = self._faults.pop(number, None)
-        if fault is None or fault not in self._serving.server.rules.faults:
+        if fault is None or fault not in self._serving.server._rules.faults:
             raise HTTPException(404, f"there is no fault {number}")
-        self._serving.server.rules.remove(fault)
+        self._serving.server._rules.remove(fault)
         self._archive.publish(("faults", number))
         return Response(status_code=204)
 
     def _forget_faults(self) -> None:
         """Forget the ids of faults that are gone; one that another client declared just now keeps its own."""
-        declared = self._serving.server.rules.faults
+        declared = self._serving.server._rules.faults
         self._faults = {
             number: fault for number, fault in self._faults.items() if any(fault is one for one in declared)
         }

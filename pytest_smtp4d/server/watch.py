@@ -45,10 +45,10 @@ class Watched(Protocol):
     def url(self) -> str:
         """Where it listens."""
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait until all that has arrived so far was looked at."""
 
-    def cut(self, reason: str) -> None:
+    def _cut(self, reason: str) -> None:
         """Cut every session and refuse new ones; with "": let them in again."""
 
 
@@ -135,7 +135,7 @@ class Watch:
     def settle(self) -> None:
         """Hear what clients sent before this call."""
         for server in self.servers:
-            server.settle()
+            server._settle()
 
     def problems(self, *, certain: bool = False) -> list[str]:
         """Return the strict verdict in words: a text for each problem of a server whose `strict` is on.
@@ -177,7 +177,7 @@ class Watch:
         found: dict[tuple[int, int], str] = {}
         if not certain:
             for fault in self._faults.get(server, ()):
-                if fault.is_unhit:
+                if fault._is_unhit:
                     found[id(fault), 0] = f"fault never hit: {fault}"
             if words := self._without_effect(server):
                 found[id(server), -1] = words
@@ -185,7 +185,7 @@ class Watch:
         for number, error in enumerate(errors):
             found[id(errors), number] = f"callback raised: {error}"
         for session, (judged, transactions) in tuple(self._sessions.get(server, {}).items()):
-            for number, violation in enumerate(session.blamed(judged), judged):
+            for number, violation in enumerate(session._blamed(judged), judged):
                 if is_fatal(violation, settings):
                     found[id(session), number] = f"client violated SMTP: {violation}"
             for number, flaw in enumerate(_fatal_flaws(session, transactions, settings)):
@@ -248,7 +248,7 @@ def _where(server: Watched) -> str:
 
 def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:
     """Yield what is wrong with the messages of a session, where the settings say that it matters."""
-    if session.broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
+    if session._broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
         return
     for transaction in session.transactions[start:]:
         if transaction.message is not None:
@@ -269,7 +269,7 @@ def _running_test() -> str:
 
 
 # Outside pytest there is no test to judge, and a process may start servers for weeks.
-current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
+current: Watch = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
 """Where servers report what they do."""
 
 

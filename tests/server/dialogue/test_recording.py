@@ -303,7 +303,7 @@ def conversation(faults: list[tuple[str, dict[str, Any], int]]) -> DrivenSession
 def views(client: DrivenSession) -> tuple[object, ...]:
     """Return all that can be read of a session."""
     session = client.session
-    return session.commands, session.transcript.lines, session.violations, session.broken
+    return session.commands, session.transcript.lines, session.violations, session._broken
 
 
 @settings(max_examples=60)
