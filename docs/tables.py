@@ -326,7 +326,7 @@ def serve_options() -> str:
 
     return rows(
         ("option", "what it does"),
-        ((f"`{written(action)}`", meaning(action)) for action in serve._actions if action.dest != "help"),  # noqa: SLF001
+        ((f"`{written(action)}`", meaning(action)) for action in serve._actions if action.dest != "help"),
     )
 
 

@@ -120,7 +120,7 @@ class Json(Response):
 
     def render(self, content: object) -> bytes:
         """Return the octets of a document."""
-        return json_text(content).encode()
+        return json_text(content, compact=True).encode()
 
 
 def application(

@@ -51,13 +51,18 @@ def snake_names(names: Mapping[str, object] | tuple[str, ...]) -> dict[str, str]
 _LONE_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-def json_text(document: object) -> str:
+def json_text(document: object, *, compact: bool = False) -> str:
     """Return a document as JSON that every parser reads.
 
     An octet of a mail that is not UTF-8 is a lone surrogate in its text. No encoding can carry one and not
     every parser takes its escape, so it becomes U+FFFD.
+
+    Args:
+        document: what to write.
+        compact: without blanks.
     """
-    text = json.dumps(document, ensure_ascii=False, allow_nan=False)
+    separators = (",", ":") if compact else None
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=separators)
     return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
