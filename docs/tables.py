@@ -338,12 +338,52 @@ def readme_failure() -> str:
     return "\n".join(["```text", *(line for line in lines if line), "```"])
 
 
+def serve_options() -> str:
+    """Options of `serve`, from its argument parser."""
+    import argparse
+
+    from pytest_smtp4d.server.serve import serve_parser
+
+    commands = argparse.ArgumentParser(prog="x").add_subparsers()
+    serve = serve_parser(commands)
+
+    def written(action: argparse.Action) -> str:
+        value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else None)
+        if value is None and action.nargs != 0:
+            value = action.dest.upper()
+        return f"{', '.join(action.option_strings)} {value or ''}".strip()
+
+    def meaning(action: argparse.Action) -> str:
+        text = (action.help or "") % {"default": action.default, "prog": "serve"}
+        return text.replace("<", "\\<")
+
+    return rows(
+        ("option", "what it does"),
+        ((f"`{written(action)}`", meaning(action)) for action in serve._actions if action.dest != "help"),
+    )
+
+
+def http_routes() -> str:
+    """Routes of the API, from its OpenAPI document."""
+    from pytest_smtp4d.http.api import description
+
+    def lines() -> Iterator[tuple[object, ...]]:
+        for path, methods in description()["paths"].items():
+            for method, operation in methods.items():
+                query = [f"`{one['name']}`" for one in operation["parameters"] if one["in"] == "query"]
+                body = operation.get("requestBody", {}).get("description", "")
+                yield f"`{method.upper()} {path}`", operation["summary"], ", ".join(query), body
+
+    return rows(("request", "what it does", "query", "body"), lines())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "failure": failure,
     "fault-actions": fault_actions,
     "fault-stages": fault_stages,
     "fixtures": fixtures,
+    "http-routes": http_routes,
     "ini-settings": ini_settings,
     "line-limits": line_limits,
     "markers": markers,
@@ -351,6 +391,7 @@ TABLES: dict[str, Callable[[], str]] = {
     "message-views": message_views,
     "readme-failure": readme_failure,
     "rooms": rooms,
+    "serve-options": serve_options,
     "server-options": server_options,
     "setting-values": setting_values,
     "settings": settings,
