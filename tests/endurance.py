@@ -24,9 +24,9 @@ from dataclasses import dataclass
 
 import psutil
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter
 
-MAIL = {
+MAIL: Email = {
     "from": "ada@example.com",
     "to": "bob@example.org",
     "subject": "Endurance",

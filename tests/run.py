@@ -132,8 +132,10 @@ def main():
     """Run what the arguments ask for; return pytest's exit status."""
     if sys.version_info < OLDEST:
         run_with_newer_python()
-    folder = os.path.join(ROOT, ".venv-%d.%d" % sys.version_info[:2])
     what, arguments = command(sys.argv[1:])
+    if "TOX_ENV_DIR" in os.environ:  # tox has made the environment, and installed into it
+        return subprocess.call([sys.executable] + arguments, cwd=ROOT)
+    folder = os.path.join(ROOT, ".venv-%d.%d" % sys.version_info[:2])
     install(folder, what)
     return subprocess.call([python_of(folder)] + arguments, cwd=ROOT)
 

@@ -50,7 +50,7 @@ class ClearedSessions:
         """
         if len(self.sessions) == self.sessions.maxlen:
             self.left_out += 1
-        self.sessions.append(session.shortened())
+        self.sessions.append(session._shortened())
         self.violations += filter(self._is_new, violations)
         self.flaws += filter(self._is_new, flaws)
 

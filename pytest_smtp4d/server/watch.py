@@ -48,10 +48,10 @@ class Watched(Protocol):
     def url(self) -> str:
         """Where it listens."""
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait until all that has arrived so far was looked at."""
 
-    def cut(self, reason: str) -> None:
+    def _cut(self, reason: str) -> None:
         """Cut every session and refuse new ones; with "": let them in again."""
 
 
@@ -135,7 +135,7 @@ class Watch:
         if sessions is None or self._mapping is not dict or _REPORTS in sys.modules:
             return
         for session in self._forgotten.get(server, ()):
-            if session in sessions and session.is_over:
+            if session in sessions and session._is_over:
                 self._shorten(server, session)
         self._forgotten[server] = list(sessions)
 
@@ -148,7 +148,7 @@ class Watch:
         cleared = self._cleared.setdefault(server, ClearedSessions(WHOLE_SESSIONS + SHOWN_SESSIONS))
         told = {number for key, number in self._told if key == id(session)}
         self._told -= {(id(session), number) for number in told}  # another object may get the same id
-        violations = enumerate(session.blamed(judged), judged)
+        violations = enumerate(session._blamed(judged), judged)
         flaws = enumerate(_fatal_flaws(session, transactions, server.settings))
         cleared.take(
             session,
@@ -175,7 +175,7 @@ class Watch:
     def settle(self) -> None:
         """Hear what clients sent before this call."""
         for server in self.servers:
-            server.settle()
+            server._settle()
 
     def problems(self, *, certain: bool = False) -> list[str]:
         """Return the strict verdict in words: a text for each problem of a server whose `strict` is on.
@@ -217,7 +217,7 @@ class Watch:
         found: dict[tuple[int, int], str] = {}
         if not certain:
             for fault in self._faults.get(server, ()):
-                if fault.is_unhit:
+                if fault._is_unhit:
                     found[id(fault), 0] = f"fault never hit: {fault}"
             if words := self._without_effect(server):
                 found[id(server), -1] = words
@@ -235,7 +235,7 @@ class Watch:
     ) -> Iterator[tuple[tuple[int, int], Violation]]:
         """Yield what clients did wrong, by what identifies it: numbers from 0 on, those of flaws below it."""
         for session, (judged, transactions) in tuple(self._sessions.get(server, {}).items()):
-            for number, violation in enumerate(session.blamed(judged), judged):
+            for number, violation in enumerate(session._blamed(judged), judged):
                 yield (id(session), number), violation
             for number, flaw in enumerate(_fatal_flaws(session, transactions, settings)):
                 yield (id(session), -1 - number), flaw
@@ -303,7 +303,7 @@ def _where(server: Watched) -> str:
 
 def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:
     """Yield what is wrong with the messages of a session, where the settings say that it matters."""
-    if session.broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
+    if session._broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
         return
     for transaction in session.transactions[start:]:
         if transaction.message is not None:
@@ -324,7 +324,7 @@ def _running_test() -> str:
 
 
 # Outside pytest there is no test to judge, and a process may start servers for weeks.
-current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
+current: Watch = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
 """Where servers report what they do."""
 
 

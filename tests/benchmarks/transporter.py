@@ -19,7 +19,7 @@ from email.message import EmailMessage
 
 import aiosmtplib
 
-from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, mail_new_attachment
+from pytest_smtp4d import AsyncSMTPTransporter, Email, SMTPTransporter, mail_new_attachment
 from pytest_smtp4d.smtp.envelope import Envelope
 from pytest_smtp4d.transporter.outgoing import OutgoingMessage
 from tests.peers.smtp_sink import smtp_sink
@@ -84,7 +84,7 @@ def transporter_realistic(port: int) -> Iterator[Send]:
     with SMTPTransporter(host="127.0.0.1", port=port, accept_unsecure_connection=True) as transporter:
 
         def send() -> None:
-            mail = {
+            mail: Email = {
                 "from": "Ada <ada@example.com>",
                 "to": "Bob <bob@example.org>",
                 "subject": "Your invoice",

@@ -19,7 +19,7 @@ def one_input(octets: bytes) -> None:
     _check_stable(octets)
     _check_stable(octets.decode("utf-8", "replace"))
     rcpt_to = ("b@example.org",)
-    message = ReceivedMessage("a@example.com", rcpt_to, (), {}, octets, lambda: _RECEIVED, _SESSION)
+    message = ReceivedMessage("a@example.com", rcpt_to, (), {}, octets, _RECEIVED, _SESSION)
     assert isinstance(message.subject, str | None)
     assert isinstance(message.visible_text, str)
     views = (message.from_, message.to, message.cc, message.bcc, message.links(), message.codes())

@@ -35,7 +35,7 @@ _MESSAGE = ReceivedMessage(
     (),
     {},
     b"Subject: x\r\nTo: b@example.org\r\n\r\nx\r\n",
-    lambda: datetime(2026, 1, 31, tzinfo=timezone.utc),
+    datetime(2026, 1, 31, tzinfo=timezone.utc),
     Session(("192.0.2.1", 40_000)),
 )
 
@@ -70,11 +70,11 @@ def _server_settings(document: dict[str, Any]) -> None:
         except SettingsError as error:
             assert str(error)  # noqa: PT017
             continue
-        assert ServerSettings(**settings.given) == settings
+        assert ServerSettings(**settings._given) == settings
         assert settings.replace(strict=False).replace(strict=settings.strict) == settings
         assert repr(settings)
         for name in KINDS:
-            assert settings.shown(name)
+            assert settings._shown(name)
 
 
 def _written(document: dict[str, Any]) -> None:

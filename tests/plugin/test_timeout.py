@@ -127,10 +127,9 @@ def test_the_thread_shows_the_transcript_before_the_end(run: Run, capture: str) 
 def test_the_thread_shows_the_transcript_under_xdist(run: Run) -> None:
     """In a worker, whose words nobody sees, the transcript goes to the controller before the worker ends."""
     result = run(HANGS.format(method="thread"), "-n", "1", subprocess=True)
-    result.stdout.fnmatch_lines(
-        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
-    )
-    result.stdout.fnmatch_lines(["FAILED *test_hangs - Timeout (>2.0 s) from pytest-timeout"])
+    transcript = ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
+    words = "Timeout (>2.0 s) from pytest-timeout"
+    result.stdout.fnmatch_lines([words, *transcript, "FAILED *test_hangs*"])
 
 
 def test_a_thread_that_does_not_fire_leaves_nothing(run: Run) -> None:
@@ -175,7 +174,7 @@ def test_a_client_without_time_out_does_not_hang_while_it_unwinds(
     pytester.makeini(f"[pytest]\nsmtp4d_timeout = 2\ntimeout_method = {method}\n")
     result = run(SILENT, subprocess=True)
     shown = result.stdout if method == "signal" else result.stderr
-    shown.fnmatch_lines(["*SMTP transcript*", "C: ehlo *", "C: mail FROM:*", "(cut by the time-out)"])
+    shown.fnmatch_lines(["*SMTP transcript*", "C: ehlo *", "C: mail *", "(cut by the time-out)"])
     assert "violated" not in result.stdout.str() + result.stderr.str()
     assert result.ret == 1
     if method == "signal":

@@ -14,6 +14,7 @@ import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from pytest_smtp4d import TLSMode
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.connection import ServerConnection
 from pytest_smtp4d.server.server import SMTPServer
@@ -126,7 +127,9 @@ def test_octets_behind_starttls_are_never_executed(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls"])
-def test_a_tls_handshake_where_clear_text_is_due(smtp_server: SMTPServer, connect: Connect, tls: str) -> None:
+def test_a_tls_handshake_where_clear_text_is_due(
+    smtp_server: SMTPServer, connect: Connect, tls: TLSMode
+) -> None:
     """A client that takes the port for one of implicit TLS is told apart from one that violates SMTP."""
     smtp_server.configure(tls=tls)
     for _ in range(10):
@@ -316,8 +319,8 @@ def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
             client.rest()
             client.close()
         while server._state.connections:
-            server.settle()
+            server._settle()
         loop.current().run(asyncio.sleep(0))
         gc.collect()
-        left = [thing for thing in gc.get_objects() if isinstance(thing, ServerConnection)]
+        left = [thing for thing in gc.get_objects() if issubclass(type(thing), ServerConnection)]
         assert not [connection for connection in left if connection._state is server._state]

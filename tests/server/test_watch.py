@@ -116,7 +116,7 @@ def heard_and_over(watch: Watch, server: SMTPServer, *violations: Violation) -> 
     watch.spoke(server, heard, began=True)
     for violation in violations:
         record(heard, violation)
-    heard.end("client closed")
+    heard._end("client closed")
     return heard
 
 
@@ -166,7 +166,7 @@ def test_a_session_that_goes_on_is_kept_until_it_goes_on_in_a_new_record() -> No
     watch.cleared(server)
     record(lasting, OUT_OF_ORDER)
     assert watch.problems() == [f"client violated SMTP: {OUT_OF_ORDER}"]
-    lasting.continued()
+    lasting._continued()
     watch.cleared(server)
     assert [kept is lasting for _, kept in watch.sessions] == [False]
     assert watch.problems() == [f"client violated SMTP: {OUT_OF_ORDER}"]
@@ -185,7 +185,7 @@ def test_a_violation_is_kept_so_many_times() -> None:
     heard._recorder.command(b"EHLO x\r\n", "EHLO", "x", pipelined=False)
     heard._recorder.reply(Reply(250, "localhost"))
     record(heard, NO_QUIT)
-    heard.end("client closed")
+    heard._end("client closed")
     watch.cleared(server)
     watch.cleared(server)
     told = watch.problems()

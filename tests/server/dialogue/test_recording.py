@@ -304,7 +304,7 @@ def conversation(faults: list[tuple[str, dict[str, Any], int]]) -> DrivenSession
 def views(client: DrivenSession) -> tuple[object, ...]:
     """Return all that can be read of a session."""
     session = client.session
-    return session.commands, session.transcript.lines, session.violations, session.broken
+    return session.commands, session.transcript.lines, session.violations, session._broken
 
 
 @share(0.6)
