@@ -364,11 +364,13 @@ class Judge:
 
     def _misplaced(self, verb: str, pipelined: bool) -> bool:
         # What was sent before the refusal could be known is legal: RCPT behind a refused MAIL, DATA behind
-        # refused RCPTs (RFC 2920 3.1).
+        # refused RCPTs (RFC 2920 3.1). Where PIPELINING is on offer nobody can tell: a group of commands may
+        # arrive in pieces (one write each, Nagle's algorithm), and the refusal be written in between.
+        is_unread = pipelined or "PIPELINING" in self._offered
         if verb == "RCPT":
-            return not (self._mail or (pipelined and self._mail_tried))
+            return not (self._mail or (is_unread and self._mail_tried))
         if verb in ("DATA", "BDAT"):
-            return not (self._rcpt or (pipelined and self._rcpt_tried))
+            return not (self._rcpt or (is_unread and self._rcpt_tried))
         if verb == "MAIL":
             return self._mail
         if verb == "AUTH":
