@@ -28,24 +28,22 @@ if TYPE_CHECKING:
 
 __all__ = ["VIOLATIONS", "Judge", "Judged", "Violation", "ViolationName", "judge", "words_of"]
 
-ViolationName = (
-    Literal[
-        "bare-lf",
-        "line-too-long",
-        "out-of-order",
-        "pipelining-not-offered",
-        "parameter-not-offered",
-        "8bit-not-offered",
-        "no-ehlo-after-starttls",
-        "cleartext-credentials",
-        "certificate-not-verified",
-        "injection",
-        "body-parameter-missing",
-        "no-quit",
-        "duplicate-message",
-    ]
-    | FlawName
-)
+ViolationName = Literal[
+    "bare-lf",
+    "line-too-long",
+    "out-of-order",
+    "pipelining-not-offered",
+    "parameter-not-offered",
+    "8bit-not-offered",
+    "no-ehlo-after-starttls",
+    "cleartext-credentials",
+    "certificate-not-verified",
+    "injection",
+    "body-parameter-missing",
+    "no-quit",
+    "duplicate-message",
+    FlawName,  # flattened (PEP 586)
+]
 """What a client does wrong in the dialogue, and what is wrong with a message (`lint.FlawName`)."""
 
 
