@@ -13,13 +13,13 @@ from typing import TYPE_CHECKING, Literal, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
-from pytest_smtp4d.records.expect import Expectation
 from pytest_smtp4d.server.arrivals import Arrivals, Look, refuse_to_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
+    from pytest_smtp4d.records.expect import Expectation
     from pytest_smtp4d.records.record import ReceivedMessage, Session
     from pytest_smtp4d.server.arrivals import Wait
 
@@ -57,7 +57,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             SettingsError: an unknown or impossible criterion.
         """
         looked_at = tuple(self._arrivals.messages)
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         kept = [message for message in looked_at if not expectation.accepts(message)]
         self._arrivals.replace(kept, len(looked_at))
 
@@ -67,7 +67,7 @@ class Inbox(Sequence["ReceivedMessage"]):
         Raises:
             SettingsError: an unknown or impossible criterion.
         """
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
 
     def one(self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object) -> ReceivedMessage:
@@ -84,7 +84,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             RuntimeError: it would block an event loop; `await_one` does not.
         """
         __tracebackhide__ = True
-        waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
+        waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         if timeout + settle:
             refuse_to_block("one()", "await messages.await_one(...)")
         return self._arrivals.block(waiting)
@@ -94,7 +94,7 @@ class Inbox(Sequence["ReceivedMessage"]):
     ) -> ReceivedMessage:
         """Do as `one` does, without blocking the event loop."""
         __tracebackhide__ = True
-        waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
+        waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         return await self._arrivals.suspend(waiting, "await_one")
 
     def wait_for(self, count: int = 1, timeout: float = 5.0, **criteria: object) -> list[ReceivedMessage]:
@@ -114,7 +114,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             RuntimeError: it would block an event loop; `await_for` does not.
         """
         __tracebackhide__ = True
-        waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
+        waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
         if timeout:
             refuse_to_block("wait_for()", "await messages.await_for(...)")
         return self._arrivals.block(waiting)
@@ -124,7 +124,7 @@ class Inbox(Sequence["ReceivedMessage"]):
     ) -> list[ReceivedMessage]:
         """Do as `wait_for` does, without blocking the event loop."""
         __tracebackhide__ = True
-        waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
+        waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
         return await self._arrivals.suspend(waiting, "await_for")
 
     def none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
@@ -140,7 +140,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             RuntimeError: it would block an event loop; `await_none` does not.
         """
         __tracebackhide__ = True
-        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        waiting = self._none(_expectation(criteria), _seconds("within", within))
         if within:
             refuse_to_block("none()", "await messages.await_none(...)")
         return self._arrivals.block(waiting)
@@ -148,7 +148,7 @@ class Inbox(Sequence["ReceivedMessage"]):
     async def await_none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
         """Do as `none` does, without blocking the event loop."""
         __tracebackhide__ = True
-        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        waiting = self._none(_expectation(criteria), _seconds("within", within))
         return await self._arrivals.suspend(waiting, "await_none")
 
     def expect(
@@ -170,7 +170,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             SettingsError: an unknown or impossible criterion, a count below 0, or seconds that are none.
             RuntimeError: on entering the plain form in a task: it would block an event loop.
         """
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         seconds = _seconds("timeout", timeout), _seconds("settle", settle)
         return ExpectedMessages(self._arrivals, expectation, _count(count, 0), *seconds)
 
@@ -297,6 +297,13 @@ class ExpectedMessages:
         if len(look.found) < self._count:
             raise look.lack(self._count, self._timeout)
         self._sent += look.found
+
+
+def _expectation(criteria: Mapping[str, object]) -> Expectation:
+    """Return what criteria expect; what compares is imported only where something is expected."""
+    from pytest_smtp4d.records.expect import Expectation
+
+    return Expectation(criteria)
 
 
 def _seconds(name: str, value: object) -> float:

@@ -12,20 +12,27 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.connection import ServerConnection
 
 if TYPE_CHECKING:
     from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "prepare"]
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
 RETRY = 0.1
 """Seconds after which accepting is tried again when the process has no descriptor left."""
+
+
+def prepare() -> None:
+    """Import what serves a connection, in the caller's thread: the loop would stand still meanwhile.
+
+    It takes longer than the whole life of a server that nobody connects to, so that one does without it.
+    """
+    import pytest_smtp4d.server.connection  # noqa: F401
 
 
 class Listener:
@@ -142,6 +149,8 @@ class Listener:
                 self._welcome(accepted, peer[1])
 
     def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
+        from pytest_smtp4d.server.connection import ServerConnection
+
         accepted.setblocking(False)
         running = self._loop.loop
         target = None if self._entrance is None else self._entrance.arrived(peer_port)
