@@ -468,7 +468,7 @@ def test_no_secret_is_ever_recorded(
     elif slip == "over-long":
         lines[-1] = lines[-1] + b" " + b"x" * 13_000
     elif slip == "behind content":
-        lines = [ENVELOPE + b"DATA", b".", *responses, *lines]
+        lines += [ENVELOPE + b"DATA", b".", *responses]
     octets += b"".join(line + (b"\n" if slip == "bare LF" else b"\r\n") for line in lines) + b"NOOP\r\n"
     known = "another" if slip == "wrong password" else password
     host = FakeHost(users={"ada": known}, tokens={"ada": known}, auth_without_tls=True, require_auth=False)
