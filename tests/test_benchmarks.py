@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 import sys
 from pathlib import Path
 
@@ -95,3 +96,24 @@ def test_the_scripts_are_of_no_package() -> None:
     scripts = sorted((Path(__file__).parent / "benchmarks" / "work").glob("*.py"))
     assert scripts
     assert [file.name for file in scripts if "from tests" in file.read_text(encoding="utf-8")] == []
+
+
+def test_a_peer_that_fails_is_a_line() -> None:
+    """It does not end an hour's run; it is an error where all is small, and where ours fails."""
+
+    def broken() -> dict[str, float]:
+        raise subprocess.CalledProcessError(1, ["peer"])
+
+    def works() -> dict[str, float]:
+        return {"s": 1.0}
+
+    row = Row("row", "title", works, {"them": broken, "others": works}, {})
+    failed, measured = Rounds(2, 0, is_small=False).measure(row)
+    assert failed.missing == "failed (Command '['peer']' returned non-zero exit status 1.)"
+    assert (measured.peer, measured.ratios) == ("others", (1.0, 1.0))
+    for rounds, wrong in (
+        (Rounds(2, 0, is_small=True), row),
+        (Rounds(2, 0, is_small=False), Row("row", "title", broken, {"others": works}, {})),
+    ):
+        with pytest.raises(subprocess.CalledProcessError):
+            list(rounds.measure(wrong))

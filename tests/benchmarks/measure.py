@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import statistics
+import subprocess
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -113,19 +114,29 @@ class Rounds:
 
     def measure(self, row: Row) -> Iterator[Line]:
         """Yield the lines of a row."""
-        others = {name: other for name, other in row.others.items() if not isinstance(other, Missing)}
-        samplers: dict[str, Sampler] = {"": row.ours, **others}
+        samplers: dict[str, Sampler | Missing] = {"": row.ours, **row.others}
         samples: dict[str, list[Mapping[str, float]]] = {name: [] for name in samplers}
-        if others:
-            for number in range(1 if self.is_small else row.rounds or self.count):
-                # Who comes second finds the caches warm: the order changes from round to round.
-                for name in list(samplers) if number % 2 == 0 else reversed(list(samplers)):
-                    samples[name].append(self._sample(samplers[name]))
-        for name, other in row.others.items():
+        for number in range(1 if self.is_small else row.rounds or self.count):
+            # Who comes second finds the caches warm: the order changes from round to round.
+            for name in list(samplers) if number % 2 == 0 else reversed(list(samplers)):
+                sampler = samplers[name]
+                if isinstance(sampler, Missing) or (not name and self._is_alone(samplers)):
+                    continue
+                try:
+                    samples[name].append(self._sample(sampler))
+                except (OSError, ValueError, subprocess.SubprocessError) as error:
+                    if self.is_small or not name:
+                        raise
+                    samplers[name] = Missing(f"failed ({error})")
+        for name in row.others:
+            other = samplers[name]
             if isinstance(other, Missing):
                 yield Line(row.title, "", name, missing=other.why)
             else:
                 yield from _lines(row, name, samples[""], samples[name])
+
+    def _is_alone(self, samplers: Mapping[str, Sampler | Missing]) -> bool:
+        return all(isinstance(sampler, Missing) for name, sampler in samplers.items() if name)
 
     def _sample(self, sampler: Sampler) -> Mapping[str, float]:
         self.taken += 1
