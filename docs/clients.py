@@ -45,8 +45,8 @@ def name_of(error: Exception) -> str:
 
 def with_transporter(server: SMTPServer, seconds: float) -> str:
     """Send with this package's transporter."""
-    options = {**server.client_options(), "connection_time_out": seconds, "send_time_out": seconds}
-    with SMTPTransporter(**options) as transporter:
+    options = server.client_options()
+    with SMTPTransporter(**options, connection_time_out=seconds, send_time_out=seconds) as transporter:
         status = transporter.send(message())
     return "sent" if status else f"{status.status} at {status.command}"
 

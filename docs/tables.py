@@ -196,7 +196,7 @@ def sweep() -> str:
             return ""
         if kind in SETTINGS_OF_KIND:
             return ", ".join(f"`{name}={value!r}`" for name, value in SETTINGS_OF_KIND[kind].items())
-        action = apply(Rules(), stage, kind).actions[0]
+        action = apply(Rules(), stage, kind)._actions[0]
         return action.reply.code if isinstance(action, ReplyWith) else "✓"
 
     return rows(
@@ -268,7 +268,7 @@ def failure() -> str:
         content = f"To: {recipient}\r\nSubject: {subject}\r\n\r\nHello\r\n".encode()
         moment = datetime.now(timezone.utc)
         message = ReceivedMessage("shop@example.com", [recipient], (), {}, content, moment, session)
-        session.begin(Transaction("shop@example.com", [recipient], message=message))
+        session._begin(Transaction("shop@example.com", [recipient], message=message))
         return message
 
     recorders = [Recorder() for _ in range(3)]
@@ -281,14 +281,14 @@ def failure() -> str:
         stored(sessions[0], "ada@example.org", "Hello"),
     ]
     refused = Transaction("shop@example.com")
-    refused.refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
-    sessions[0].begin(refused)
+    refused._refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
+    sessions[0]._begin(refused)
     recorders[1].command(b"STARTTLS\r\n", "STARTTLS", "", pipelined=False)
     recorders[1].reply(Reply(220, "2.0.0 Ready to start TLS"))
-    sessions[1].end("TLS alert: unknown ca")
+    sessions[1]._end("TLS alert: unknown ca")
     recorders[2].command(b"AUTH PLAIN secret\r\n", "AUTH", "PLAIN secret", pipelined=False)
     recorders[2].reply(Reply(535, "5.7.8 Authentication credentials invalid"))
-    sessions[2].end("QUIT")
+    sessions[2]._end("QUIT")
     expectation = Expectation({"subject": "Hello!", "to": "ada@example.org"})
     text = explain_lack(expectation, messages, sessions, wanted=1, timeout=5.0)
     return f"```text\n{text}\n```"

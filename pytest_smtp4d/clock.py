@@ -15,7 +15,7 @@ from __future__ import annotations
 import time
 from datetime import datetime, timedelta, timezone
 
-__all__ = ["monotonic", "now_utc", "sleep", "utc_at"]
+__all__ = ["monotonic", "now_utc", "sleep"]
 
 _REAL = (time.perf_counter, time.sleep)
 _START = (datetime.now(timezone.utc), time.perf_counter())
@@ -36,10 +36,5 @@ def now_utc() -> datetime:
 
     It is counted from when the package was imported, so a later change of the system's clock does not show.
     """
-    return utc_at(_REAL[0]())
-
-
-def utc_at(moment: float) -> datetime:
-    """Return what the time of day was, in UTC, when `monotonic` returned this."""
     began, at = _START
-    return began + timedelta(seconds=moment - at)
+    return began + timedelta(seconds=_REAL[0]() - at)

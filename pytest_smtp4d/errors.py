@@ -39,11 +39,25 @@ class SMTP4DError(Exception):
 
 
 class TransporterOptionError(SMTP4DError, ValueError):
-    """A server option is missing, unknown, of the wrong type or out of range (4D: `SMTP New transporter`)."""
+    """A server option is missing, unknown, of the wrong type or out of range (4D: `SMTP New transporter`).
+
+    Example:
+        >>> SMTPTransporter(host="smtp.example.com", keepalive=False)
+        Traceback (most recent call last):
+            ...
+        pytest_smtp4d.errors.TransporterOptionError: there is no server option 'keepalive' (did you mean ...?)
+    """
 
 
 class SettingsError(SMTP4DError, ValueError):
-    """A fake-server setting, a fault or a criterion is unknown, of the wrong type or impossible."""
+    """A fake-server setting, a fault or a criterion is unknown, of the wrong type or impossible.
+
+    Example:
+        >>> smtp_server.configure(certificate="expird")
+        Traceback (most recent call last):
+            ...
+        pytest_smtp4d.errors.SettingsError: certificate cannot be 'expird' (did you mean 'expired'?)
+    """
 
 
 class SMTPBlockedError(SMTP4DError, ConnectionRefusedError):
@@ -51,7 +65,14 @@ class SMTPBlockedError(SMTP4DError, ConnectionRefusedError):
 
 
 class MailError(SMTP4DError, ValueError):
-    """A mail object cannot be turned into a message (RFC 5322, RFC 2045); names the key and the value."""
+    """A mail object cannot be turned into a message (RFC 5322, RFC 2045); names the key and the value.
+
+    Example:
+        >>> mail_convert_to_mime({"subjet": "Hi"})
+        Traceback (most recent call last):
+            ...
+        pytest_smtp4d.errors.MailError: a mail has no property 'subjet' (did you mean 'subject'?)
+    """
 
 
 class LocalProtocolError(SMTP4DError, ValueError):
@@ -72,7 +93,13 @@ class RemoteProtocolError(SMTP4DError):
 
 
 class ErrorRecord(TypedDict):
-    """One entry of 4D's error stack (4D: `Last errors`)."""
+    """One entry of 4D's error stack (4D: `Last errors`).
+
+    Example:
+        >>> status = transporter.send({"from": "ada@example.com"})
+        >>> status.errors[0]["errCode"]
+        1401
+    """
 
     errCode: int
     message: str

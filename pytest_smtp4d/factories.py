@@ -12,25 +12,41 @@ if TYPE_CHECKING:
     from contextlib import ExitStack
 
     import pytest
+    from typing_extensions import Unpack
 
+    from pytest_smtp4d.server.keywords import SettingsDict
     from pytest_smtp4d.server.server import SMTPServer
+    from pytest_smtp4d.transporter.options import TransporterOptions
     from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
 __all__ = ["MakeSMTPServer", "MakeTransporter", "server_maker", "transporter_maker"]
 
 
 class MakeSMTPServer(Protocol):
-    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out."""
+    """What `make_smtp_server` and `smtp_server_factory` are: settings in, a running server out.
 
-    def __call__(self, **settings: Any) -> SMTPServer:
+    Example:
+        >>> def test_two_servers(make_smtp_server: MakeSMTPServer) -> None:
+        ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
+    """
+
+    def __call__(self, **settings: Unpack[SettingsDict]) -> SMTPServer:
         """Start a server."""
         ...
 
 
 class MakeTransporter(Protocol):
-    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out."""
+    """What `make_transporter` is: a server (default: `smtp_server`) and options in, a transporter out.
 
-    def __call__(self, server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+    Example:
+        >>> def test_plain_login(smtp_server: SMTPServer, make_transporter: MakeTransporter) -> None:
+        ...     smtp_server.configure(users={"ada": "secret"})
+        ...     assert make_transporter(authentication_mode="PLAIN").check_connection()
+    """
+
+    def __call__(
+        self, server: SMTPServer | None = None, **options: Unpack[TransporterOptions]
+    ) -> SMTPTransporter:
         """Make a transporter; nothing is opened."""
         ...
 
@@ -38,10 +54,11 @@ class MakeTransporter(Protocol):
 def server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
     """Return a factory of running servers, all of which `stack` stops."""
 
-    def make(**settings: Any) -> SMTPServer:
+    def make(**settings: Unpack[SettingsDict]) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
 
-        server = SMTPServer(**{**ini.settings(config), **defaults, **settings})
+        merged: dict[str, Any] = {**ini.settings(config), **defaults, **settings}
+        server = SMTPServer(**merged)
         stack.enter_context(server)
         return server
 
@@ -56,11 +73,11 @@ def transporter_maker(request: pytest.FixtureRequest, stack: ExitStack) -> MakeT
         stack: closed when the fixture is torn down.
     """
 
-    def make(server: SMTPServer | None = None, **options: Any) -> SMTPTransporter:
+    def make(server: SMTPServer | None = None, **options: Unpack[TransporterOptions]) -> SMTPTransporter:
         from pytest_smtp4d.transporter.options import Given
         from pytest_smtp4d.transporter.transporter import SMTPTransporter
 
-        given = Given(server=None, keywords=options)
+        given: Any = Given(server=None, keywords=options)
         del options  # a traceback shows what stands in a frame, and this holds secrets
         if server is None:
             server = request.getfixturevalue("smtp_server")

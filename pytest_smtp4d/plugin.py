@@ -64,7 +64,11 @@ def pytest_configure(config: pytest.Config) -> None:
 def _configure_reports(config: pytest.Config) -> None:
     """Register the hooks of the reports where one is asked for, ours or one that we give something."""
     reports = ("smtp4d_report", "smtp4d_export", "xmlpath", "htmlpath", "allure_report_dir")
-    asked = ini.value(config, "report") or any(config.getoption(name, default=None) for name in reports)
+    asked = any(config.getoption(name, default=None) for name in reports)
+    if ini.gives(config, "report", "report_tests", "report_limit", "report_attachments", "report_redact"):
+        from pytest_smtp4d.report.settings import Settings
+
+        asked = Settings.of(config).page is not None or asked
     if not asked or config.getoption("collectonly", default=False):
         return
     from pytest_smtp4d.report.hooks import Reports
@@ -241,6 +245,8 @@ def pytest_runtest_makereport(
     run = _run_of(item)
     if run is None:
         return report
+    if call.excinfo is not None and (timing := sys.modules.get("pytest_smtp4d.timeout")):
+        timing.note_failure(call.excinfo.value)
     if call.excinfo is not None and failure.is_our_verdict(call.excinfo):
         report.longrepr = failure.verdict_words(item, call.excinfo)
     if call.when == "call":
@@ -303,13 +309,20 @@ def pytest_keyboard_interrupt() -> None:
 
 @pytest.fixture(scope="session")
 def smtp_server_settings() -> Mapping[str, Any]:
-    """The suite's own defaults for every server: override this fixture to return a dict of settings."""
+    """The suite's own defaults for every server: override this fixture to return a dict of settings.
+    >>> @pytest.fixture(scope="session")
+    ... def smtp_server_settings() -> SettingsDict:
+    ...     return {"tls": "implicit", "users": {"ada": "secret"}}
+    """
     return {}
 
 
 @pytest.fixture(scope="session")
 def smtp_ca() -> CertificateAuthority:
-    """The authority that signs the servers' certificates (made by trustme when first needed)."""
+    """The authority that signs the servers' certificates (made by trustme when first needed).
+    >>> def test_client(smtp_server, smtp_ca):
+    ...     client = MyClient(smtp_server.host, smtp_server.port, ca_file=smtp_ca.ca_file)
+    """
     from pytest_smtp4d.server.certificates import authority
 
     return authority()
@@ -319,7 +332,11 @@ def smtp_ca() -> CertificateAuthority:
 def smtp_server_factory(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
 ) -> Iterator[factories.MakeSMTPServer]:
-    """A factory of servers that live until the session ends: for a server fixture of any scope."""
+    """A factory of servers that live until the session ends: for a server fixture of any scope.
+    >>> @pytest.fixture(scope="session")
+    ... def app_smtp(smtp_server_factory):
+    ...     return smtp_server_factory(tls="none")
+    """
     with ExitStack() as stack:
         yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
 
@@ -328,14 +345,22 @@ def smtp_server_factory(
 def make_smtp_server(
     pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
 ) -> Iterator[factories.MakeSMTPServer]:
-    """A factory of servers that are stopped when the test ends."""
+    """A factory of servers that are stopped when the test ends.
+    >>> def test_two_servers(make_smtp_server):
+    ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
+    """
     with ExitStack() as stack:
         yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
 
 
 @pytest.fixture
 def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.MakeSMTPServer) -> SMTPServer:
-    """A real SMTP server on loopback, on a port the system chose, that misbehaves on command."""
+    """A real SMTP server on loopback, on a port the system chose, that misbehaves on command.
+    >>> def test_retry(smtp_server):
+    ...     smtp_server.on("RCPT", times=1).reply(451, "4.3.0 Try later")
+    ...     send_invoice(host=smtp_server.host, port=smtp_server.port)  # the code under test
+    ...     assert smtp_server.messages.one(to="bob@example.org").subject == "Invoice"
+    """
     from pytest_smtp4d.server.marker import settings_of
 
     settings = settings_of(collection.marks_of(request.node))
@@ -354,7 +379,11 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.Make
 def smtp_intercept(
     request: pytest.FixtureRequest, smtp_server: SMTPServer, smtp_trust: Path
 ) -> Iterator[SMTPServer]:
-    """`smtp_server`, to which all mail of this process goes now, whatever host it names."""
+    """`smtp_server`, to which all mail of this process goes now, whatever host it names.
+    >>> def test_signup(smtp_intercept):
+    ...     sign_up("bob@example.org")  # mails through smtp.gmail.com:465
+    ...     assert smtp_intercept.messages.one().session.target == ("smtp.gmail.com", 465)
+    """
     from pytest_smtp4d.intercept.hooks import intercepting_for
     from pytest_smtp4d.intercept.target import Allowed
 
@@ -371,7 +400,11 @@ def _smtp_markers(request: pytest.FixtureRequest, smtp_server: object) -> None:
 
 @pytest.fixture
 def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServer]:
-    """`smtp_server`, to which Django's mail settings point, with its SMTP backend and the CA trusted."""
+    """`smtp_server`, to which Django's mail settings point, with its SMTP backend and the CA trusted.
+    >>> def test_signup(smtp_django, client):
+    ...     client.post("/signup", {"email": "bob@example.org"})
+    ...     assert smtp_django.messages.one(to="bob@example.org").links("confirm")
+    """
     from pytest_smtp4d.intercept.django_settings import pointing_django_at
 
     with pointing_django_at(smtp_server):
@@ -383,14 +416,22 @@ def smtp_django(smtp_server: SMTPServer, smtp_trust: Path) -> Iterator[SMTPServe
 
 @pytest.fixture
 def make_transporter(request: pytest.FixtureRequest) -> Iterator[factories.MakeTransporter]:
-    """A factory of transporters that trust the server and are closed when the test ends."""
+    """A factory of transporters that trust the server and are closed when the test ends.
+    >>> def test_login(smtp_server, make_transporter):
+    ...     smtp_server.configure(users={"ada": "secret"})
+    ...     assert make_transporter(password="wrong").check_connection().status == 535
+    """
     with ExitStack() as stack:
         yield factories.transporter_maker(request, stack)
 
 
 @pytest.fixture
 def transporter(smtp_server: SMTPServer, make_transporter: factories.MakeTransporter) -> SMTPTransporter:
-    """A complete SMTP client, made for `smtp_server`."""
+    """A complete SMTP client, made for `smtp_server`.
+    >>> def test_refusal(smtp_server, transporter):
+    ...     smtp_server.on("RCPT", "nobody@*").reply(550, "5.1.1 No such user")
+    ...     assert transporter.send({"from": "a@example.com", "to": "nobody@example.org"}).is_permanent
+    """
     return make_transporter(smtp_server)
 
 
@@ -398,7 +439,10 @@ def transporter(smtp_server: SMTPServer, make_transporter: factories.MakeTranspo
 def smtp_trust(
     smtp_ca: CertificateAuthority, tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch
 ) -> Path:
-    """Make default TLS contexts trust `smtp_ca` beside the system's roots, here and in child processes."""
+    """Make default TLS contexts trust `smtp_ca` beside the system's roots, here and in child processes.
+    >>> def test_client(smtp_server, smtp_trust):
+    ...     MyClient("localhost", smtp_server.port).send()  # takes no CA, and verifies the certificate
+    """
     import ssl
     from pathlib import Path
 

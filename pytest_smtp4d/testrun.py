@@ -41,7 +41,7 @@ class TestRun:
     def __init__(self, test: str, name: str, marks: Sequence[Mark], own_marks: Sequence[Mark]) -> None:
         self.name = name
         self.marks = marks
-        self.undo = ExitStack()
+        self.undo: ExitStack = ExitStack()
         """What is put back after the verdict, which is the last to need it."""
         self.passed = False
         """Whether the test's own body passed, as far as it has run."""
@@ -67,7 +67,7 @@ class TestRun:
         if watching is None:
             return
         for server in self.watch.servers if self.watch is not None else ():
-            server.cut("")
+            server._cut("")
         watching.resume(self._before)
 
     # -- markers --------------------------------------------------------------------------------------------
@@ -90,9 +90,9 @@ class TestRun:
             return
         self._pending = []
         self._set(server, settings_of(self.marks))
-        for fault in declare_faults(self.marks, server.rules, self.name):
+        for fault in declare_faults(self.marks, server._rules, self.name):
             watch.current.declared(server, fault)
-            self.undo.callback(server.rules.remove, fault)
+            self.undo.callback(server._rules.remove, fault)
         if point and (sweep := sweep_of(self.marks)):
             self.swept = sweep.disturb(server, point)
             self.undo.callback(self.swept.undo)
@@ -103,9 +103,9 @@ class TestRun:
         before = server.settings
         if before == before.replace(**settings):
             return
-        self.undo.callback(server.configure, **{name: before.given[name] for name in settings})
+        self.undo.callback(server.configure, **{name: before._given[name] for name in settings})
         server.configure(**settings)
-        words = ", ".join(f"{name}={before.replace(**settings).shown(name)}" for name in settings)
+        words = ", ".join(f"{name}={before.replace(**settings)._shown(name)}" for name in settings)
         watch.current.marked(server, f"smtp_server({words})")
 
     def acted(self) -> None:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["CUT", "cut_on_interrupt", "set_timer"]
+__all__ = ["CUT", "cut_on_interrupt", "note_failure", "set_timer"]
 
 CUT = "cut by the time-out"
 INTERRUPTED = "cut by an interrupt"
@@ -92,9 +92,35 @@ def cut_everything(reason: str) -> None:
         servers.cut_everything(reason)
 
 
+_pressed: list[KeyboardInterrupt] = []
+"""What Ctrl-C raised in the test that runs."""
+
+_replaced: list[KeyboardInterrupt] = []
+"""What of it did not reach pytest."""
+
+
+def note_failure(error: BaseException) -> None:
+    """Remember Ctrl-C where an error took its place: a client's, which could not say goodbye.
+
+    Args:
+        error: what a test failed with.
+    """
+    earlier: BaseException | None = error
+    seen: set[int] = set()  # a chain of contexts may be a circle
+    while earlier is not None and id(earlier) not in seen:
+        seen.add(id(earlier))
+        if any(earlier is one for one in _pressed):
+            _replaced[:] = _pressed[-1:]
+        earlier = earlier.__context__
+
+
 @contextmanager
 def cut_on_interrupt() -> Iterator[None]:
-    """Cut every session before Ctrl-C raises `KeyboardInterrupt`, while the block runs."""
+    """Cut every session before Ctrl-C raises `KeyboardInterrupt`, while the block runs.
+
+    Raises:
+        KeyboardInterrupt: when the block ends, where Ctrl-C was pressed and `note_failure` found it replaced.
+    """
     before = signal.getsignal(signal.SIGINT)
     if threading.current_thread() is not threading.main_thread() or not callable(before):
         yield
@@ -102,11 +128,19 @@ def cut_on_interrupt() -> Iterator[None]:
 
     def interrupt(number: int, frame: Any) -> None:
         cut_everything(INTERRUPTED)
-        before(number, frame)
+        try:
+            before(number, frame)
+        except KeyboardInterrupt as error:
+            _pressed.append(error)
+            raise
 
     signal.signal(signal.SIGINT, interrupt)
     try:
         yield
+        if _replaced:
+            raise _replaced[0]
     finally:
+        _pressed.clear()
+        _replaced.clear()
         if signal.getsignal(signal.SIGINT) is interrupt:
             signal.signal(signal.SIGINT, before)

@@ -31,8 +31,8 @@ class TLSPipe:
         self._tls = context.wrap_bio(
             self._incoming, self._outgoing, server_side=server_side, server_hostname=server_hostname
         )
-        self.handshake_done = False
-        self.eof = False
+        self.handshake_done: bool = False
+        self.eof: bool = False
 
     @property
     def ssl_object(self) -> ssl.SSLObject:

@@ -6,14 +6,20 @@ import ssl
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, Status, smtp_new_transporter
+from pytest_smtp4d import ServerObject, SMTPServer, Status, smtp_new_transporter
 
 pytestmark = pytest.mark.smtp_server(users={"myName@example.com": "mypassword"})
 
 
 def check(host: str, port: int, user: str, password: str, trust: ssl.SSLContext) -> Status:
     """Connect, upgrade to TLS and log in; send nothing."""
-    server = {"host": host, "port": port, "user": user, "password": password, "sslContext": trust}
+    server: ServerObject = {
+        "host": host,
+        "port": port,
+        "user": user,
+        "password": password,
+        "sslContext": trust,
+    }
     with smtp_new_transporter(server) as transporter:
         return transporter.check_connection()
 

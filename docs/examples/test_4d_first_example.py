@@ -9,13 +9,13 @@ from pathlib import Path
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, smtp_new_transporter
+from pytest_smtp4d import Email, ServerObject, SMTPServer, smtp_new_transporter
 
 
 @pytest.mark.smtp_server(tls="implicit", users={"4d@example.com": "XXXX"})
 def test_send(smtp_server: SMTPServer, tmp_path: Path) -> None:
     """A login over TLS, two recipients parted by a semicolon, text and HTML, and a log file."""
-    server = {
+    server: ServerObject = {
         "host": smtp_server.host,
         "port": smtp_server.port,
         "implicitTls": True,
@@ -26,7 +26,7 @@ def test_send(smtp_server: SMTPServer, tmp_path: Path) -> None:
     }
     transporter = smtp_new_transporter(server)
 
-    email = {
+    email: Email = {
         "subject": "my first mail",
         "from": "4d@example.com",
         "to": "first@example.org;second@example.org",

@@ -8,7 +8,7 @@ import threading
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter
 
 
 def order(transporter: SMTPTransporter, recipient: str, number: int) -> None:
@@ -33,7 +33,7 @@ def test_find_a_message(smtp_server: SMTPServer, transporter: SMTPTransporter) -
     assert inbox.one(subject="Order 1").rcpt_to == ("ada@example.org",)
     assert inbox.one(to=re.compile(r"^bob@")).subject == "Order 2"
     assert inbox.one(headers={"X-Order": "2"}).from_ == ["shop@example.com"]
-    assert inbox.one(text_body=lambda text: "order 1" in text).subject == "Order 1"
+    assert inbox.one(text_body=lambda text: text is not None and "order 1" in text).subject == "Order 1"
     assert [message.subject for message in inbox.where(mail_from="shop@example.com")] == [
         "Order 1",
         "Order 2",
@@ -79,7 +79,12 @@ def test_the_words_of_a_failure(smtp_server: SMTPServer, transporter: SMTPTransp
 
 def test_the_envelope_is_apart_from_the_header(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
     """Who gets a blind copy is in the envelope alone."""
-    mail = {"from": "ada@example.com", "to": "bob@example.org", "bcc": "cay@example.net", "subject": "Hi"}
+    mail: Email = {
+        "from": "ada@example.com",
+        "to": "bob@example.org",
+        "bcc": "cay@example.net",
+        "subject": "Hi",
+    }
     assert transporter.send(mail)
     message = smtp_server.messages.one(bcc="cay@example.net")
     assert message.rcpt_to == ("bob@example.org", "cay@example.net")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter, mail_new_attachment
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter, mail_new_attachment
 
 PDF = b"%PDF-1.7 an invoice"
 PNG = b"\x89PNG\r\n\x1a\n a logo"
@@ -22,7 +22,7 @@ def _in_a_folder_of_its_own(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def send_invoice(transporter: SMTPTransporter) -> None:
     """Send an invoice: the code under test."""
-    mail = {
+    mail: Email = {
         "from": "Shop <shop@example.com>",
         "to": "ann@example.org; Bob <bob@example.org>",
         "subject": "Your invoice",

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 
-from pytest_smtp4d import SMTPServer
+from pytest_smtp4d import CertificateName, SMTPServer
 
 
 def send_safely(host: str, port: int, trust: ssl.SSLContext) -> None:
@@ -27,7 +27,7 @@ def test_a_good_certificate(smtp_server: SMTPServer) -> None:
     "certificate",
     ["expired", "not_yet_valid", "wrong_host", "self_signed", "unknown_ca", "no_san", "incomplete_chain"],
 )
-def test_a_bad_certificate(smtp_server: SMTPServer, certificate: str) -> None:
+def test_a_bad_certificate(smtp_server: SMTPServer, certificate: CertificateName) -> None:
     """Each is refused, and the session says why it ended."""
     smtp_server.configure(certificate=certificate)
     with pytest.raises(ssl.SSLCertVerificationError):

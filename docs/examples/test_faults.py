@@ -6,9 +6,9 @@ import smtplib
 
 import pytest
 
-from pytest_smtp4d import Event, SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, Event, SMTPServer, SMTPTransporter
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "Hi."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "Hi."}
 
 
 def test_refuse_one_recipient(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter
 
 
 def test_first_mail(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
     """What was sent is what arrived."""
-    mail = {
+    mail: Email = {
         "from": "Ada <ada@example.com>",
         "to": "bob@example.org",
         "subject": "Hello",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smtp4d import MakeTransporter, SMTPServer, SMTPTransporter
+from pytest_smtp4d import AuthenticationMode, Email, MakeTransporter, SMTPServer, SMTPTransporter
 
 pytestmark = pytest.mark.smtp_server(users={"ada@example.com": "correct horse"})
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "It is me."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "It is me."}
 
 
 def test_login(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
@@ -19,7 +19,7 @@ def test_login(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 def test_login_by_a_mechanism(
-    smtp_server: SMTPServer, make_transporter: MakeTransporter, mechanism: str
+    smtp_server: SMTPServer, make_transporter: MakeTransporter, mechanism: AuthenticationMode
 ) -> None:
     """Each mechanism can be asked for; without, the strongest on offer is used."""
     assert make_transporter(authentication_mode=mechanism).send(MAIL).success

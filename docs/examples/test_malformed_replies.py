@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "Hi."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi", "textBody": "Hi."}
 
 MALFORMED = {
     "missing code": b"OK, sender accepted\r\n",

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter
 
 
 def test_refused_recipient(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:
     """One bad address stops the message for all; the connection stays usable."""
     smtp_server.on("RCPT", "nobody@*").reply(550, "5.1.1 No such user")
-    mail = {"from": "ada@example.com", "subject": "Minutes", "textBody": "See you."}
+    mail: Email = {"from": "ada@example.com", "subject": "Minutes", "textBody": "See you."}
 
     status = transporter.send({**mail, "to": "bob@example.org, nobody@example.org"})
     assert not status.success

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter, Status
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter, Status
 
 
-def send_patiently(transporter: SMTPTransporter, mail: dict[str, str], attempts: int = 3) -> Status:
+def send_patiently(transporter: SMTPTransporter, mail: Email, attempts: int = 3) -> Status:
     """Send a mail, again after each transient refusal: the code under test."""
     status = transporter.send(mail)
     while status.is_transient and attempts > 1:
@@ -14,7 +14,7 @@ def send_patiently(transporter: SMTPTransporter, mail: dict[str, str], attempts:
     return status
 
 
-MAIL = {"from": "shop@example.com", "to": "bob@example.org", "subject": "Invoice", "textBody": "42"}
+MAIL: Email = {"from": "shop@example.com", "to": "bob@example.org", "subject": "Invoice", "textBody": "42"}
 
 
 def test_tries_again_after_451(smtp_server: SMTPServer, transporter: SMTPTransporter) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import CertificateName, Email, SMTPServer, SMTPTransporter
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Secret", "textBody": "Psst."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Secret", "textBody": "Psst."}
 
 
 @pytest.mark.smtp_server(require_tls=True)
@@ -33,7 +33,7 @@ def test_no_mail_without_tls(smtp_server: SMTPServer) -> None:
 
 @pytest.mark.parametrize("certificate", ["expired", "wrong_host", "self_signed", "unknown_ca"])
 def test_no_mail_to_a_server_that_cannot_prove_itself(
-    smtp_server: SMTPServer, transporter: SMTPTransporter, certificate: str
+    smtp_server: SMTPServer, transporter: SMTPTransporter, certificate: CertificateName
 ) -> None:
     """A bad certificate ends the dialogue, whatever is wrong with it."""
     smtp_server.configure(certificate=certificate)

@@ -82,7 +82,7 @@ class ReplyWith:
     """Answer with this reply; the command takes effect when it is 2yz or 3yz."""
 
     reply: Reply
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Give the reply."""
@@ -96,7 +96,7 @@ class ReplyWith:
 class PassThrough:
     """Answer as if there were no fault ("ok" in `replies`)."""
 
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Give the server's own reply."""
@@ -111,7 +111,7 @@ class ReplyFrom:
     """Answer with what a function of the user says; `rules` calls it before the server carries it out."""
 
     function: Callable[[Any], object]
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Give the server's own reply, where nobody called the function."""
@@ -126,7 +126,7 @@ class Delay:
     """Wait this many seconds before going on."""
 
     seconds: float
-    answers: ClassVar = False
+    answers: ClassVar[bool] = False
 
     def perform(self, turn: Turn) -> Doing:
         """Wait."""
@@ -140,7 +140,7 @@ class Delay:
 class Accept:
     """Let the command take effect, whatever the client is told."""
 
-    answers: ClassVar = False
+    answers: ClassVar[bool] = False
 
     def perform(self, turn: Turn) -> Doing:
         """Commit."""
@@ -162,7 +162,7 @@ class Disconnect:
 
     abort: bool = False
     after_octets: int | None = None
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Close."""
@@ -180,7 +180,7 @@ class Disconnect:
 class Silence:
     """Answer nothing at all and keep the connection open."""
 
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Fall silent."""
@@ -198,7 +198,7 @@ class Send:
     """Write these octets instead of a reply."""
 
     octets: bytes
-    answers: ClassVar = True
+    answers: ClassVar[bool] = True
 
     def perform(self, turn: Turn) -> Doing:
         """Write the octets."""
@@ -215,7 +215,7 @@ class Trickle:
     """Write what follows at this many octets per second."""
 
     octets_per_second: float
-    answers: ClassVar = False
+    answers: ClassVar[bool] = False
 
     def perform(self, turn: Turn) -> Doing:
         """Set the speed."""

@@ -65,6 +65,11 @@ class Fault:
 
     Raises:
         SettingsError: an unknown stage, `times` or `after` that cannot be, a match that is none.
+
+    Example:
+        >>> fault = smtp_server.on("CONTENT", times=1).delay(0.01).reply(451, "4.3.0 Try later")
+        >>> fault.hits
+        0
     """
 
     def __init__(
@@ -82,11 +87,11 @@ class Fault:
         self.times = times
         self.after = after
         self.origin = origin
-        self.hits = 0
+        self.hits: int = 0
         """How often it acted; counted when an action starts."""
-        self.actions: tuple[Action, ...] = ()
+        self._actions: tuple[Action, ...] = ()
         """What it does, in order; with `replies([...])` the first of them stands for all."""
-        self.is_optional = False
+        self._is_optional = False
         self._replies: tuple[Action, ...] = ()
         self._seen = 0
         self._stages = frozenset(STAGES) if stage == "*" else frozenset({stage})
@@ -104,6 +109,9 @@ class Fault:
 
         Raises:
             SettingsError: a code or text that no reply can have, or no place for it in the chain.
+
+        Example:
+            >>> fault = smtp_server.on("RCPT", "nobody@*").reply(550, "5.1.1 No such user")
         """
         self._check("reply")
         return self._chain(_reply_action(make_reply(code if text is None else (code, text))))
@@ -116,6 +124,9 @@ class Fault:
 
         Raises:
             SettingsError: an empty list, an item that is no reply, fewer items than `times`.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").replies([(451, "4.3.0 Try later"), 452, "ok"])
         """
         self._check("replies")
         if not isinstance(replies, (list, tuple)) or not replies:
@@ -127,7 +138,7 @@ class Fault:
         self._replies = tuple(_reply_action(make_reply(item)) for item in replies)
         return self._chain(self._replies[0])
 
-    def reply_with(self, function: Callable[[Event], object]) -> Fault:
+    def reply_with(self, function: Callable[[Event], ReplySpec | None]) -> Fault:
         """Answer with what a function returns.
 
         Args:
@@ -137,6 +148,11 @@ class Fault:
 
         Raises:
             SettingsError: it cannot be called, or there is no place for it in the chain.
+
+        Example:
+            >>> def quota(event):
+            ...     return (552, "5.2.2 Mailbox full") if event.argument.startswith("full") else None
+            >>> fault = smtp_server.on("RCPT").reply_with(quota)
         """
         self._check("reply_with")
         if not callable(function):
@@ -148,17 +164,29 @@ class Fault:
 
         Raises:
             SettingsError: there is no place for it in the chain.
+
+        Example:
+            >>> known = smtp_server.on("RCPT", "*@valid.example").pass_through()
+            >>> others = smtp_server.on("RCPT").reply(550, "5.1.1 No such user")
         """
         self._check("pass_through")
         return self._chain(PassThrough())
 
     def delay(self, seconds: float) -> Fault:
-        """Wait this many seconds, then go on with the next action, or answer as usual."""
+        """Wait this many seconds, then go on with the next action, or answer as usual.
+
+        Example:
+            >>> fault = smtp_server.on("DATA").delay(0.01).reply(354)
+        """
         self._check("delay")
         return self._chain(Delay(check_positive("delay", seconds, "seconds")))
 
     def accept(self) -> Fault:
-        """Let the command take effect although its own reply is not sent, or says otherwise."""
+        """Let the command take effect although its own reply is not sent, or says otherwise.
+
+        Example:
+            >>> fault = smtp_server.on("CONTENT").accept().disconnect()  # stored, and the 250 is lost
+        """
         self._check("accept")
         if self._has(Accept) or self._answers:
             raise SettingsError("accept() comes once, and before reply, send, silence and disconnect")
@@ -173,6 +201,10 @@ class Fault:
 
         Raises:
             SettingsError: `after_octets` where there is no content, or no place for it in the chain.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").disconnect()
+            >>> midway = smtp_server.on("CONTENT").disconnect(after_octets=1000)
         """
         self._check("disconnect")
         if not isinstance(abort, bool):
@@ -184,7 +216,14 @@ class Fault:
         return self._chain(Disconnect(abort, after_octets))
 
     def silence(self) -> Fault:
-        """Answer nothing at all; the connection stays open."""
+        """Answer nothing at all; the connection stays open.
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").silence()
+            >>> with make_transporter(send_time_out=0.05) as patient:
+            ...     patient.check_connection().command
+            'EHLO'
+        """
         self._check("silence")
         if self._has(*_REPLIES, Send, Trickle):
             raise SettingsError("silence() answers nothing, so it cannot follow reply, send or trickle")
@@ -193,31 +232,43 @@ class Fault:
         return self._chain(Silence())
 
     def send(self, octets: bytes) -> Fault:
-        """Write these octets, as they are, instead of a reply (after `reply()`: behind it)."""
+        r"""Write these octets, as they are, instead of a reply (after `reply()`: behind it).
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").send(b"garbage\xff\r\n")
+        """
         self._check("send")
         return self._chain(Send(check_octets(octets)))
 
     def trickle(self, octets_per_second: float) -> Fault:
-        """Write the answer, whichever it is, at this speed."""
+        """Write the answer, whichever it is, at this speed.
+
+        Example:
+            >>> fault = smtp_server.on("EHLO").trickle(10_000)
+        """
         self._check("trickle")
         if self._has(Trickle):
             raise SettingsError("trickle() comes once: it is the speed of the whole answer")
         action = Trickle(check_positive("trickle", octets_per_second, "octets per second"))
         # It holds for the whole answer, so it goes before it, wherever in the chain it was named.
-        answers = [index for index, other in enumerate(self.actions) if other.answers]
+        answers = [index for index, other in enumerate(self._actions) if other.answers]
         return self._chain(action, before=answers[0] if answers else None)
 
     def optional(self) -> Fault:
-        """Do not fail the test when this fault is never hit."""
-        self.is_optional = True
+        """Do not fail the test when this fault is never hit.
+
+        Example:
+            >>> fault = smtp_server.on("VRFY").reply(252).optional()
+        """
+        self._is_optional = True
         return self
 
     def _has(self, *kinds: type[Any]) -> bool:
-        return any(isinstance(action, kinds) for action in self.actions)
+        return any(isinstance(action, kinds) for action in self._actions)
 
     @property
     def _answers(self) -> bool:
-        return any(action.answers for action in self.actions)
+        return any(action.answers for action in self._actions)
 
     def _check(self, name: str) -> None:
         able = actions_of(self.stage)
@@ -242,17 +293,17 @@ class Fault:
                 f"after_octets counts content: CONTENT and BDAT have it, {self.stage!r} has not"
             )
         check_count("after_octets", after_octets, 0, "how many octets of content arrive before the close")
-        if any(not isinstance(action, Delay | ReplyWith) for action in self.actions):
+        if any(not isinstance(action, Delay | ReplyWith) for action in self._actions):
             raise SettingsError(
                 "disconnect(after_octets=…) acts in mid-content: only delay() and a refusing reply() "
                 "can precede it"
             )
-        if any(isinstance(action, ReplyWith) and action.reply.is_positive for action in self.actions):
+        if any(isinstance(action, ReplyWith) and action.reply.is_positive for action in self._actions):
             raise SettingsError("a reply in mid-content refuses the message: its code is 421, 4yz or 5yz")
 
     def _chain(self, action: Action, before: int | None = None) -> Fault:
-        position = len(self.actions) if before is None else before
-        self.actions = (*self.actions[:position], action, *self.actions[position:])
+        position = len(self._actions) if before is None else before
+        self._actions = (*self._actions[:position], action, *self._actions[position:])
         if self.stage == "*" and isinstance(action, _REPLIES):
             self._stages = frozenset(name for name, stage in STAGES.items() if stage.has_reply)
         return self
@@ -260,54 +311,54 @@ class Fault:
     # The decision.
 
     @property
-    def after_octets(self) -> int | None:
+    def _after_octets(self) -> int | None:
         """The octets of content after which it acts; None: it acts where a reply is due."""
-        last = self.actions[-1] if self.actions else None
+        last = self._actions[-1] if self._actions else None
         return last.after_octets if isinstance(last, Disconnect) else None
 
     @property
-    def runs_users_code(self) -> bool:
+    def _runs_users_code(self) -> bool:
         """Whether asking it, or answering by it, runs the user's code."""
         return callable(self.match) or self._has(ReplyFrom)
 
     @property
-    def is_used_up(self) -> bool:
+    def _is_used_up(self) -> bool:
         """Whether it has acted as often as it can."""
         limit = self.times if self.times is not None else len(self._replies)
         return limit > 0 and self.hits >= limit
 
     @property
-    def is_unhit(self) -> bool:
+    def _is_unhit(self) -> bool:
         """Whether it should have acted and never did."""
-        return not self.hits and not self.is_optional
+        return not self.hits and not self._is_optional
 
-    def concerns(self, event: Event, after_octets: int | None = None) -> bool:
+    def _concerns(self, event: Event, after_octets: int | None = None) -> bool:
         """Return whether it would act on the event; runs the predicate, and raises what that raises."""
         return (
             event.stage in self._stages
-            and bool(self.actions)
-            and self.after_octets == after_octets
-            and not self.is_used_up
+            and bool(self._actions)
+            and self._after_octets == after_octets
+            and not self._is_used_up
             and (self._matches is None or bool(self._matches(event)))
         )
 
-    def claim(self) -> tuple[Action, ...] | None:
+    def _claim(self) -> tuple[Action, ...] | None:
         """Count an event that it concerns; return the actions of this hit, None where it lets it through."""
         with self._lock:
             self._seen += 1
-            if self._seen <= self.after or self.is_used_up:
+            if self._seen <= self.after or self._is_used_up:
                 return None
             said = self._replies[self.hits] if self._replies else None
             self.hits += 1
         if said is None:
-            return self.actions
-        return tuple(said if isinstance(action, _REPLIES) else action for action in self.actions)
+            return self._actions
+        return tuple(said if isinstance(action, _REPLIES) else action for action in self._actions)
 
     def __str__(self) -> str:
         match = "" if self.match is None else f", {shown(self.match)}"
         times = "" if self.times is None else f", times={self.times}"
         after = f", after={self.after}" if self.after else ""
-        chain = "".join(f".{self._shown(action)}" for action in self.actions)
+        chain = "".join(f".{self._shown(action)}" for action in self._actions)
         origin = f" at {self.origin}" if self.origin else ""
         inert = "" if chain else ", which has no action"
         return f"on({self.stage!r}{match}{times}{after}){chain}{origin}{inert}"

@@ -36,6 +36,11 @@ class Event:
         verb: of the command line, upper case; "" where there is none.
         line: the command line without its CRLF, secrets masked.
         parameters: of MAIL and RCPT, as received.
+
+    Example:
+        >>> def is_large(event: Event) -> bool:
+        ...     return event.content is not None and len(event.content) > 1_000_000
+        >>> fault = smtp_server.on("CONTENT", is_large).reply(552, "5.3.4 Message too big")
     """
 
     stage: str

@@ -104,7 +104,7 @@ class Rules:
         _chain_all(fault, actions)
         if not isinstance(optional, bool):
             raise SettingsError(f"optional is True or False, not {optional!r}")
-        fault.is_optional = optional
+        fault._is_optional = optional
         self._append(fault)
         return fault
 
@@ -135,12 +135,12 @@ class Rules:
 
     def run_users_code(self, stage: str) -> bool:
         """Return whether `decide` may run the user's code for this stage (then not in the loop)."""
-        return any(fault.runs_users_code for fault in self._by_stage.get(stage, ()))
+        return any(fault._runs_users_code for fault in self._by_stage.get(stage, ()))
 
     def thresholds(self, stage: str) -> tuple[int, ...]:
         """Return the octets of content at which a rule of this stage wants to act, ascending."""
         faults = self._by_stage.get(stage, ())
-        return tuple(sorted({fault.after_octets for fault in faults if fault.after_octets is not None}))
+        return tuple(sorted({fault._after_octets for fault in faults if fault._after_octets is not None}))
 
     def decide(self, event: Event, after_octets: int | None = None) -> Decision | None:
         """Ask the rules in order; the first that matches acts, and its hit is counted.
@@ -158,13 +158,13 @@ class Rules:
         for fault in self._by_stage.get(event.stage, ()):
             # Asked without a lock, for a predicate may take long; claimed under one, for another session may
             # be faster.
-            if fault.concerns(event, after_octets) and (actions := fault.claim()) is not None:
+            if fault._concerns(event, after_octets) and (actions := fault._claim()) is not None:
                 return _with_replies(fault, actions, event)
         return None
 
     def unhit(self) -> list[Fault]:
         """Return the faults that never acted and are not optional, in order."""
-        return [fault for fault in self._faults if fault.is_unhit]
+        return [fault for fault in self._faults if fault._is_unhit]
 
     def clear(self) -> None:
         """Forget all of them."""
@@ -203,7 +203,7 @@ def _chain_all(fault: Fault, actions: Mapping[str, object]) -> None:
             getattr(fault, name)(**arguments)
         elif arguments is not None:
             getattr(fault, name)(*arguments)
-    if not fault.actions:
+    if not fault._actions:
         raise SettingsError(
             f"the fault on {fault.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
         )

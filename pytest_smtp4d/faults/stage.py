@@ -6,12 +6,34 @@ RFC 5321 4.1 (commands), 4.3.2 (which replies belong to which command).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["STAGES", "Stage"]
+__all__ = ["STAGES", "Stage", "StageName"]
+
+StageName = Literal[
+    "CONNECT",
+    "HELO",
+    "EHLO",
+    "STARTTLS",
+    "TLS",
+    "AUTH",
+    "MAIL",
+    "RCPT",
+    "DATA",
+    "CONTENT",
+    "BDAT",
+    "RSET",
+    "NOOP",
+    "VRFY",
+    "EXPN",
+    "HELP",
+    "QUIT",
+    "UNKNOWN",
+]
+"""A stage of a session, for type checkers; `STAGES` says what each is."""
 
 
 @dataclass(frozen=True, slots=True)

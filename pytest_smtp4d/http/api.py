@@ -193,7 +193,7 @@ class Api:
 
     async def change_settings(self, request: Request) -> Response:
         """Change settings for sessions that begin afterwards."""
-        changes = {
+        changes: dict[str, Any] = {
             _known(name, _SETTINGS): tuple(value) if isinstance(value, list) else value
             for name, value in (await _body(request)).items()
         }
@@ -346,7 +346,7 @@ class Api:
 
     async def faults(self, _: Request) -> Response:
         """Return the faults."""
-        return JSONResponse([self._fault(fault) for fault in self._serving.server.rules.faults])
+        return JSONResponse([self._fault(fault) for fault in self._serving.server._rules.faults])
 
     async def add_fault(self, request: Request) -> Response:
         """Declare a fault."""
@@ -359,7 +359,7 @@ class Api:
             raise SettingsError("a fault needs a stage")
         stage, match = words.pop("stage"), words.pop("match", None)
         try:
-            fault = self._serving.server.rules.declare(stage, match, origin="the API", **words)
+            fault = self._serving.server._rules.declare(stage, match, origin="the API", **words)
         except TypeError as error:
             raise SettingsError(f"no fault: {error}") from None
         self._archive.publish(("faults", self._number(fault)))
@@ -367,7 +367,7 @@ class Api:
 
     async def delete_faults(self, _: Request) -> Response:
         """Remove all faults."""
-        rules = self._serving.server.rules
+        rules = self._serving.server._rules
         for fault in rules.faults:
             rules.remove(fault)
         self._faults.clear()
@@ -378,9 +378,9 @@ class Api:
         """Remove a fault."""
         number = _id(request, "id")
         fault = self._faults.pop(number, None)
-        if fault is None or fault not in self._serving.server.rules.faults:
+        if fault is None or fault not in self._serving.server._rules.faults:
             raise HTTPException(404, f"there is no fault {number}")
-        self._serving.server.rules.remove(fault)
+        self._serving.server._rules.remove(fault)
         self._archive.publish(("faults", number))
         return Response(status_code=204)
 

@@ -46,7 +46,7 @@ class LivePage:
         kept = serving.archive.sessions()
         attempt = self._author.attempt(
             [self._record(one) for one in kept],
-            serving.server.rules.faults,
+            serving.server._rules.faults,
             outcome="passed",
             seconds=time.monotonic() - self._began,
             failures=(),

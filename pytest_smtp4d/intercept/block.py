@@ -139,7 +139,7 @@ def mode_of(value: object) -> Mode:
     Raises:
         SettingsError: it says something else.
     """
-    text = str(value).strip().lower()
+    text = str(value).strip().lower() if isinstance(value, (str, bool)) else None
     if text in ("true", "1", "yes", "on"):
         return "true"
     if text in ("false", "0", "no", "off", ""):

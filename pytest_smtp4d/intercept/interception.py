@@ -38,7 +38,7 @@ class Entrance(Protocol):
 class Destination(Protocol):
     """What interception needs of a server."""
 
-    def entrance(self, *, implicit: bool) -> Entrance | None:
+    def _entrance(self, *, implicit: bool) -> Entrance | None:
         """Return the entrance for connections that begin with TLS, or with a greeting; None: it is down."""
 
 
@@ -61,11 +61,11 @@ class Interception:
         allowed: Allowed | None = None,
     ) -> None:
         self._server = server
-        self.ports = frozenset(ports)
+        self.ports: frozenset[int] = frozenset(ports)
         self._hosts = tuple(hosts)
         self._routes: list[tuple[HostPattern, Destination]] = []
         self._process = os.getpid()
-        self.allowed = allowed or Allowed()
+        self.allowed: Allowed = allowed or Allowed()
         self.refuse: Callable[[Target], OSError] | None = None
         """Returns the error for what is not redirected now but refused; None: all is redirected."""
 
@@ -112,7 +112,7 @@ class Interception:
     def entrance(self, target: Target) -> Entrance | None:
         """Return where a connection to this target goes; None: the server is down."""
         server = self._route(target.host) or self._server()
-        entrance = server.entrance(implicit=target.port == IMPLICIT_TLS_PORT)
+        entrance = server._entrance(implicit=target.port == IMPLICIT_TLS_PORT)
         if entrance is not None:
             entrance.client_verifies = client_verifies
         return entrance

@@ -164,7 +164,7 @@ class HostPattern:
         text = pattern.lower().removesuffix(".")
         if not text.isascii():
             text = text.encode("idna").decode("ascii")
-        self.text = text
+        self.text: str = text
         self._matches = re.compile(translate(text)).match
 
     def matches(self, host: str) -> bool:

@@ -13,7 +13,7 @@ from pytest_smtp4d.mail.mailbox import Group, Mailbox, is_address_literal
 from pytest_smtp4d.mail.structured import plain_text, read_comment
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Generator, Iterator
 
 __all__ = ["DOT_ATOM", "LONGEST_ADDRESS", "Malformed", "read_list"]
 
@@ -119,13 +119,27 @@ def read_list(text: str, *, strict: bool, local: bool = False) -> Iterator[Mailb
         elif token.kind == ":":
             if group is not None:
                 yield Malformed("a group inside a group")
-            name = _phrase(item)
-            if not name:
-                yield Malformed("a ':' without the name of a group")
+            name = yield from _group_name(item, strict=strict, local=local)
             group, item = name, []
         else:
             angle, addressed = token.kind == "<", False
             item.append(token)
+
+
+def _group_name(
+    item: list[_Token], *, strict: bool, local: bool
+) -> Generator[Mailbox | Malformed, None, str]:
+    """Return the name before the ":" of a group; yield the mailbox that stands there for want of a comma."""
+    closing = _index(item, ">")
+    end = closing + 1 if closing is not None else len(item) if _index(item, "@") is not None else 0
+    if strict and end:
+        yield Malformed(f"{_text(item)!r} before the ':' of a group")
+    elif end:
+        yield from _found_mailboxes(item[:end], local=local)
+    name = _phrase(item[end:])
+    if not name:
+        yield Malformed("a ':' without the name of a group")
+    return name
 
 
 def _mailbox(item: list[_Token]) -> Mailbox | Malformed:
@@ -139,7 +153,7 @@ def _mailbox(item: list[_Token]) -> Mailbox | Malformed:
             raise Malformed("a '<' without '>'")
         if any(token.kind != "comment" for token in item[closing + 1 :]):
             raise Malformed(f"{_text(item[closing + 1 :])!r} after '>'")
-        name = _phrase(item[:opening])
+        name = _phrase(item[:opening]) or _comments(item[closing + 1 :])
         if any(token.kind in '@\\"[]>' for token in item[:opening]):
             raise Malformed(f"the display name {name!r} must be quoted")
         return Mailbox(name, _addr_spec(_without_route(item[opening + 1 : closing]), strict=True))
@@ -160,7 +174,12 @@ def _comments(item: list[_Token]) -> str:
 def _without_route(item: list[_Token]) -> list[_Token]:
     """Return tokens without "@relay,@relay:" before the address (RFC 5322 4.4)."""
     route = _index(item, ":")
-    return item[route + 1 :] if route is not None and item[0].kind == "@" else item
+    if route is None or item[0].kind != "@":
+        return item
+    # Each "@" begins a relay: `<@relay, a@b.example:c@d.example>` holds an address too many, and no route.
+    relays = zip(item[:route], [*item[1:route], item[route]], strict=True)
+    is_route = all(after.kind != "@" or token.kind == "," for token, after in relays)
+    return item[route + 1 :] if is_route else item
 
 
 # --- reading what others wrote --------------------------------------------------------------------

@@ -54,7 +54,12 @@ _CID = re.compile(r"[!-;=?-~]{1,900}")
 
 
 class Disposition(str, Enum):
-    """How a part is meant to be shown (RFC 2183; 4D: `mail disposition inline` and its sister)."""
+    """How a part is meant to be shown (RFC 2183; 4D: `mail disposition inline` and its sister).
+
+    Example:
+        >>> mail_new_attachment(b"...", "logo.png", cid="logo").disposition is Disposition.INLINE
+        True
+    """
 
     ATTACHMENT = "attachment"
     INLINE = "inline"
@@ -86,6 +91,11 @@ class MailAttachment(FourDSpelling):
         parameters: those of the parsed part's Content-Type but its name, so that it can be sent on (ours).
         content: the octets, or a function that gives them.
         is_encoding_problem: whether a parsed part was damaged, or its transfer encoding unknown (ours).
+
+    Example:
+        >>> invoice = MailAttachment.new(b"%PDF-1.7", "invoice.pdf")
+        >>> invoice.type, str(invoice.disposition), invoice.get_content()
+        ('application/pdf', 'attachment', b'%PDF-1.7')
     """
 
     name: str
@@ -101,7 +111,12 @@ class MailAttachment(FourDSpelling):
     is_encoding_problem: bool = False
 
     def get_content(self) -> bytes:
-        """Return the octets of the attachment, transfer encoding undone (4D: `getContent`)."""
+        """Return the octets of the attachment, transfer encoding undone (4D: `getContent`).
+
+        Example:
+            >>> mail_new_attachment(b"a,b", "table.csv", type="text/csv").get_content()
+            b'a,b'
+        """
         return self.content if isinstance(self.content, bytes) else self.content()
 
     def __eq__(self, other: object) -> bool:
@@ -139,6 +154,11 @@ class MailAttachment(FourDSpelling):
         Raises:
             MissingFileError: there is no such file (a `MailError` and a `FileNotFoundError`).
             MailError: the file cannot be read, or a value is of the wrong type or malformed.
+
+        Example:
+            >>> logo = MailAttachment.new(b"...", "logo.png", cid="logo")  # <img src="cid:logo">
+            >>> logo.type
+            'image/png'
         """
         for key, value in (("name", name), ("cid", cid), ("type", type), ("disposition", disposition)):
             if not isinstance(value, str):
@@ -165,7 +185,12 @@ def mail_new_attachment(
     type: str = "",  # noqa: A002 - 4D's name
     disposition: str = "",
 ) -> MailAttachment:
-    """Make an attachment (4D: `MAIL New attachment`); see `MailAttachment.new`, which it is."""
+    """Make an attachment (4D: `MAIL New attachment`); see `MailAttachment.new`, which it is.
+
+    Example:
+        >>> mail_new_attachment(b"%PDF-1.7", "invoice.pdf").type
+        'application/pdf'
+    """
     return MailAttachment.new(source, name, cid, type, disposition)
 
 

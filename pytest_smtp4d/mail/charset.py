@@ -11,7 +11,7 @@ import contextlib
 import re
 import struct
 from enum import Enum
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.charset_label import X_USER_DEFINED, text_codec
@@ -22,6 +22,7 @@ __all__ = [
     "MAX_LINE",
     "Encoded",
     "MailMode",
+    "ModeName",
     "base64_lines",
     "canonical",
     "check_header_text",
@@ -43,7 +44,12 @@ _FORBIDDEN = re.compile(r"[\r\n\0]")
 
 
 class MailMode(str, Enum):
-    """How text outside US-ASCII is written; the values are 4D's (`mail mode UTF8` and its sisters)."""
+    """How text outside US-ASCII is written; the values are 4D's (`mail mode UTF8` and its sisters).
+
+    Example:
+        >>> make_transporter(body_charset=MailMode.ISO88591).body_charset.value
+        'ISO-8859-1'
+    """
 
     UTF8 = "US-ASCII_UTF8_QP"
     UTF8_BASE64 = "US-ASCII_UTF8_B64"
@@ -52,6 +58,10 @@ class MailMode(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+ModeName = Literal["US-ASCII_UTF8_QP", "US-ASCII_UTF8_B64", "US-ASCII_ISO-2022-JP_UTF8_QP", "ISO-8859-1"]
+"""A mode by its value."""
 
 
 def mode_of(value: object, option: str) -> MailMode:
@@ -84,13 +94,15 @@ def shown(value: object) -> str:
 
 
 def check_header_text(text: str, key: str) -> None:
-    """Refuse what would end a header field.
+    """Refuse what would end a header field, and what is no character.
 
     Raises:
-        MailError: CR, LF or NUL in `text`; names the key and the value.
+        MailError: CR, LF, NUL or a lone surrogate in `text`; names the key and the value.
     """
     if _FORBIDDEN.search(text):
         raise MailError(f"{key}: CR, LF and NUL cannot stand in a header: {shown(text)}")
+    if not text.isascii():
+        encode_strictly(text, "utf-8", key)
 
 
 # --- bodies ---------------------------------------------------------------------------------------

@@ -10,17 +10,18 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timezone
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import parse_addresses, parse_entries, read_addresses
-from pytest_smtp4d.mail.charset import MailMode, mode_of
+from pytest_smtp4d.mail.charset import MailMode, ModeName, mode_of
 from pytest_smtp4d.mail.email import Email, check_email
 from pytest_smtp4d.mail.field import header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import (
     HeaderStyle,
     address_field,
     date_text,
+    folded,
     header_items,
     identifier_field,
     phrase_field,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer
 
 __all__ = [
+    "MIMEOptions",
     "addresses_of",
     "compose",
     "mail_convert_to_mime",
@@ -226,7 +228,8 @@ def _message_id(
     domain = origin[0].ascii_addr_spec.rpartition("@")[2] if origin and "@" in origin[0].addr_spec else ""
     if not domain or not (domain.isascii() or style.utf8):  # the latter is refused where From is written
         domain = "localhost"
-    return [("Message-ID", f"Message-ID: <{unique()}@{domain}>\r\n".encode())]
+    line = folded("Message-ID", [(" ", f"<{unique()}@{domain}>")], "from")
+    return [("Message-ID", style.octets(line, "from"))]
 
 
 def _address_fields(
@@ -347,7 +350,20 @@ def unique_text() -> str:
     return uuid.uuid4().hex.upper()
 
 
-def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, Any] | None = None) -> str:
+class MIMEOptions(TypedDict, total=False):
+    r"""What `mail_convert_to_mime` takes beside the mail: how text outside US-ASCII is written.
+
+    Example:
+        >>> options: MIMEOptions = {"bodyCharset": "ISO-8859-1"}
+        >>> "Gr\xfc\xdfe" in mail_convert_to_mime({"textBody": "Grüße"}, options)
+        True
+    """
+
+    headerCharset: MailMode | ModeName
+    bodyCharset: MailMode | ModeName
+
+
+def mail_convert_to_mime(mail: Email, options: MIMEOptions | None = None) -> str:
     """Return the MIME text of a mail object (4D: `MAIL Convert to MIME`).
 
     Args:
@@ -361,11 +377,16 @@ def mail_convert_to_mime(mail: Email | Mapping[str, Any], options: Mapping[str, 
     Raises:
         TypeError: `mail` or `options` is not a mapping.
         MailError: the mail object cannot become a message, or an option is unknown.
+
+    Example:
+        >>> mime = mail_convert_to_mime({"from": "ada@example.com", "subject": "Grüße", "textBody": "Hi"})
+        >>> [line for line in mime.splitlines() if line.startswith("Subject")]
+        ['Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=']
     """
     check_email(mail)
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options are an object (a mapping), not {type(options).__name__}")
-    given = dict(options or {})
+    given: dict[str, Any] = {**(options or {})}
     header_charset, body_charset = given.pop("headerCharset", None), given.pop("bodyCharset", None)
     for name in given:
         raise MailError(f"there is no option {name!r}{nearest(str(name), ('headerCharset', 'bodyCharset'))}")

@@ -282,11 +282,11 @@ def _pieces(
         elif written is not None:
             tokens.append((gap or " ", written))
         elif match["comment"]:
-            tokens += _spaced(gap, _encoded_comment(piece, style, key))
+            tokens += _spaced(gap, _encoded_comment(piece, style, key, max(1, len(gap))))
         elif after_word:  # blanks between two encoded words are not read, so they are encoded too
             tokens += _spaced(" ", encoded_words(gap + piece, style.words_mode, key))
-        else:
-            tokens += _spaced(gap, encoded_words(piece, style.words_mode, key))
+        else:  # one blank before an encoded word; more would make its line too long
+            tokens += _spaced(gap[:1], encoded_words(gap[1:] + piece, style.words_mode, key))
         after_word = written is None and not match["comment"]
     return style.octets(folded(name, tokens, key), key)
 
@@ -296,9 +296,10 @@ def _spaced(gap: str, words: list[str]) -> list[tuple[str, str]]:
     return [(" " if index else gap or " ", word) for index, word in enumerate(words)]
 
 
-def _encoded_comment(comment: str, style: HeaderStyle, key: str) -> list[str]:
+def _encoded_comment(comment: str, style: HeaderStyle, key: str, blanks: int) -> list[str]:
     """Return a comment as encoded words in parentheses (RFC 2047 5 (2)), which take an octet each."""
-    words = encoded_words(comment[1:-1], style.words_mode, key, longest=WIDTH - 3)
+    longest = max(WIDTH // 2, WIDTH - 2 - blanks)  # so many blanks stand before it on its line
+    words = encoded_words(comment[1:-1], style.words_mode, key, longest=longest)
     words[0] = f"({words[0]}"
     words[-1] = f"{words[-1]})"
     return words

@@ -32,6 +32,7 @@ __all__ = [
 ]
 
 WIDTH = 76  # octets of a folded line (RFC 2047 2 for lines with encoded words; RFC 5322 2.1.1 allows 78)
+_BEHIND_PHRASE = 3  # octets that may follow a phrase on its line: ":;," behind the name of an empty group
 _LONGEST_TOKEN = 900  # octets of text that may stand unbroken; longer words become encoded words
 
 # Words of visible ASCII, one blank between two: what can be written as it is.
@@ -194,7 +195,8 @@ def phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[
         if (style.utf8 or text.isascii()) and "  " not in text and max(map(len, text.split(" "))) <= 200:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{quoted}"'.split(" ")  # folding inside a quoted string leaves its blanks as they are
-    return encoded_words(text, style.words_mode, key, room=max(0, WIDTH - 1 - column))
+    room = max(0, WIDTH - 1 - _BEHIND_PHRASE - column)
+    return encoded_words(text, style.words_mode, key, room=room, longest=WIDTH - 1 - _BEHIND_PHRASE)
 
 
 def _mailbox_tokens(box: Mailbox, style: HeaderStyle, key: str, column: int) -> list[str]:

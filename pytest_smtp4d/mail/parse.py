@@ -38,7 +38,7 @@ __all__ = [
 
 
 def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
-    """Return the mail object of a message (4D: `MAIL Convert from MIME`).
+    r"""Return the mail object of a message (4D: `MAIL Convert from MIME`).
 
     Args:
         mime: octets, or decoded text: LF or CRLF, its non-ASCII characters taken as they are.
@@ -50,6 +50,11 @@ def mail_convert_from_mime(mime: bytes | bytearray | memoryview | str) -> Email:
 
     Raises:
         TypeError: `mime` is neither octets nor text. No content raises.
+
+    Example:
+        >>> mail = mail_convert_from_mime(b"From: ada@example.com\r\nSubject: Hi\r\n\r\nHello")
+        >>> mail["subject"], mail["from"]
+        ('Hi', [{'name': None, 'email': 'ada@example.com'}])
     """
     if isinstance(mime, str):
         octets, is_text = octets_of(mime), True

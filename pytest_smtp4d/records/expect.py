@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, TypeGuard
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.records.advice import advice, cause, summary
+from pytest_smtp4d.records.criteria import CRITERIA
 from pytest_smtp4d.records.difference import differences, shown_value
 from pytest_smtp4d.words import nearest
 
@@ -40,23 +41,6 @@ __all__ = [
     "explain_lack",
     "nearest_miss",
 ]
-
-CRITERIA = (
-    "mail_from",
-    "rcpt_to",
-    "subject",
-    "from_",
-    "to",
-    "cc",
-    "bcc",
-    "text_body",
-    "html_body",
-    "headers",
-    "attachments",
-    "user",
-)
-"""The criteria. Most are a view of `ReceivedMessage`; `headers` maps field names to what they hold,
-`attachments` are names of files, `user` is who had logged in."""
 
 _LISTS = frozenset({"rcpt_to", "from_", "to", "cc", "bcc", "attachments"})
 _EMPTY_IS_NONE = frozenset({"subject", "mail_from"})

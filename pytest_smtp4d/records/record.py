@@ -1,9 +1,11 @@
 """What a server saw and heard: Session > Transaction > ReceivedMessage.
 
 RFC 5321 3.3 (transactions), 4.1 (commands).
-The one thing to know: the server's loop records while tests read from their own threads, so everything that
-grows is only ever appended to, and every read is a copy. Secrets are masked before they get here: see
-`recorder`.
+
+The server's loop records while tests read from their own threads, so everything that grows is only ever
+appended to, and every read is a copy. Secrets are masked before they get here: see `recorder`. Every message
+pays for the objects that stand for it here, most of all when the garbage collector looks at them, so a
+dictionary that would be empty is not made.
 """
 
 from __future__ import annotations
@@ -17,13 +19,13 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.records import recorder
-from pytest_smtp4d.records.recorder import Recorder
+from pytest_smtp4d.records.recorder import Raw, Recorder
 from pytest_smtp4d.records.transcript import Transcript, TranscriptLine
 from pytest_smtp4d.records.violation import Judged, judge, words_of
 from pytest_smtp4d.slips import Slips
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
     from datetime import datetime
     from email.message import EmailMessage
 
@@ -34,6 +36,9 @@ if TYPE_CHECKING:
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["Command", "ReceivedMessage", "Session", "Tls", "Transaction", "Transcript", "TranscriptLine"]
+
+
+_NOTHING: Mapping[str, tuple[str, ...]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,9 +97,27 @@ class ReceivedMessage(Slips):
         mail_options: the parameters of MAIL as received, ``("SIZE=120", "BODY=8BITMIME")``.
         rcpt_options: recipient -> the parameters of its RCPT.
         content: the octets; transparency undone, nothing else touched.
-        received_at: when it was complete: an aware datetime, or what gives one.
+        received_at: when it was complete (an aware datetime).
         session: where it came in.
+
+    Example:
+        >>> message = smtp_server.messages.one()
+        >>> message.mail_from, message.rcpt_to, message["Subject"]
+        ('shop@example.com', ('bob@example.org',), 'Welcome')
     """
+
+    __slots__ = (
+        "__dict__",
+        "__weakref__",
+        "_rcpt_options",
+        "content",
+        "mail_from",
+        "mail_options",
+        "rcpt_to",
+        "received_at",
+        "session",
+        "test",
+    )
 
     _meant = _MEANT
 
@@ -102,11 +125,12 @@ class ReceivedMessage(Slips):
     rcpt_to: tuple[str, ...]
     mail_options: tuple[str, ...]
     content: bytes
+    received_at: datetime
+    """When it was complete (an aware datetime)."""
     session: Session
     test: str
     """The test during which it arrived, by its name; "" outside tests."""
     _rcpt_options: Mapping[str, Sequence[str]]
-    _received_at: datetime | Callable[[], datetime]
 
     def __init__(
         self,
@@ -115,32 +139,24 @@ class ReceivedMessage(Slips):
         mail_options: Sequence[str],
         rcpt_options: Mapping[str, Sequence[str]],
         content: bytes,
-        received_at: datetime | Callable[[], datetime],
+        received_at: datetime,
         session: Session,
     ) -> None:
-        # At once: `Slips` looks at each assignment.
-        vars(self).update(
-            mail_from=mail_from,
-            rcpt_to=tuple(rcpt_to),
-            mail_options=tuple(mail_options),
-            _rcpt_options=rcpt_options,
-            content=content,
-            _received_at=received_at,
-            session=session,
-            test="",
-        )
+        assign = object.__setattr__  # `Slips` looks at each assignment
+        assign(self, "mail_from", mail_from)
+        assign(self, "rcpt_to", tuple(rcpt_to))
+        assign(self, "mail_options", tuple(mail_options))
+        assign(self, "_rcpt_options", rcpt_options)
+        assign(self, "content", content)
+        assign(self, "received_at", received_at)
+        assign(self, "session", session)
+        assign(self, "test", "")
 
     @cached_property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
-        """Recipient -> the parameters of its RCPT as received."""
-        return MappingProxyType(
-            {recipient: tuple(options) for recipient, options in self._rcpt_options.items()}
-        )
-
-    @cached_property
-    def received_at(self) -> datetime:
-        """When it was complete (an aware datetime)."""
-        return self._received_at() if callable(self._received_at) else self._received_at
+        """The parameters of RCPT as received, by recipient."""
+        given = self._rcpt_options
+        return MappingProxyType({recipient: tuple(given.get(recipient, ())) for recipient in self.rcpt_to})
 
     @cached_property
     def _mail(self) -> IncomingMail:
@@ -151,7 +167,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def email(self) -> Email:
-        """The mail object (4D: `MAIL Convert from MIME`); very deep parts stand side by side in it.
+        """The message as a mail object, as `mail_convert_from_mime` reads it; very deep parts are flat.
 
         The limit is for whoever prints or compares it: CPython's dicts do that by recursion.
         """
@@ -191,7 +207,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def bcc(self) -> list[str]:
-        """The envelope's recipients that neither To nor Cc names: those who got it unseen."""
+        """The envelope's recipients that neither To nor Cc names, who got it unseen."""
         named = {_compared(addr_spec) for addr_spec in (*self.to, *self.cc)}
         return [recipient for recipient in self.rcpt_to if _compared(recipient) not in named]
 
@@ -218,6 +234,10 @@ class ReceivedMessage(Slips):
 
         Returns:
             Each once, in order, with entities decoded.
+
+        Example:
+            >>> smtp_server.messages.one().links("confirm")
+            ['https://shop.example/confirm?token=abc']
         """
         from pytest_smtp4d.records.view import html_links, text_links
 
@@ -235,6 +255,10 @@ class ReceivedMessage(Slips):
 
         Returns:
             Each once, in order; nothing from scripts, styles, titles, attributes, hidden elements or URLs.
+
+        Example:
+            >>> smtp_server.messages.one().codes()
+            ['123456']
         """
         from pytest_smtp4d.records.view import codes
 
@@ -242,7 +266,7 @@ class ReceivedMessage(Slips):
 
     @cached_property
     def visible_text(self) -> str:
-        """What a person sees: the text of the HTML body, or without it the text body.
+        """What a person sees of the HTML body, or without one the text body.
 
         Markup, comments, templates, style, script and what attributes or an inline style hide are left out;
         style sheets are not evaluated. Blanks are collapsed.
@@ -263,6 +287,12 @@ class ReceivedMessage(Slips):
 
         Envelope, header, bodies and attachments (name, type, octets, SHA-256) are in it. What differs
         from run to run (dates, identifiers, SIZE=, ports, boundaries) is a placeholder; lines end with LF.
+
+        Example:
+            >>> print(smtp_server.messages.one().snapshot())
+            [envelope]
+            MAIL FROM:<shop@example.com> SIZE=<size>
+            ...
         """
         from pytest_smtp4d.records.snapshot import snapshot
 
@@ -276,7 +306,12 @@ class ReceivedMessage(Slips):
         return values[0] if values else None
 
     def header(self, name: str) -> list[str]:
-        """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored."""
+        """Return what the fields of that name hold, decoded and unfolded, in order; case is ignored.
+
+        Example:
+            >>> smtp_server.messages.one().header("subject")
+            ['Welcome']
+        """
         return self._mail.header(name)
 
     def _addr_specs(self, name: str) -> list[str]:
@@ -311,6 +346,12 @@ class Transaction:
             while it is open, and where it was abandoned (RSET, QUIT, disconnect).
         message: what was stored; None where nothing was.
         mail_options: the parameters of MAIL as received.
+
+    Example:
+        >>> fault = smtp_server.on("RCPT").reply(550, "5.1.1 No such user")
+        >>> status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> smtp_server.transactions[-1].refused["bob@example.org"].code
+        550
     """
 
     __slots__ = ("_rcpt_options", "_rcpt_to", "_refused", "mail_from", "mail_options", "message", "reply")
@@ -325,45 +366,62 @@ class Transaction:
         *,
         mail_options: Sequence[str] = (),
     ) -> None:
-        self.mail_from = mail_from
-        self.mail_options = tuple(mail_options)
-        self.reply = reply
-        self.message = message
+        self.mail_from: str = mail_from
+        self.mail_options: tuple[str, ...] = tuple(mail_options)
+        self.reply: Reply | None = reply
+        self.message: ReceivedMessage | None = message
         self._rcpt_to = list(rcpt_to)
-        self._rcpt_options: dict[str, tuple[str, ...]] = {}
-        self._refused = dict(refused) if refused else {}
+        self._rcpt_options: dict[str, tuple[str, ...]] | None = None
+        self._refused: dict[str, Reply] | None = dict(refused) if refused else None
 
     @property
     def rcpt_to(self) -> tuple[str, ...]:
         """The recipients accepted so far, in order."""
         return tuple(self._rcpt_to)
 
+    def _without_message(self) -> Transaction:
+        """Return a copy without the message."""
+        return Transaction(
+            self.mail_from, self.rcpt_to, self.refused, self.reply, mail_options=self.mail_options
+        )
+
     @property
-    def recipients(self) -> int:
+    def _recipients(self) -> int:
         """How many recipients were accepted so far."""
         return len(self._rcpt_to)
 
     @property
+    def _given_options(self) -> Mapping[str, tuple[str, ...]]:
+        """Those of the accepted recipients whose RCPT had parameters -> these."""
+        return self._rcpt_options or _NOTHING
+
+    @property
     def rcpt_options(self) -> Mapping[str, tuple[str, ...]]:
-        """Accepted recipient -> the parameters of its RCPT as received."""
-        return MappingProxyType(dict(self._rcpt_options))
+        """The parameters of RCPT as received, by accepted recipient."""
+        given = self._given_options
+        return MappingProxyType({recipient: given.get(recipient, ()) for recipient in tuple(self._rcpt_to)})
 
     @property
     def refused(self) -> Mapping[str, Reply]:
-        """Refused recipient -> the reply that refused it."""
-        return MappingProxyType(dict(self._refused))
+        """The replies that refused a recipient, by recipient."""
+        return MappingProxyType(dict(self._refused or ()))
 
-    def accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
+    def _accept_recipient(self, mailbox: str, options: Sequence[str] = ()) -> None:
         """Record a recipient that was accepted (called by the server only)."""
         self._rcpt_to.append(mailbox)
-        self._rcpt_options[mailbox] = tuple(options)
+        if self._rcpt_options is not None:
+            self._rcpt_options[mailbox] = tuple(options)
+        elif options:
+            self._rcpt_options = {mailbox: tuple(options)}
 
-    def refuse_recipient(self, mailbox: str, reply: Reply) -> None:
+    def _refuse_recipient(self, mailbox: str, reply: Reply) -> None:
         """Record a recipient that was refused (called by the server only)."""
+        if self._refused is None:
+            self._refused = {}
         self._refused[mailbox] = reply
 
     @property
-    def is_over(self) -> bool:
+    def _is_over(self) -> bool:
         """Whether a message was stored, or a reply decided that there is none."""
         return self.message is not None or self.reply is not None
 
@@ -371,7 +429,7 @@ class Transaction:
         recipients = ", ".join(self._rcpt_to) or "nobody"
         return (
             f"<Transaction from {self.mail_from or '<>'} to {recipients}, "
-            f"{len(self._refused)} refused, reply {self.reply}>"
+            f"{len(self.refused)} refused, reply {self.reply}>"
         )
 
 
@@ -389,10 +447,16 @@ class Session:
         peer: (host, port) of the client.
         recorder: who writes the session down.
         target: (host, port) that the client had asked for when it was redirected here; None where it was not.
+
+    Example:
+        >>> session = smtp_server.messages.one().session
+        >>> session.tls is not None, session.user, [command.verb for command in session.commands][:2]
+        (True, None, ['EHLO', 'STARTTLS'])
     """
 
     __slots__ = (
         "__weakref__",
+        "_is_continued",
         "_recorder",
         "_transactions",
         "client_name",
@@ -411,8 +475,8 @@ class Session:
         recorder: Recorder | None = None,
         target: tuple[str, int] | None = None,
     ) -> None:
-        self.peer = peer
-        self.target = target
+        self.peer: tuple[str, int] = peer
+        self.target: tuple[str, int] | None = target
         self.client_name: str | None = None
         """What the client called itself in EHLO or HELO."""
         self.tls: Tls | None = None
@@ -421,10 +485,11 @@ class Session:
         self.mechanism: str | None = None
         """The mechanism of the login."""
         self._recorder = Recorder() if recorder is None else recorder
-        self.transcript = Transcript(self._recorder)
+        self.transcript: Transcript = Transcript(self._recorder)
         self.ended: str | None = None
-        """Why it ended ("QUIT", "client closed", "TLS alert: unknown ca"); None while it is live."""
+        """Why it ended, such as "QUIT" or "client closed"; None while it is live."""
         self._transactions: list[Transaction] = []
+        self._is_continued = False
 
     @property
     def commands(self) -> tuple[Command, ...]:
@@ -443,7 +508,7 @@ class Session:
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """One per MAIL, accepted or not, in order."""
+        """The mail transactions, one per MAIL, accepted or not, in order."""
         return tuple(self._transactions)
 
     @property
@@ -452,11 +517,11 @@ class Session:
         return self._judged().violations
 
     @property
-    def broken(self) -> bool:
+    def _broken(self) -> bool:
         """Whether a fault broke the protocol: from there on no violation is fatal."""
         return self._judged().lenient_from is not None
 
-    def blamed(self, start: int = 0) -> tuple[Violation, ...]:
+    def _blamed(self, start: int = 0) -> tuple[Violation, ...]:
         """Return the violations from a number on for which the client can be blamed.
 
         Those are left out that follow a fault which broke the protocol (`send`, `silence`, `trickle`).
@@ -465,7 +530,7 @@ class Session:
         return judged.violations[start : judged.lenient_from]
 
     @property
-    def stages(self) -> frozenset[str]:
+    def _stages(self) -> frozenset[str]:
         """The stages that the session came through."""
         return frozenset({entry.stage for entry in self._recorder.raw.read()} | {self._recorder.stage})
 
@@ -474,12 +539,13 @@ class Session:
         raw.judged = judged = judge(raw)
         return judged
 
-    def begin(self, transaction: Transaction) -> None:
+    def _begin(self, transaction: Transaction) -> None:
         """Record that a MAIL began a transaction, or tried to (called by the server only)."""
         self._transactions.append(transaction)
 
-    def continued(self) -> tuple[Session, Recorder]:
+    def _continued(self) -> tuple[Session, Recorder]:
         """Return an empty record of the same connection, and its pen (called by the server only)."""
+        self._is_continued = True
         before, judged = self._recorder, self._judged()
         lenient_from = None if judged.lenient_from is None else 0
         pen = Recorder(login_began=before.login_began, judged=Judged(0, judged.judge, (), lenient_from))
@@ -489,11 +555,31 @@ class Session:
         session.user, session.mechanism = self.user, self.mechanism
         return session, pen
 
-    def forget_middle(self) -> None:
+    def _shortened(self) -> Session:
+        """Return a copy that shows how it went: the ends of the dialogue without contents, all violations."""
+        before, judged = self._recorder, self._judged()
+        pen = Recorder(login_began=before.login_began)
+        pen.stage, pen.tls, pen.at = before.stage, before.tls, before.at
+        pen.raw = Raw(list(before.raw.entries), judged)
+        if len(pen.raw.entries) > recorder.SHORTENED:
+            pen.forget_middle(judged._replace(position=recorder.SHORTENED))
+        pen.forget_content(0)
+        session = Session(self.peer, pen, self.target)
+        session.client_name, session.tls, session.ended = self.client_name, self.tls, self.ended
+        session.user, session.mechanism = self.user, self.mechanism
+        session._transactions = [one._without_message() for one in self._transactions[-1:]]
+        return session
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether nothing more is recorded here: it ended, or goes on in a new record."""
+        return self.ended is not None or self._is_continued
+
+    def _forget_middle(self) -> None:
         """Keep beginning and end of a long session, and its violations whole (called by the server only)."""
         self._recorder.forget_middle(self._judged()._replace(position=recorder.SHORTENED))
 
-    def forget_told(self, start: int) -> None:
+    def _forget_told(self, start: int) -> None:
         """Keep little of what somebody has read already, so that a session may last for weeks.
 
         Content shrinks to its header; transactions that are over and all but the last violations go.
@@ -508,9 +594,9 @@ class Session:
             lenient_from = None if judged.lenient_from is None else max(0, judged.lenient_from - over)
             judged = judged._replace(violations=judged.violations[over:], lenient_from=lenient_from)
         self._recorder.raw.judged = judged
-        self._transactions = [one for one in self._transactions[-1:] if not one.is_over]
+        self._transactions = [one for one in self._transactions[-1:] if not one._is_over]
 
-    def end(self, reason: str) -> None:
+    def _end(self, reason: str) -> None:
         """Record why the session ended (called by the server only); the first reason stays."""
         if self.ended is None:
             self.ended = reason

@@ -159,7 +159,7 @@ class Raw:
 
     def __init__(self, entries: list[Any] | None = None, judged: Any = None) -> None:
         self.entries: list[Any] = [] if entries is None else entries
-        self.judged = judged
+        self.judged: Any = judged
 
     def read(self, start: int = 0, end: int | None = None) -> Iterator[Entry]:
         """Yield the entries between two positions; without `end`, as many as there are now."""
@@ -178,14 +178,14 @@ class Recorder:
     __slots__ = ("at", "login_began", "raw", "stage", "tls")
 
     def __init__(self, *, login_began: bool = False, judged: Any = None) -> None:
-        self.raw = Raw(judged=judged)
-        self.stage = "CONNECT"
+        self.raw: Raw = Raw(judged=judged)
+        self.stage: str = "CONNECT"
         """What is in progress."""
-        self.tls = False
+        self.tls: bool = False
         """Whether octets go through TLS now."""
-        self.at = 0.0
+        self.at: float = 0.0
         """Seconds since the session began, as of the octets in hand."""
-        self.login_began = login_began
+        self.login_began: bool = login_began
 
     def command(self, line: bytes, verb: str, argument: str, *, pipelined: bool) -> None:
         """Record a command line as received.

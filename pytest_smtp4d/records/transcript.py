@@ -70,6 +70,11 @@ class Transcript:
 
     Args:
         recorder: who writes the session down.
+
+    Example:
+        >>> print(smtp_server.sessions[0].transcript)
+        S: 220 ...
+        C: EHLO ...
     """
 
     __slots__ = ("_recorder",)
@@ -98,6 +103,10 @@ class Transcript:
         Args:
             content: show message content whole; otherwise it ends after the message header, with a line that
                 says how many lines and octets were left out.
+
+        Example:
+            >>> "123456" in smtp_server.sessions[0].transcript.render(content=True)
+            True
         """
         shown: list[str] = []
         for line in self._lines():
@@ -112,6 +121,12 @@ class Transcript:
 
         EHLO's reply is one line, a line has 200 characters at most; of a long session the first 30 and the
         last 20 lines are shown; what is left out is a line with a number.
+
+        Example:
+            >>> print(smtp_server.sessions[0].transcript.brief())
+            S: 220 ...
+            C: EHLO ...
+            S: 250 ... | PIPELINING | ...
         """
         lines = [_cut(line) for line in self._joined()]
         if len(lines) <= FIRST_LINES + LAST_LINES + 1:

@@ -230,7 +230,7 @@ class Judge:
         self._login_began = False
         self._unverified = ""
         self._stripped = False
-        self.is_lenient = False
+        self.is_lenient: bool = False
         """Whether a fault broke the protocol: from here on nothing is fatal."""
         self._forget()
 

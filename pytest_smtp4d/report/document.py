@@ -426,7 +426,7 @@ def _problem(violation: Violation) -> ProblemDocument:
 
 
 def _fault(fault: Any) -> FaultDocument:
-    return {"words": str(fault), "hits": fault.hits, "unhit": fault.is_unhit}
+    return {"words": str(fault), "hits": fault.hits, "unhit": fault._is_unhit}
 
 
 def differences(comparisons: Sequence[Any]) -> list[DifferenceDocument]:

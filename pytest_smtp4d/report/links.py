@@ -6,10 +6,13 @@ HTML living standard 4.6 (links), RFC 3986 3.1 (schemes).
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
-from typing import TypedDict
+from typing import TYPE_CHECKING, TypedDict
 
+from pytest_smtp4d.records.html import Start, Text, tokens
 from pytest_smtp4d.records.view import text_links
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 __all__ = ["LinkDocument", "links_of"]
 
@@ -25,44 +28,25 @@ class LinkDocument(TypedDict):
     count: int
 
 
-class _Anchors(HTMLParser):
-    """Collects the targets of `a` and `area`, each with its text."""
-
-    def __init__(self) -> None:
-        super().__init__(convert_charrefs=True)
-        self.found: list[tuple[str, str]] = []
-        self._target: str | None = None
-        self._text: list[str] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        values = {name: value or "" for name, value in reversed(attrs)}
-        if tag == "a":
-            self._end()
-            self._target = values.get("href")
-        elif tag == "area" and "href" in values:
-            self.found.append((values.get("alt", ""), values["href"]))
-        elif tag == "img" and self._target is not None:
-            self._text.append(values.get("alt") or "[picture]")
-
-    def handle_startendtag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.handle_starttag(tag, attrs)  # HTML knows no "/>"
-
-    def handle_endtag(self, tag: str) -> None:
-        if tag == "a":
-            self._end()
-
-    def handle_data(self, data: str) -> None:
-        if self._target is not None:
-            self._text.append(data)
-
-    def close(self) -> None:
-        super().close()
-        self._end()
-
-    def _end(self) -> None:
-        if self._target is not None:
-            self.found.append(("".join(self._text), self._target))
-        self._target, self._text = None, []
+def _anchors(html: str) -> Iterator[tuple[str, str]]:
+    """Yield the text and the target of each `a` and `area`, in order; a picture in a link is its `alt`."""
+    target: str | None = None
+    words: list[str] = []
+    for token in tokens(html):
+        if isinstance(token, Text):
+            if target is not None:
+                words.append(token.text)
+            continue
+        if token.name == "a":
+            if target is not None:
+                yield "".join(words), target
+            target, words = (token.attributes.get("href") if isinstance(token, Start) else None), []
+        elif isinstance(token, Start) and token.name == "area" and "href" in token.attributes:
+            yield token.attributes.get("alt", ""), token.attributes["href"]
+        elif isinstance(token, Start) and token.name == "img" and target is not None:
+            words.append(token.attributes.get("alt") or "[picture]")
+    if target is not None:
+        yield "".join(words), target
 
 
 def links_of(html: str | None, text: str | None) -> list[LinkDocument]:
@@ -75,14 +59,7 @@ def links_of(html: str | None, text: str | None) -> list[LinkDocument]:
     Returns:
         One for each pair of text and target, in the order of their first appearance; every scheme counts.
     """
-    if html is not None:
-        anchors = _Anchors()
-        # html.parser ends with an AssertionError at a malformed marked section (before CPython 3.14).
-        anchors.feed(html.replace("<![", "<!"))
-        anchors.close()
-        found = anchors.found
-    else:
-        found = [("", target) for target in text_links(text or "")]
+    found = _anchors(html) if html is not None else (("", target) for target in text_links(text or ""))
     links: dict[tuple[str, str], LinkDocument] = {}
     for words, raw in found:
         target = re.sub(r"[\t\n\r]", "", raw).strip()

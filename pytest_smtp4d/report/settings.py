@@ -71,14 +71,18 @@ def _page(config: pytest.Config) -> Path | None:
 
 
 def _choice(config: pytest.Config, name: str, values: tuple[str, ...]) -> str:
-    value = ini.value(config, name) or values[0]
+    value = ini.value(config, name)
+    if value in (None, ""):
+        return values[0]
     if value not in values:
         raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give one of {', '.join(values)}")
     return str(value)
 
 
 def _lines(config: pytest.Config, name: str) -> list[str]:
-    value = ini.value(config, name) or []
+    value = ini.value(config, name)
+    if value in (None, ""):
+        return []
     lines = value.splitlines() if isinstance(value, str) else value
     if not isinstance(lines, list) or not all(isinstance(line, str) for line in lines):
         raise SettingsError(f"ini: smtp4d_{name} is {value!r}: give regular expressions, one a line")

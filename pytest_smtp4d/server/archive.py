@@ -95,11 +95,11 @@ class Archive:
     def __init__(self, count: int, octets: int) -> None:
         self.count = count
         self.octets = octets
-        self.size = 0
+        self.size: int = 0
         """Octets of the messages that are kept."""
-        self.trimmed = 0
+        self.trimmed: int = 0
         """How many messages left because there was no room."""
-        self.version = 0
+        self.version: int = 0
         """Grows with every change of a session or a message."""
         self._messages: OrderedDict[int, KeptMessage] = OrderedDict()
         self._sessions: OrderedDict[int, KeptSession] = OrderedDict()

@@ -11,6 +11,7 @@ from __future__ import annotations
 import contextlib
 import sys
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_smtp4d import clock
@@ -63,16 +64,16 @@ class Arrivals:
         self.settle = settle
         self.messages: list[ReceivedMessage] = []
         """Only ever appended to; `replace` puts another list in its place."""
-        self.changes = 0
+        self.changes: int = 0
         """How often anything changed."""
-        self._changed = threading.Condition()
+        self._lock = threading.RLock()  # a signal handler may ask while its thread holds it
         self._wakers: set[Callable[[], None]] = set()
         self._logs: list[list[ReceivedMessage]] = []
 
     def put(self, message: ReceivedMessage) -> None:
         """Add a message and wake who waits."""
         message.test = self.test()
-        with self._changed:
+        with self._lock:
             self.messages.append(message)
             for log in self._logs:
                 log.append(message)
@@ -80,7 +81,7 @@ class Arrivals:
 
     def replace(self, kept: list[ReceivedMessage], looked_at: int) -> None:
         """Keep only these of the first `looked_at` messages; what arrived meanwhile stays."""
-        with self._changed:
+        with self._lock:
             # A new list: a wait sees by it that it begins again.
             self.messages = kept + self.messages[looked_at:]
             self._note_change()
@@ -89,17 +90,16 @@ class Arrivals:
     def logged(self) -> Iterator[list[ReceivedMessage]]:
         """Give a list to which every message that arrives is added, whatever is cleared meanwhile."""
         log: list[ReceivedMessage] = []
-        with self._changed:
+        with self._lock:
             self._logs.append(log)
         try:
             yield log
         finally:
-            with self._changed:
+            with self._lock:
                 self._logs = [other for other in self._logs if other is not log]
 
     def _note_change(self) -> None:
         self.changes += 1
-        self._changed.notify_all()
         for wake in self._wakers:
             wake()
 
@@ -111,8 +111,9 @@ class Arrivals:
         try:
             pause = next(waiting)
             while True:
-                with self._changed:
-                    is_over = self.changes == pause.changes and not self._changed.wait(pause.seconds)
+                changed = threading.Event()
+                with self._woken_by_changes(changed.set):
+                    is_over = self.changes == pause.changes and not changed.wait(pause.seconds)
                 pause = waiting.send(is_over)
         except StopIteration as stop:
             result: _T = stop.value
@@ -133,7 +134,7 @@ class Arrivals:
             while True:
                 is_over = False
                 changed = asyncio.Event()
-                with self._woken_by_changes(loop, changed):
+                with self._woken_by_changes(partial(_set_from_afar, loop, changed)):
                     if self.changes == pause.changes:
                         try:
                             await asyncio.wait_for(changed.wait(), pause.seconds)
@@ -145,17 +146,13 @@ class Arrivals:
             return result
 
     @contextlib.contextmanager
-    def _woken_by_changes(self, loop: asyncio.AbstractEventLoop, changed: asyncio.Event) -> Iterator[None]:
-        def wake() -> None:
-            with contextlib.suppress(RuntimeError):  # the loop was closed while its task waited
-                loop.call_soon_threadsafe(changed.set)
-
-        with self._changed:
+    def _woken_by_changes(self, wake: Callable[[], None]) -> Iterator[None]:
+        with self._lock:
             self._wakers.add(wake)
         try:
             yield
         finally:
-            with self._changed:
+            with self._lock:
                 self._wakers.discard(wake)
 
 
@@ -251,6 +248,11 @@ def refuse_to_block(call: str, twin: str) -> None:
 
 
 _IN_TRIO = "call it in a thread, `await trio.to_thread.run_sync(lambda: messages.one(timeout=5))`"
+
+
+def _set_from_afar(loop: asyncio.AbstractEventLoop, event: asyncio.Event) -> None:
+    with contextlib.suppress(RuntimeError):  # the loop was closed while its task waited
+        loop.call_soon_threadsafe(event.set)
 
 
 def _asyncio_loop(name: str) -> asyncio.AbstractEventLoop:

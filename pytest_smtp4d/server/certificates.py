@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
     from cryptography import x509
 
+    from pytest_smtp4d.server.keywords import CertificateName
     from pytest_smtp4d.server.settings import ServerSettings
 
 __all__ = ["CertificateAuthority", "authority", "use_authority"]
@@ -60,7 +61,12 @@ class _Identity(NamedTuple):
 
 
 class CertificateAuthority(trustme.CA):
-    """trustme's authority, and the TLS contexts of servers and clients that rest on it."""
+    """trustme's authority, and the TLS contexts of servers and clients that rest on it.
+
+    Example:
+        >>> def test_trust(smtp_ca: CertificateAuthority) -> None:
+        ...     context = ssl.create_default_context(cafile=smtp_ca.ca_file)
+    """
 
     def __init__(self) -> None:
         with _real_datetime():
@@ -183,6 +189,9 @@ class CertificateAuthority(trustme.CA):
 
         Args:
             identity: with a client certificate that the servers accept.
+
+        Example:
+            >>> context = smtp_ca.client_context(identity=True)  # shows a client certificate, too
         """
         context = ssl.create_default_context(cadata=self.pem.decode("ascii"))
         context.hostname_checks_common_name = False
@@ -194,7 +203,7 @@ class CertificateAuthority(trustme.CA):
     def _client_identity(self) -> _Identity:
         return _of_leaf(self.issue_cert(CLIENT_IDENTITY))
 
-    def _server_identity(self, kind: str, names: Sequence[str]) -> _Identity:
+    def _server_identity(self, kind: CertificateName, names: Sequence[str]) -> _Identity:
         """Return a certificate of a kind, as its row in the table of kinds describes it."""
         row = CERTIFICATES[kind]
         begins, ends = (dt.datetime.fromisoformat(f"{day}T00:00:00") for day in row.valid)
@@ -336,10 +345,15 @@ def _write_once(path: Path, octets: bytes) -> None:
     try:
         with open(handle, "wb") as file:  # noqa: PTH123 - it is a file descriptor
             file.write(octets)
-        with contextlib.suppress(FileExistsError):
+        try:
             os.link(made, path)
+        except FileExistsError:
+            pass
+        except (AttributeError, OSError):  # no hard links, by the system or in this folder
+            if not path.exists():
+                Path(made).replace(path)
     finally:
-        Path(made).unlink()
+        Path(made).unlink(missing_ok=True)
 
 
 def _replace(path: Path, octets: bytes, mode: int) -> None:

@@ -3,9 +3,8 @@
 RFC 5321 3.8 (closing), RFC 3207 (STARTTLS), RFC 8446 6.1 (closing under TLS).
 
 `ServerConnection` holds a `ServerProtocol` and the generator that converses with it, and is the only room
-that knows asyncio, threads and TLS. It is an aiosmtpd `SMTP`, for that is the protocol class that asyncio
-sees, and a `BufferedProtocol`: the loop receives into one buffer that all connections share, because a buffer
-made anew for each receive costs more than the rest of it.
+that knows asyncio, threads and TLS. It is an aiosmtpd `SMTP`, for that is the protocol class that the
+transport sees (see `transport`).
 
 The dialogue stands at one step at a time. It goes on when that step has its answer and the client reads what
 it is sent; an answer that comes while the client does not read is kept until it does. There are no tasks:
@@ -14,7 +13,6 @@ when the connection is lost the generator is closed, and nothing is left.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 import ssl
@@ -35,6 +33,7 @@ from pytest_smtp4d.server.settings import CERTIFICATES
 from pytest_smtp4d.tls import TLSPipe
 
 if TYPE_CHECKING:
+    import asyncio
     from collections.abc import Callable
 
     from pytest_smtp4d.faults.rules import Decision
@@ -60,13 +59,12 @@ LINGER = 1.0
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 
 
-class ServerConnection(SMTP, asyncio.BufferedProtocol):
+class ServerConnection(SMTP):
     """A connection of a client.
 
     Args:
         state: what it shares with the other connections of its server.
         loop: the loop it runs in.
-        buffer: what the loop receives into; used within one turn of the loop only.
         entrance: what the connections of its listening socket have in common; None: the server's own address.
         target: (host, port) that a redirected client asked for; None where it was not redirected.
     """
@@ -78,7 +76,6 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self,
         state: ServerState,
         loop: asyncio.AbstractEventLoop,
-        buffer: memoryview,
         entrance: Entrance | None = None,
         target: tuple[str, int] | None = None,
     ) -> None:
@@ -93,7 +90,6 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         self.protocol: ServerProtocol
         self._state = state
         self._tcp: asyncio.Transport
-        self._buffer = buffer
         self._entrance = entrance
         self._target = target
         self._epoch = state.epoch
@@ -135,14 +131,6 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             self.stop(self._state.is_cut)
         else:
             self._go_on()
-
-    def get_buffer(self, sizehint: int) -> memoryview:
-        """Return what the loop receives into."""
-        return self._buffer
-
-    def buffer_updated(self, nbytes: int) -> None:
-        """Take what was received."""
-        self.data_received(bytes(self._buffer[:nbytes]))
 
     def data_received(self, data: bytes) -> None:
         """Take octets and go as far as they allow."""
@@ -210,11 +198,13 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
                 if commands >= TURN:
                     self._yield_turn()
                     break
-        self._tell()
+        if self._state.observer is not None:
+            self._tell()
         if protocol.record.is_long:
-            protocol.session.forget_middle()
+            protocol.session._forget_middle()
         if not self._closing:
-            self._flush()
+            if protocol.output or protocol.flights:
+                self._flush()
             if self._eof or self._reading_paused:
                 self._rest()
 
@@ -227,15 +217,13 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
     def _resume(self) -> None:
         """Send the answer to its step into the dialogue, and begin what its next step asks for."""
         self._can_go_on = False
+        answer, self._answer = self._answer, None
         try:
-            if self._error is not None:
-                error, self._error = self._error, None
-                step = self._dialogue.throw(error)
-            elif self._answer is not None:
-                answer, self._answer = self._answer, None
+            if self._error is None:
                 step = self._dialogue.send(answer)
             else:
-                step = next(self._dialogue)
+                error, self._error = self._error, None
+                step = self._dialogue.throw(error)
         except StopIteration:
             self.protocol.close("closed")
             return
@@ -365,10 +353,10 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
             if self._pipe is not None:
                 self._pipe.send(octets)
                 octets = self._pipe.pending()
-            self._write(octets)
+            self._tcp.write(octets)
 
     def _write(self, octets: bytes) -> None:
-        if octets and not self._tcp.is_closing():
+        if octets:
             self._tcp.write(octets)
 
     def _hang_up(self, close: Close) -> None:
@@ -411,14 +399,14 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
 
     def stop(self, reason: str) -> None:
         """End at once, whatever is in progress: the server stops."""
-        self.protocol.session.end(reason)
+        self.protocol.session._end(reason)
         self._end_dialogue()
         self._tcp.abort()
 
     def cut(self, reason: str) -> None:
         """Cut the connection from any thread, without a lock, so that no client waits for it any more."""
         self.protocol.record.broken()
-        self.protocol.session.end(reason)
+        self.protocol.session._end(reason)
         connection = self._tcp.get_extra_info("socket")
         if connection is not None:
             with contextlib.suppress(OSError):  # it is closed already
@@ -441,7 +429,7 @@ class ServerConnection(SMTP, asyncio.BufferedProtocol):
         protocol = self.protocol
         if protocol.session.ended is None:
             protocol.record.left(has_quit=protocol.has_quit)
-            protocol.session.end(reason)
+            protocol.session._end(reason)
 
     # -- TLS ------------------------------------------------------------------------------------------------
 

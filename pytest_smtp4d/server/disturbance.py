@@ -14,7 +14,7 @@ from pytest_smtp4d.faults.sweep import SETTINGS_OF_KIND, apply
 from pytest_smtp4d.server import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
@@ -42,11 +42,11 @@ class Disturbance:
         self._kind = kind
         self._fault: Fault | None = None
         self._before: dict[str, Any] = {}
-        settings = SETTINGS_OF_KIND.get(kind)
+        settings: Mapping[str, Any] | None = SETTINGS_OF_KIND.get(kind)
         if settings is None:
-            self._fault = apply(server.rules, stage, kind, occurrence)
+            self._fault = apply(server._rules, stage, kind, occurrence)
         elif kind != "stripped" or server.settings.tls == "starttls":
-            self._before = {name: server.settings.given[name] for name in settings}
+            self._before = {name: server.settings._given[name] for name in settings}
             server.configure(**settings)
         server.active_fault = stage, kind
 
@@ -57,7 +57,7 @@ class Disturbance:
             return self._fault.hits > 0
         if self._kind == "stripped":
             return bool(self._before) and any(map(_was_greeted, self._sessions()))
-        return any("TLS" in session.stages for session in self._sessions())
+        return any("TLS" in session._stages for session in self._sessions())
 
     def _sessions(self) -> Iterator[Session]:
         yield from self._server.sessions
@@ -66,7 +66,7 @@ class Disturbance:
     def undo(self) -> None:
         """Leave the server as it was."""
         if self._fault is not None:
-            self._server.rules.remove(self._fault)
+            self._server._rules.remove(self._fault)
         if self._before:
             self._server.configure(**self._before)
         self._server.active_fault = None

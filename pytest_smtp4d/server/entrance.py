@@ -75,7 +75,7 @@ def settings_behind(settings: ServerSettings, *, implicit: bool) -> ServerSettin
     possible and none is required, unless the settings say who may log in or that a login is required.
     """
     changes: dict[str, Any] = {"tls": _tls(settings.tls, implicit=implicit)}
-    given = settings.given
+    given = settings._given
     if not (given["users"] or given["tokens"]):
         if given["auth"] is None or given["auth"]:
             changes["users"] = "*"

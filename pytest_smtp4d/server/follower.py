@@ -154,7 +154,7 @@ class Follower:
             story.ended = True
             self._say(session, f"ended: {self._ending(session, story)}")
             self._listener.ended(session, story)
-        session.forget_told(start)
+        session._forget_told(start)
         story.judged = len(session.violations)
 
     def _entry(self, session: Session, story: Story, entry: Entry) -> None:
@@ -173,7 +173,7 @@ class Follower:
 
     def _violations(self, session: Session, story: Story) -> None:
         settings = self._settings()
-        blamed = session.blamed(story.judged)
+        blamed = session._blamed(story.judged)
         for number, violation in enumerate(session.violations[story.judged :]):
             self._say(session, f"violation: {violation}")
             if violation.name not in story.violations:
@@ -185,7 +185,7 @@ class Follower:
     def _flaws(self, session: Session, over: Sequence[Transaction]) -> None:
         """Look for what is wrong with the messages themselves, where the settings say that it matters."""
         settings = self._settings()
-        if not settings.fatal_violations or session.broken:
+        if not settings.fatal_violations or session._broken:
             return
         for transaction in over:
             if transaction.message is not None:
@@ -219,7 +219,7 @@ def _over(session: Session) -> list[Transaction]:
     return [
         one
         for number, one in enumerate(transactions)
-        if one.is_over or number < last or session.ended is not None
+        if one._is_over or number < last or session.ended is not None
     ]
 
 

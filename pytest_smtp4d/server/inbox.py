@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from typing import TYPE_CHECKING, Literal, overload
+from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
+    from typing_extensions import Unpack
+
+    from pytest_smtp4d.records.criteria import Criteria
     from pytest_smtp4d.records.expect import Expectation
     from pytest_smtp4d.records.record import ReceivedMessage, Session
     from pytest_smtp4d.server.arrivals import Wait
@@ -36,6 +39,11 @@ class Inbox(Sequence["ReceivedMessage"]):
         sessions: returns the server's sessions, for the words of a failure.
         settle: waits until the server has looked at all that has reached it.
         test: returns the name of the test that runs; "" outside tests.
+
+    Example:
+        >>> inbox = smtp_server.messages
+        >>> len(inbox), inbox[-1].subject
+        (1, 'Welcome')
     """
 
     def __init__(
@@ -46,31 +54,42 @@ class Inbox(Sequence["ReceivedMessage"]):
     ) -> None:
         self._arrivals = Arrivals(sessions, settle, test)
 
-    def put(self, message: ReceivedMessage) -> None:
+    def _put(self, message: ReceivedMessage) -> None:
         """Add a message and wake who waits (called by the server only)."""
         self._arrivals.put(message)
 
-    def clear(self, **criteria: object) -> None:
+    def clear(self, **criteria: Unpack[Criteria]) -> None:
         """Forget the messages that match; without criteria, all.
 
         Raises:
             SettingsError: an unknown or impossible criterion.
+
+        Example:
+            >>> smtp_server.messages.clear(subject="Welcome")
+            >>> len(smtp_server.messages)
+            0
         """
         looked_at = tuple(self._arrivals.messages)
         expectation = _expectation(criteria)
         kept = [message for message in looked_at if not expectation.accepts(message)]
         self._arrivals.replace(kept, len(looked_at))
 
-    def where(self, **criteria: object) -> list[ReceivedMessage]:
+    def where(self, **criteria: Unpack[Criteria]) -> list[ReceivedMessage]:
         """Return the messages that match, at once.
 
         Raises:
             SettingsError: an unknown or impossible criterion.
+
+        Example:
+            >>> [message.subject for message in smtp_server.messages.where(to="bob@example.org")]
+            ['Welcome']
         """
         expectation = _expectation(criteria)
         return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
 
-    def one(self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object) -> ReceivedMessage:
+    def one(
+        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: Unpack[Criteria]
+    ) -> ReceivedMessage:
         """Wait for a message that matches and return it, if it is the only one.
 
         Args:
@@ -82,6 +101,11 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: none or several; its text says what did arrive, and why nothing did.
             SettingsError: an unknown or impossible criterion, or seconds that are none.
             RuntimeError: it would block an event loop; `await_one` does not.
+
+        Example:
+            >>> message = smtp_server.messages.one(subject=re.compile("^Welc"), timeout=5)
+            >>> message.mail_from
+            'shop@example.com'
         """
         __tracebackhide__ = True
         waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
@@ -90,14 +114,24 @@ class Inbox(Sequence["ReceivedMessage"]):
         return self._arrivals.block(waiting)
 
     async def await_one(
-        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: object
+        self, *, timeout: float = 0.0, settle: float = 0.0, **criteria: Unpack[Criteria]
     ) -> ReceivedMessage:
-        """Do as `one` does, without blocking the event loop."""
+        """Do as `one` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_signup(smtp_server):
+            ...     message = await smtp_server.messages.await_one(subject="Welcome", timeout=5)
+            ...     return message.mail_from
+            >>> asyncio.run(test_signup(smtp_server))
+            'shop@example.com'
+        """
         __tracebackhide__ = True
         waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         return await self._arrivals.suspend(waiting, "await_one")
 
-    def wait_for(self, count: int = 1, timeout: float = 5.0, **criteria: object) -> list[ReceivedMessage]:
+    def wait_for(
+        self, count: int = 1, timeout: float = 5.0, **criteria: Unpack[Criteria]
+    ) -> list[ReceivedMessage]:
         """Wait for at least this many messages that match; earlier arrivals count.
 
         Args:
@@ -112,6 +146,11 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: fewer; its text says what did arrive, and why nothing did.
             SettingsError: an unknown or impossible criterion, a count below 1, or seconds that are none.
             RuntimeError: it would block an event loop; `await_for` does not.
+
+        Example:
+            >>> messages = smtp_server.messages.wait_for(1, timeout=5, rcpt_to="bob@example.org")
+            >>> [message.subject for message in messages]
+            ['Welcome']
         """
         __tracebackhide__ = True
         waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
@@ -120,14 +159,21 @@ class Inbox(Sequence["ReceivedMessage"]):
         return self._arrivals.block(waiting)
 
     async def await_for(
-        self, count: int = 1, timeout: float = 5.0, **criteria: object
+        self, count: int = 1, timeout: float = 5.0, **criteria: Unpack[Criteria]
     ) -> list[ReceivedMessage]:
-        """Do as `wait_for` does, without blocking the event loop."""
+        """Do as `wait_for` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_newsletter(smtp_server):
+            ...     return len(await smtp_server.messages.await_for(1, timeout=5, subject="Welcome"))
+            >>> asyncio.run(test_newsletter(smtp_server))
+            1
+        """
         __tracebackhide__ = True
         waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
         return await self._arrivals.suspend(waiting, "await_for")
 
-    def none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
+    def none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
         """Watch for this many seconds that no message matches; earlier arrivals count.
 
         Args:
@@ -138,6 +184,10 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: one does; raised as soon as it arrives.
             SettingsError: an unknown or impossible criterion, or seconds that are none.
             RuntimeError: it would block an event loop; `await_none` does not.
+
+        Example:
+            >>> smtp_server.messages.none(subject=lambda subject: subject.startswith("Error"), within=0.05)
+            True
         """
         __tracebackhide__ = True
         waiting = self._none(_expectation(criteria), _seconds("within", within))
@@ -145,14 +195,21 @@ class Inbox(Sequence["ReceivedMessage"]):
             refuse_to_block("none()", "await messages.await_none(...)")
         return self._arrivals.block(waiting)
 
-    async def await_none(self, within: float = 0.0, **criteria: object) -> Literal[True]:
-        """Do as `none` does, without blocking the event loop."""
+    async def await_none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
+        """Do as `none` does, without blocking the event loop.
+
+        Example:
+            >>> async def test_quiet(smtp_server):
+            ...     return await smtp_server.messages.await_none(to="eve@example.org", within=0.05)
+            >>> asyncio.run(test_quiet(smtp_server))
+            True
+        """
         __tracebackhide__ = True
         waiting = self._none(_expectation(criteria), _seconds("within", within))
         return await self._arrivals.suspend(waiting, "await_none")
 
     def expect(
-        self, count: int = 1, *, timeout: float = 5.0, settle: float = 0.0, **criteria: object
+        self, count: int = 1, *, timeout: float = 5.0, settle: float = 0.0, **criteria: Unpack[Criteria]
     ) -> ExpectedMessages:
         """Expect that exactly so many messages that match arrive from entering a block on.
 
@@ -169,6 +226,12 @@ class Inbox(Sequence["ReceivedMessage"]):
             AssertionError: when the block ends: too few, or too many.
             SettingsError: an unknown or impossible criterion, a count below 0, or seconds that are none.
             RuntimeError: on entering the plain form in a task: it would block an event loop.
+
+        Example:
+            >>> with smtp_server.messages.expect(1, to="ann@example.org", timeout=5) as sent:
+            ...     status = transporter.send({"from": "shop@example.com", "to": "ann@example.org"})
+            >>> sent[0].rcpt_to
+            ('ann@example.org',)
         """
         expectation = _expectation(criteria)
         seconds = _seconds("timeout", timeout), _seconds("settle", settle)
@@ -229,7 +292,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             return list(self) == list(other)
         return NotImplemented
 
-    __hash__ = None  # type: ignore[assignment]  # it changes, as a list does
+    __hash__: ClassVar[None] = None  # type: ignore[assignment]  # it changes, as a list does
 
     def __repr__(self) -> str:
         return f"<Inbox {list(self)}>"

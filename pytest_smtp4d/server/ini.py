@@ -21,6 +21,7 @@ __all__ = [
     "block",
     "checked_settings",
     "flag",
+    "gives",
     "seconds",
     "settings",
     "value",
@@ -100,9 +101,14 @@ def value(config: Config, name: str) -> object:
         return getattr(native, "value", native)
 
 
+def gives(config: Config, *names: str) -> bool:
+    """Return whether the ini file gives one of the values, whatever it is."""
+    return any(value(config, name) not in (None, "") for name in names)
+
+
 def settings(config: Config) -> dict[str, Any]:
     """Return the settings that the ini file gives, as they are meant; what they cannot be is found later."""
-    given = {name: found for name in SETTINGS if (found := value(config, name)) not in (None, "", [])}
+    given = {name: found for name in SETTINGS if (found := value(config, name)) not in (None, "")}
     if not given:
         return {}
     from pytest_smtp4d.server.settings import KINDS

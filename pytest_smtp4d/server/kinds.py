@@ -6,8 +6,10 @@ One object for each kind. A new setting names its kind in `settings`, and can th
 from __future__ import annotations
 
 import argparse
+import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
@@ -296,14 +298,20 @@ class Accounts:
             ) from None
 
     def from_ini(self, name: str, value: object) -> object:
-        """Return the accounts that lines give; a line without a colon is a `SettingsError`."""
+        """Return the accounts that lines give; a line without a colon is a `SettingsError`.
+
+        A table of `[tool.pytest.ini_options]` comes as the text that Python prints for it.
+        """
+        if isinstance(value, str) and value.lstrip()[:1] in ("{", "["):
+            with suppress(ValueError, SyntaxError):
+                value = ast.literal_eval(value.strip())
         if isinstance(value, str):
             value = [line.strip() for line in value.splitlines() if line.strip()]
         if not isinstance(value, list):
             return value
         if value == ["*"]:
             return "*"
-        return dict(self._account(name, line, ":") for line in value)
+        return dict(self._account(name, str(line), ":") for line in value)
 
     def option(self) -> Mapping[str, Any]:
         """One account an option."""
@@ -320,7 +328,10 @@ class Accounts:
         return dict(self._account(name, text, "=") for text in texts)
 
     @staticmethod
-    def _account(name: str, line: str, mark: str) -> tuple[str, str]:
+    def _account(name: str, line: object, mark: str) -> tuple[str, str]:
+        if not isinstance(line, str):  # TOML has lists of anything
+            kind = type(line).__name__
+            raise SettingsError(f"{name} holds an account of type {kind}: write the text `user: secret`")
         user, found, secret = line.partition(mark)
         if not found:
             # The line may be a secret that lost its user, so it is not shown.

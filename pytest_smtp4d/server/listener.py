@@ -32,7 +32,8 @@ def prepare() -> None:
 
     It takes longer than the whole life of a server that nobody connects to, so that one does without it.
     """
-    import pytest_smtp4d.server.connection  # noqa: F401
+    import pytest_smtp4d.server.connection
+    import pytest_smtp4d.server.transport  # noqa: F401
 
 
 class Listener:
@@ -52,7 +53,6 @@ class Listener:
         self._entrance = entrance
         self._host = host
         self._guard = threading.Lock()
-        self._arriving: set[asyncio.Task[Any]] = set()
         self._is_starved = False
         self._loop = loop.current()
         self._socket, self._holder = _bind_both(host, port)
@@ -77,7 +77,7 @@ class Listener:
     def suspend(self, reason: str) -> None:
         """Stop listening and end all sessions, but keep the port."""
         self._shut()
-        if self._state.connections or self._arriving:
+        if self._state.connections:
             self._run(self._end(reason))
 
     def resume(self) -> None:
@@ -102,7 +102,7 @@ class Listener:
     def settle(self) -> None:
         """Wait until the loop has looked at all that has arrived so far."""
         with self._guard:  # a connection that is just being taken is seen before or after
-            is_idle = not (self._state.connections or self._arriving or self._loop.is_called(self._socket))
+            is_idle = not (self._state.connections or self._loop.is_called(self._socket))
         if not is_idle:
             self._run(_turn())
 
@@ -132,7 +132,7 @@ class Listener:
 
     # -- in the loop ---------------------------------------------------------------------------------------
 
-    def _accept(self) -> None:
+    def _accept(self, _: int) -> None:
         """Take the connections that wait."""
         with self._guard:
             while self._is_open:
@@ -146,22 +146,19 @@ class Listener:
                     self._pause(error)
                     return
                 self._is_starved = False
-                self._welcome(accepted, peer[1])
+                self._welcome(accepted, peer)
 
-    def _welcome(self, accepted: socket.socket, peer_port: int) -> None:
-        from pytest_smtp4d.server.connection import ServerConnection
-
+    def _welcome(self, accepted: socket.socket, peer: Any) -> None:
         accepted.setblocking(False)
-        running = self._loop.loop
-        target = None if self._entrance is None else self._entrance.arrived(peer_port)
-        connection = ServerConnection(self._state, running, self._loop.buffer, self._entrance, target)
-        task = running.create_task(running.connect_accepted_socket(lambda: connection, accepted))
-        self._arriving.add(task)
-        task.add_done_callback(self._arrived)
+        target = None if self._entrance is None else self._entrance.arrived(peer[1])
+        try:
+            from pytest_smtp4d.server.connection import ServerConnection
+            from pytest_smtp4d.server.transport import SocketTransport
 
-    def _arrived(self, task: asyncio.Task[Any]) -> None:
-        self._arriving.discard(task)
-        if not task.cancelled() and (error := task.exception()) is not None:
+            connection = ServerConnection(self._state, self._loop.loop, self._entrance, target)
+            SocketTransport(self._loop, accepted, peer, connection)
+        except Exception as error:  # noqa: BLE001 - kept until the verdict
+            accepted.close()
             self._state.failed(error, "the server at CONNECT")
 
     def _pause(self, error: OSError) -> None:
@@ -178,8 +175,6 @@ class Listener:
                 self._loop.listen(self._socket, self._accept)
 
     async def _end(self, reason: str) -> None:
-        while self._arriving:
-            await asyncio.wait(self._arriving)
         for connection in tuple(self._state.connections):
             connection.stop(reason)
         await _turn()
@@ -203,7 +198,7 @@ class Listener:
 
 async def _turn() -> None:
     """Let the loop turn until a connection that just waited to be accepted has been heard."""
-    for _ in range(8):
+    for _ in range(4):
         await asyncio.sleep(0)
 
 

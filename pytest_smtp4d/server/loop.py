@@ -9,9 +9,9 @@ from __future__ import annotations
 import asyncio
 import atexit
 import os
-import select
+import selectors
 import threading
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d import clock
 
@@ -28,18 +28,76 @@ BUFFER = 131_072
 """Octets that are received at once at most; twice as many take no less time, and 0.25 MiB more memory."""
 
 
+_IS_SEEN_AT_ONCE = hasattr(selectors, "EpollSelector")
+"""Whether another thread can add a descriptor while the loop waits: an epoll can be."""
+
+
+class _Selector(selectors.DefaultSelector):
+    """Tells the loop what it watches, and calls who else watches at once, without the loop's ado.
+
+    asyncio keeps a tuple with each descriptor that it registers; a function is somebody else's. As long as
+    nothing but such functions has something to do, the loop does not turn: it learns nothing of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.is_loop_due = False
+        """Whether the loop was given something to do since it began to wait."""
+        self.failed: Callable[[Exception], None] = _ignore
+        """Told what a function raised."""
+
+    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+        """Wait for events; return those that are the loop's."""
+        self.is_loop_due = False
+        of_loop: list[tuple[selectors.SelectorKey, int]] = []
+        until = None if timeout is None else clock.monotonic() + timeout
+        while happened := super().select(timeout):
+            for key, events in happened:
+                if type(key.data) is tuple:
+                    of_loop.append((key, events))
+                    continue
+                try:
+                    key.data(events)
+                except Exception as error:  # noqa: BLE001 - the loop says it, and goes on
+                    self.failed(error)
+            if until is not None:
+                timeout = until - clock.monotonic()
+            if of_loop or self.is_loop_due or (timeout is not None and timeout <= 0):
+                break
+        return of_loop
+
+
+def _ignore(_: Exception) -> None:
+    pass
+
+
 class _Loop(asyncio.SelectorEventLoop):
     """A loop that goes by the real clock, and that a forked child neither closes nor complains about."""
 
     is_of_servers = True
 
-    def __init__(self) -> None:
-        super().__init__()
+    def __init__(self, selector: _Selector) -> None:
+        super().__init__(selector)
         self._process = os.getpid()
+        self._waiting = selector
+        selector.failed = self._failed
 
     def time(self) -> float:
         """Return seconds on a clock that no test can freeze."""
         return clock.monotonic()
+
+    def call_soon(self, *args: Any, **context: Any) -> asyncio.Handle:  # type: ignore[override]
+        """Do as asyncio does, and let the loop turn."""
+        self._waiting.is_loop_due = True
+        return super().call_soon(*args, **context)
+
+    def call_at(self, *args: Any, **context: Any) -> asyncio.TimerHandle:  # type: ignore[override]
+        """Do as asyncio does, and let the loop look how long it may wait."""
+        self._waiting.is_loop_due = True
+        return super().call_at(*args, **context)
+
+    def _failed(self, error: Exception) -> None:
+        self.call_exception_handler({"message": "in a server's loop", "exception": error})
 
     def __del__(self) -> None:
         if os.getpid() == self._process:
@@ -50,12 +108,12 @@ class LoopThread:
     """A running event loop and its thread."""
 
     def __init__(self) -> None:
-        self.loop: asyncio.AbstractEventLoop = _Loop()
+        self._selector = _Selector()
+        self.loop: asyncio.AbstractEventLoop = _Loop(self._selector)
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
         """Coroutines to run before the loop closes."""
-        self.buffer = memoryview(bytearray(BUFFER))
+        self.buffer: memoryview = memoryview(bytearray(BUFFER))
         """What the connections of this loop receive into, one at a time."""
-        self._gate = _Gate(self)
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
 
@@ -65,7 +123,6 @@ class LoopThread:
             self.loop.run_until_complete(self._leave())
         finally:
             self.loop.close()
-            self._gate.close()
 
     async def _leave(self) -> None:
         for leave in tuple(self.at_end):
@@ -97,17 +154,49 @@ class LoopThread:
             raise RuntimeError("a server's own loop cannot wait for itself: call this in another thread")
         return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
 
-    def listen(self, listening: socket.socket, accept: Callable[[], None]) -> None:
-        """Call `accept` in the loop whenever a connection waits at a listening socket; from any thread."""
-        self._gate.open(listening, accept)
+    def watch(self, watched: socket.socket, before: int, events: int, ready: Callable[[int], None]) -> None:
+        """Watch a socket for other events than before, 0 for none; in the loop's thread.
+
+        Args:
+            watched: the socket.
+            before: what it was watched for; 0: nothing.
+            events: `selectors.EVENT_READ` and `selectors.EVENT_WRITE`.
+            ready: called in the loop with those that happened.
+        """
+        if not events:
+            self._selector.unregister(watched)
+        elif before:
+            self._selector.modify(watched, events, ready)
+        else:
+            self._selector.register(watched, events, ready)
+
+    def listen(self, listening: socket.socket, accept: Callable[[int], None]) -> None:
+        """Call `accept` in the loop whenever a connection waits at a listening socket; from any thread.
+
+        A server that nobody connects to starts and stops without the loop waking up, which would cost more
+        than all the rest.
+        """
+        if _IS_SEEN_AT_ONCE or self.is_current:
+            self._selector.register(listening, selectors.EVENT_READ, accept)
+        else:
+            self.loop.call_soon_threadsafe(self._selector.register, listening, selectors.EVENT_READ, accept)
 
     def stop_watching(self, listening: socket.socket) -> None:
         """Stop watching a listening socket; from any thread. A call that is on its way may still come."""
-        self._gate.shut(listening)
+
+        async def stop() -> None:
+            self._selector.unregister(listening)
+
+        if _IS_SEEN_AT_ONCE or self.is_current:
+            self._selector.unregister(listening)
+        else:
+            self.run(stop())
 
     def is_called(self, listening: socket.socket) -> bool:
         """Return whether a connection may wait at a listening socket."""
-        return self.is_alive and self._gate.is_called(listening)
+        with _Glance() as glance:
+            glance.register(listening, selectors.EVENT_READ)
+            return self.is_alive and bool(glance.select(0))
 
     def stop(self) -> None:
         """End the loop and its thread."""
@@ -116,65 +205,8 @@ class LoopThread:
             self._thread.join()
 
 
-class _EpollGate:
-    """The listening sockets of all servers behind one descriptor that the loop watches.
-
-    An epoll can be added to from any thread while it is waited for, so a server that nobody connects to
-    starts and stops without the loop waking up, which would cost more than all the rest.
-    """
-
-    def __init__(self, thread: LoopThread) -> None:
-        self._epoll = select.epoll()
-        self._accepts: dict[int, Callable[[], None]] = {}
-        thread.loop.add_reader(self._epoll.fileno(), self._admit)
-
-    def _admit(self) -> None:
-        for descriptor, _ in self._epoll.poll(0):
-            accept = self._accepts.get(descriptor)
-            if accept is not None:
-                accept()
-
-    def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
-        self._accepts[listening.fileno()] = accept
-        self._epoll.register(listening, select.EPOLLIN)
-
-    def shut(self, listening: socket.socket) -> None:
-        if self._accepts.pop(listening.fileno(), None) is not None:
-            self._epoll.unregister(listening)
-
-    def is_called(self, listening: socket.socket) -> bool:
-        return any(descriptor == listening.fileno() for descriptor, _ in self._epoll.poll(0))
-
-    def close(self) -> None:
-        self._epoll.close()
-
-
-class _LoopGate:
-    """The listening sockets of all servers, each watched by the loop itself, where there is no epoll."""
-
-    def __init__(self, thread: LoopThread) -> None:
-        self._thread = thread
-
-    def open(self, listening: socket.socket, accept: Callable[[], None]) -> None:
-        self._thread.loop.call_soon_threadsafe(self._thread.loop.add_reader, listening, accept)
-
-    def shut(self, listening: socket.socket) -> None:
-        async def remove() -> None:
-            self._thread.loop.remove_reader(listening)
-
-        if self._thread.is_current:
-            self._thread.loop.remove_reader(listening)
-        else:
-            self._thread.run(remove())
-
-    def is_called(self, _: socket.socket) -> bool:
-        return True  # it cannot be seen from outside the loop
-
-    def close(self) -> None:
-        """Nothing is held that the loop does not hold."""
-
-
-_Gate: type[_EpollGate | _LoopGate] = _EpollGate if hasattr(select, "epoll") else _LoopGate
+# What looks at one descriptor once, and needs none of its own.
+_Glance = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 _lock = threading.Lock()
 _current: LoopThread | None = None

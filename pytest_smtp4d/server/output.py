@@ -56,7 +56,7 @@ class Output:
         self._is_closed = False
         self._is_broken = False
         self._changed = threading.Condition()
-        self.lost = 0
+        self.lost: int = 0
         """How many items the reader never saw."""
         self._thread = threading.Thread(target=self._run, name=f"smtp4d {name}", daemon=True)
         self._thread.start()

@@ -10,7 +10,7 @@ import contextlib
 import os
 import threading
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Literal
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import entrance, watch
@@ -26,13 +26,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import TracebackType
 
-    from typing_extensions import Self
+    from typing_extensions import Self, Unpack
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.faults.match import Match
+    from pytest_smtp4d.faults.reply import ReplySpec
     from pytest_smtp4d.faults.rules import Rules
+    from pytest_smtp4d.faults.stage import StageName
     from pytest_smtp4d.records.record import Session, Transaction
     from pytest_smtp4d.server.inbox import Inbox
+    from pytest_smtp4d.server.keywords import ClientOptions, SettingsDict
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["SMTPServer"]
@@ -60,18 +63,26 @@ _MEANT = MappingProxyType(
 class SMTPServer(Slips):
     """A real SMTP server on loopback that records everything and misbehaves on command.
 
-    It starts with `start`, `with` or `async with`, and may be started again, on the same port.
+    In a test, request the fixture `smtp_server`. Elsewhere start one with `with`, `async with` or `start`; it
+    can be stopped and started again, on the same port.
 
     Args:
-        settings: as `ServerSettings`.
+        settings: those of `ServerSettings`, by name.
 
     Raises:
-        SettingsError: a setting that does not exist or cannot be.
+        SettingsError: an unknown setting (the nearest is named), or an invalid value.
+
+    Example:
+        >>> with SMTPServer(tls="none", users={"ada": "secret"}) as server:
+        ...     with SMTPTransporter(**server.client_options()) as transporter:
+        ...         status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        ...     server.messages.one().session.user
+        'ada'
     """
 
     _meant = _MEANT
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[SettingsDict]) -> None:
         self._initial = ServerSettings.from_mapping(settings)
         self._state = ServerState(self, self._initial)
         self._listener: Listener | None = None
@@ -84,10 +95,19 @@ class SMTPServer(Slips):
     # -- life -----------------------------------------------------------------------------------------------
 
     def start(self) -> SMTPServer:
-        """Listen. A server that was stopped comes back on its port.
+        """Start to listen; a server that was stopped gets its old port again.
+
+        Returns:
+            the server itself.
 
         Raises:
             OSError: the port is taken, or the host has no such address.
+
+        Example:
+            >>> server = SMTPServer(tls="none").start()
+            >>> server.url
+            'smtp://127.0.0.1:...'
+            >>> server.stop()
         """
         with self._lock:
             if self._listener is None:
@@ -99,7 +119,13 @@ class SMTPServer(Slips):
         return self
 
     def stop(self) -> None:
-        """Stop listening and end every session at once; nothing is left. Stopping twice is no error."""
+        """Stop listening and end every session at once. Stopping twice is no error.
+
+        Example:
+            >>> smtp_server.stop()
+            >>> transporter.send({"from": "ada@example.com", "to": "bob@example.org"}).command
+            'CONNECT'
+        """
         with self._lock:
             listeners = self._listeners
             self._listener = None
@@ -112,7 +138,14 @@ class SMTPServer(Slips):
 
     @contextlib.contextmanager
     def down(self) -> Iterator[None]:
-        """Be down: open connections are cut, new ones refused; then the server is back on the same port."""
+        """Cut open connections and refuse new ones until the block ends; then serve again, on the same port.
+
+        Example:
+            >>> with smtp_server.down():
+            ...     status = transporter.check_connection()
+            >>> status.success, transporter.check_connection().success
+            (False, True)
+        """
         with self._lock:
             first = self._require_listener()
             self._is_down = True
@@ -128,12 +161,20 @@ class SMTPServer(Slips):
                     for listener in listeners:
                         listener.resume()
 
-    def drop_connections(self, reply: tuple[int, str] | Reply | None = None, abort: bool = False) -> None:
+    def drop_connections(
+        self, reply: int | tuple[int, str] | Reply | None = None, abort: bool = False
+    ) -> None:
         """Close every open session now.
 
         Args:
-            reply: said first, such as `(421, "4.3.2 Shutting down")`.
-            abort: with RST instead of FIN.
+            reply: what each client is told first, such as `(421, "4.3.2 Shutting down")`; None: nothing.
+            abort: close with RST instead of FIN.
+
+        Raises:
+            SettingsError: the reply is none.
+
+        Example:
+            >>> smtp_server.drop_connections((421, "4.3.2 Shutting down"))
         """
         spoken = _checked_reply(reply)
         with self._lock:
@@ -182,7 +223,7 @@ class SMTPServer(Slips):
         return self._state.settings
 
     @property
-    def rules(self) -> Rules:
+    def _rules(self) -> Rules:
         """The faults that were declared, and their counters."""
         return self._state.rules
 
@@ -205,12 +246,12 @@ class SMTPServer(Slips):
 
     @property
     def address(self) -> tuple[str, int]:
-        """(host, port)."""
+        """The host and the port, as `socket.create_connection` takes them."""
         return self.host, self.port
 
     @property
     def url(self) -> str:
-        """Such as "smtp://127.0.0.1:41234", or "smtps://…" where TLS is implicit."""
+        """The address as a URL, such as ``smtp://127.0.0.1:41234``; ``smtps://…`` with implicit TLS."""
         scheme = "smtps" if self.settings.tls == "implicit" else "smtp"
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{scheme}://{host}:{self.port}"
@@ -226,6 +267,11 @@ class SMTPServer(Slips):
         Raises:
             RuntimeError: interception is off, or the server does not run.
             SettingsError: no pattern is given, or no host can match one.
+
+        Example:
+            >>> def test_two_regions(smtp_intercept, make_smtp_server):
+            ...     europe = make_smtp_server()
+            ...     europe.intercept("smtp.eu.*")  # the mail for other hosts goes to smtp_intercept
         """
         self._require_listener()
         if entrance.take_hosts is None:
@@ -234,7 +280,7 @@ class SMTPServer(Slips):
             )
         entrance.take_hosts(self, patterns)
 
-    def entrance(self, *, implicit: bool) -> Entrance | None:
+    def _entrance(self, *, implicit: bool) -> Entrance | None:
         """Return the entrance for connections that were redirected here, opened when first asked for.
 
         Args:
@@ -264,24 +310,41 @@ class SMTPServer(Slips):
         return authority().ca_file
 
     def client_context(self, identity: bool = False) -> ssl.SSLContext:
-        """Return a context for clients that trusts that CA alone, whatever certificate the server shows.
+        """Return a TLS context for clients that trusts the CA of `ca_file` alone, whatever `certificate` is.
 
         Args:
-            identity: with a client certificate.
+            identity: whether the client shows a certificate too, for `client_certificate="required"`.
+
+        Example:
+            >>> import smtplib
+            >>> with smtplib.SMTP(smtp_server.host, smtp_server.port) as client:
+            ...     client.starttls(context=smtp_server.client_context())[0]
+            220
         """
         from pytest_smtp4d.server.certificates import authority
 
         return authority().client_context(identity=identity)
 
-    def client_options(self) -> dict[str, Any]:
-        """Return keyword options that make a transporter for this server."""
+    def client_options(self) -> ClientOptions:
+        """Return keyword options that make a transporter for this server: address, trust, and a login.
+
+        The login is that of the first of `users` or `tokens`.
+
+        Example:
+            >>> with SMTPTransporter(**smtp_server.client_options(), send_time_out=1) as transporter:
+            ...     transporter.check_connection().success
+            True
+        """
         settings = self.settings
-        options: dict[str, Any] = {"host": self.host, "port": self.port}
+        options: ClientOptions = {
+            "host": self.host,
+            "port": self.port,
+            "implicit_tls": settings.tls == "implicit",
+        }
         if settings.tls == "none" and not self._state.is_stripped:  # a sweep strips what the test had set
             options["accept_unsecure_connection"] = True
         else:
             options["ssl_context"] = self.client_context(identity=settings.client_certificate != "none")
-        options["implicit_tls"] = settings.tls == "implicit"
         if settings.users and settings.users != "*":
             options["user"], options["password"] = next(iter(settings.users.items()))
         elif settings.tokens:
@@ -299,17 +362,17 @@ class SMTPServer(Slips):
 
     @property
     def transactions(self) -> tuple[Transaction, ...]:
-        """One per MAIL, accepted or not, oldest first."""
+        """The mail transactions, one per MAIL, accepted or not, oldest first."""
         return tuple(self._state.transactions)
 
     @property
     def sessions(self) -> tuple[Session, ...]:
-        """The sessions, oldest first; the open ones grow."""
+        """The sessions, oldest first; those that are open still grow."""
         return tuple(self._state.sessions)
 
     @property
     def active_fault(self) -> tuple[str, str] | None:
-        """The (stage, kind) of the sweep's item that runs, or None."""
+        """The (stage, kind) that a sweep disturbs in this item of the test; None in the undisturbed one."""
         return self._state.active_fault
 
     @active_fault.setter
@@ -318,33 +381,55 @@ class SMTPServer(Slips):
 
     # -- what it does ---------------------------------------------------------------------------------------
 
-    def on(self, stage: str, match: Match = None, *, times: int | None = None, after: int = 0) -> Fault:
-        """Say that something goes wrong at a stage; chain what (see `Fault`).
+    def on(
+        self,
+        stage: StageName | Literal["*"],
+        match: Match = None,
+        *,
+        times: int | None = None,
+        after: int = 0,
+    ) -> Fault:
+        """Declare a fault at a stage; the methods of the `Fault` that it returns say what goes wrong.
 
         Args:
             stage: one of `STAGES`, or "*".
             match: a shell pattern, a compiled pattern, or a predicate of `Event`; None: always.
-            times: how often it acts; None: always.
+            times: how often it acts, then it steps aside; None: always.
             after: how many matching events go well first.
 
+        Returns:
+            the fault; without an action it does nothing.
+
         Raises:
-            SettingsError: an unknown stage, or values that cannot be.
+            SettingsError: an unknown stage (the nearest is named), or an invalid value.
+
+        Example:
+            >>> fault = smtp_server.on("RCPT", "nobody@*", times=1).reply(550, "5.1.1 No such user")
+            >>> status = transporter.send({"from": "ada@example.com", "to": "nobody@example.org"})
+            >>> status.status, status.enhanced_code, fault.hits
+            (550, '5.1.1', 1)
         """
         fault = self._state.rules.add(stage, match, times=times, after=after)
         watch.current.declared(self, fault)
         return fault
 
-    def configure(self, **changes: Any) -> None:
+    def configure(self, **changes: Unpack[SettingsDict]) -> None:
         """Change settings, for sessions that start afterwards.
 
         Raises:
-            SettingsError: a setting that does not exist, cannot be, or cannot change in a server's life.
+            SettingsError: an unknown setting (the nearest is named), an invalid value, or a setting that
+                cannot change while a server lives: `host`, `port`, `allow_remote`.
+
+        Example:
+            >>> smtp_server.configure(tls="implicit", size_limit=10_000)
+            >>> smtp_server.url
+            'smtps://127.0.0.1:...'
         """
         changed = self._state.settings.replace(**changes)
         for name in ("host", "port", "allow_remote"):
             if getattr(changed, name) != getattr(self._state.settings, name):
                 raise SettingsError(
-                    f"{name} cannot change: make another server with {name}={changes[name]!r}"
+                    f"{name} cannot change: make another server with {name}={changes.get(name)!r}"
                 )
         self._state.settings = changed
         watch.current.used(self)
@@ -352,25 +437,49 @@ class SMTPServer(Slips):
     def advance(self, seconds: float) -> None:
         """Move the clock that greylisting goes by; nothing else moves it.
 
+        Args:
+            seconds: how far, 0 or more.
+
         Raises:
-            ValueError: backwards.
+            ValueError: the number is below 0.
+
+        Example:
+            >>> smtp_server.configure(greylist=300)
+            >>> mail: Email = {"from": "ada@example.com", "to": "bob@example.org"}
+            >>> make_transporter().send(mail).is_transient
+            True
+            >>> smtp_server.advance(seconds=301)
+            >>> make_transporter().send(mail).success
+            True
         """
         if seconds < 0:
             raise ValueError(f"the clock goes forward only, not by {seconds} s")
         self._state.advance(seconds)
 
     def clear(self) -> None:
-        """Forget messages, transactions and what is recorded of sessions; open ones go on in a new record."""
+        """Forget messages, transactions and sessions so far; open sessions go on in a new record.
+
+        Example:
+            >>> smtp_server.clear()
+            >>> len(smtp_server.messages)
+            0
+        """
         self._state.clear()
         self._renew(listed=True)
 
     def reset(self) -> None:
-        """Be as at the start: no messages, sessions or faults, the clock at 0, `configure` undone.
+        """Restore the initial state, with no messages, sessions or faults, and the settings of the start.
 
         The port and open connections stay. A server that was stopped runs again.
 
         Raises:
             OSError: it was stopped, and its port is taken by now.
+
+        Example:
+            >>> smtp_server.configure(tls="none")
+            >>> smtp_server.reset()
+            >>> smtp_server.settings.tls
+            'starttls'
         """
         self._state.reset(self._initial)
         self.active_fault = None
@@ -384,7 +493,7 @@ class SMTPServer(Slips):
         for listener in self._listeners:
             listener.renew(listed=listed)
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait until all that has arrived so far was looked at; nothing to do where the server is stopped."""
         for listener in self._listeners:
             listener.settle()
@@ -395,11 +504,19 @@ class SMTPServer(Slips):
         Raises:
             AssertionError: a fault was never hit, a callback raised, or a client committed a fatal violation;
                 what was raised once is not raised again.
+
+        Example:
+            >>> smtp_server.configure(strict=True)
+            >>> fault = smtp_server.on("RCPT").reply(550)
+            >>> smtp_server.check()
+            Traceback (most recent call last):
+                ...
+            pytest_smtp4d.server.watch.Verdict: ...fault never hit: on('RCPT').reply(550...)...
         """
         __tracebackhide__ = True
         watch.current.raise_verdict([self])
 
-    def cut(self, reason: str) -> None:
+    def _cut(self, reason: str) -> None:
         """Cut every session and refuse new ones until the next `reset`, without a lock: time is up.
 
         Args:
@@ -410,7 +527,7 @@ class SMTPServer(Slips):
             for connection in tuple(self._state.connections):
                 connection.cut(reason)
 
-    def release_after_fork(self) -> None:
+    def _release_after_fork(self) -> None:
         """In a forked child: the server is the parent's, and no longer this process's business."""
         listeners = self._listeners
         self._listener = None
@@ -433,7 +550,7 @@ class SMTPServer(Slips):
         return self._listener
 
 
-def _checked_reply(reply: tuple[int, str] | Reply | None) -> Reply | None:
+def _checked_reply(reply: ReplySpec | None) -> Reply | None:
     from pytest_smtp4d.faults.reply import make_reply
 
     if reply is None:
@@ -450,12 +567,12 @@ _running: set[SMTPServer] = set()
 def cut_everything(reason: str) -> None:
     """Cut every session of every server that runs (see `SMTPServer.cut`)."""
     for server in tuple(_running):
-        server.cut(reason)
+        server._cut(reason)
 
 
 def _release_after_fork() -> None:
     for server in tuple(_running):
-        server.release_after_fork()
+        server._release_after_fork()
     _running.clear()
 
 

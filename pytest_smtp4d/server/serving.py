@@ -138,19 +138,19 @@ class Serving:
         maildir: Maildir | None = None,
         archive: Archive | None = None,
     ) -> None:
-        self.server = Relay(**settings)
+        self.server: Relay = Relay(**settings)
         self.voice = voice
         self.archive = archive
         self._faults = tuple(faults)
         self._maildir = maildir
         self._numbers = itertools.count(1)
-        self.follower = Follower(self, lambda: self.server.settings, self.server.ca_file)
+        self.follower: Follower = Follower(self, lambda: self.server.settings, self.server.ca_file)
         self.server.relay_to(self, self.follower)
         self._declare()
 
     def _declare(self) -> None:
         for words in self._faults:
-            parse_fault(self.server.rules, words)
+            parse_fault(self.server._rules, words)
 
     def reset(self) -> None:
         """Be as at the start: no messages or sessions, the settings and the faults of the start."""
@@ -167,8 +167,8 @@ class Serving:
 
     def problems(self) -> list[str]:
         """Return the strict verdict in words, each problem once: unhit faults, violations, errors."""
-        self.server.settle()
-        unhit = [f"fault never hit: {fault}" for fault in self.server.rules.unhit()]
+        self.server._settle()
+        unhit = [f"fault never hit: {fault}" for fault in self.server._rules.unhit()]
         problems = unhit + self.follower.take_problems()
         return problems if self.server.settings.strict else []
 

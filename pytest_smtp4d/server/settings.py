@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.kinds import Accounts, Boolean, HostNames, Kind, Number, OneOf, SeveralOf, Text
@@ -20,9 +20,27 @@ from pytest_smtp4d.words import nearest
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-__all__ = ["CERTIFICATES", "DEFAULT_EXTENSIONS", "EXTENSIONS", "ServerSettings", "meanings"]
+    from typing_extensions import Unpack
 
-TLS_MODES = ("none", "starttls", "implicit")
+    from pytest_smtp4d.server.keywords import (
+        CertificateName,
+        ExtensionName,
+        Mechanism,
+        SettingsDict,
+        TLSMode,
+        TLSVersion,
+        Willingness,
+    )
+
+__all__ = [
+    "CERTIFICATES",
+    "DEFAULT_EXTENSIONS",
+    "EXTENSIONS",
+    "ServerSettings",
+    "meanings",
+]
+
+TLS_MODES: tuple[TLSMode, ...] = ("none", "starttls", "implicit")
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +62,7 @@ class Certificate:
     refused: str = ""
 
 
-CERTIFICATES: Mapping[str, Certificate] = {
+CERTIFICATES: Mapping[CertificateName, Certificate] = {
     "trusted": Certificate(),
     "expired": Certificate(valid=("2001-01-01", "2002-01-01"), refused="it has expired"),
     "not_yet_valid": Certificate(valid=("2037-12-01", "2037-12-31"), refused="it is not valid yet"),
@@ -58,16 +76,17 @@ CERTIFICATES: Mapping[str, Certificate] = {
 }
 """The kinds of certificate."""
 
-CLIENT_CERTIFICATES = ("none", "optional", "required")
-TLS_VERSIONS = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
+CLIENT_CERTIFICATES: tuple[Willingness, ...] = ("none", "optional", "required")
+TLS_VERSIONS: tuple[TLSVersion, ...] = ("TLSv1", "TLSv1.1", "TLSv1.2", "TLSv1.3")
 
-DEFAULT_EXTENSIONS = tuple(
-    extension.keyword for extension in _EXTENSIONS.values() if extension.by_default and not extension.follows
+EXTENSIONS = cast(
+    "tuple[ExtensionName, ...]",
+    tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows),
 )
-"""What the server offers unless it is told otherwise."""
-
-EXTENSIONS = tuple(extension.keyword for extension in _EXTENSIONS.values() if not extension.follows)
 """All that can be offered."""
+
+DEFAULT_EXTENSIONS = tuple(keyword for keyword in EXTENSIONS if _EXTENSIONS[keyword].by_default)
+"""What the server offers unless it is told otherwise."""
 
 _LOOPBACK_NAMES = ("localhost", "localhost.localdomain", "ip6-localhost")
 
@@ -105,24 +124,30 @@ class ServerSettings:
 
     Raises:
         SettingsError: a value of the wrong type or out of range; the message names the setting.
+
+    Example:
+        >>> ServerSettings(tls="implicit").certificate
+        'trusted'
+        >>> smtp_server.settings.require_auth
+        False
     """
 
     host: str = "127.0.0.1"
     port: int = 0
     allow_remote: bool = False
-    tls: Literal["none", "starttls", "implicit"] = "starttls"
+    tls: TLSMode = "starttls"
     require_tls: bool = False
-    certificate: str = "trusted"
-    client_certificate: Literal["none", "optional", "required"] = "none"
-    tls_versions: tuple[str, ...] | None = None
+    certificate: CertificateName = "trusted"
+    client_certificate: Willingness = "none"
+    tls_versions: tuple[TLSVersion, ...] | None = None
     users: Mapping[str, str] | Literal["*"] = field(default_factory=dict, repr=False, hash=False)
     tokens: Mapping[str, str] = field(default_factory=dict, repr=False, hash=False)
-    auth: tuple[str, ...] = None  # type: ignore[assignment] # None: derived, as are the next two
+    auth: tuple[Mechanism, ...] = None  # type: ignore[assignment] # None: derived, as are the next two
     require_auth: bool = None  # type: ignore[assignment]
     auth_without_tls: bool = None  # type: ignore[assignment]
     size_limit: int | None = 33_554_432
     recipient_limit: int | None = None
-    extensions: tuple[str, ...] = DEFAULT_EXTENSIONS
+    extensions: tuple[ExtensionName, ...] = DEFAULT_EXTENSIONS
     esmtp: bool = True
     greylist: float | None = None
     names: tuple[str, ...] = ()
@@ -131,11 +156,11 @@ class ServerSettings:
     strict: bool = True
     ignore_violations: tuple[str, ...] = ()
     fatal_violations: tuple[str, ...] = ()
-    given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
+    _given: Mapping[str, Any] = field(init=False, repr=False, compare=False)
     """Every setting as it was given, before anything was derived: `replace` starts from it."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
+        object.__setattr__(self, "_given", MappingProxyType({name: getattr(self, name) for name in NAMES}))
         for name, kind in KINDS.items():
             object.__setattr__(self, name, kind.check(name, getattr(self, name)))
         if not self.allow_remote and not is_loopback(self.host):
@@ -146,15 +171,15 @@ class ServerSettings:
         self._derive_login()
 
     def _derive_login(self) -> None:
-        if self.given["auth"] is None:
+        if self._given["auth"] is None:
             object.__setattr__(self, "auth", self._possible_mechanisms())
         elif self.users == "*" and (scram := [name for name in self.auth if name.startswith("SCRAM-")]):
             raise SettingsError(
                 f"auth {scram[0]!r} cannot go with users='*': the server must know the password to prove it"
             )
-        if self.given["require_auth"] is None:
+        if self._given["require_auth"] is None:
             object.__setattr__(self, "require_auth", bool(self.users or self.tokens))
-        if self.given["auth_without_tls"] is None:
+        if self._given["auth_without_tls"] is None:
             object.__setattr__(self, "auth_without_tls", self.tls == "none")
 
     def _possible_mechanisms(self) -> tuple[str, ...]:
@@ -164,7 +189,7 @@ class ServerSettings:
 
         return mechanisms_for(Credentials(self.users, self.tokens))
 
-    def shown(self, name: str) -> str:
+    def _shown(self, name: str) -> str:
         """Return a setting as it may be shown: of accounts the users alone."""
         value = getattr(self, name)
         if name in ("users", "tokens") and value != "*":
@@ -177,6 +202,10 @@ class ServerSettings:
 
         Raises:
             SettingsError: an unknown name (the nearest one is named), or as the class.
+
+        Example:
+            >>> ServerSettings.from_mapping({"tls": "none"}).auth_without_tls
+            True
         """
         if not mapping:
             return _DEFAULTS
@@ -189,18 +218,22 @@ class ServerSettings:
             return _made(tuple((name, type(value), value) for name, value in mapping.items()))
         return cls(**mapping)
 
-    def replace(self, **changes: Any) -> ServerSettings:
+    def replace(self, **changes: Unpack[SettingsDict]) -> ServerSettings:
         """Return settings with some changed; what was left to its default follows the change.
 
         Raises:
             SettingsError: as `from_mapping`.
+
+        Example:
+            >>> smtp_server.settings.replace(users={"ada": "secret"}).require_auth
+            True
         """
         changed = {name: value for name, value in changes.items() if not self._has(name, value)}
-        return self.from_mapping({**self.given, **changed}) if changed else self
+        return self.from_mapping({**self._given, **changed}) if changed else self
 
     def _has(self, name: str, value: object) -> bool:
         """Return whether a setting was given as this very value."""
-        given = self.given.get(name, _MISSING)
+        given = self._given.get(name, _MISSING)
         if type(given) is not type(value) or given != value:  # True == 1 == 1.0
             return False
         # What can change in place may have changed since.

@@ -6,7 +6,6 @@ only grow, every read is a copy, and `reset` replaces instead of changing.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d import clock
@@ -73,10 +72,10 @@ class ServerState:
 
     def __init__(self, server: Watched, settings: ServerSettings) -> None:
         self._server = server
-        self.settings = settings
-        self.rules = Rules()
-        self.inbox = Inbox(lambda: tuple(self.sessions), server.settle, lambda: watch.current.test)
-        self.deliver: Callable[[ReceivedMessage], None] = self.inbox.put
+        self.settings: ServerSettings = settings
+        self.rules: Rules = Rules()
+        self.inbox: Inbox = Inbox(lambda: tuple(self.sessions), server._settle, lambda: watch.current.test)
+        self.deliver: Callable[[ReceivedMessage], None] = self.inbox._put
         """What is done with a message that was accepted, before its reply is written."""
         self.sessions: list[Session] = []
         self.transactions: list[Transaction] = []
@@ -87,9 +86,9 @@ class ServerState:
         """Who is told at once what happens; nobody in a test, which looks when it wants to."""
         self.wall_clock: Callable[[], float] = lambda: 0.0
         """Seconds that pass by themselves, for greylisting; in a test none do."""
-        self.is_cut = ""
+        self.is_cut: str = ""
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
-        self.epoch = 0
+        self.epoch: int = 0
         """How often the server was cleared or reset: sessions that were open then go on in a new record."""
         self._duplicates = Duplicates()
         self._offer: Offer | None = None
@@ -124,13 +123,13 @@ class ServerState:
         """Report a session that began under an earlier watch."""
         watch.current.spoke(self._server, session)
 
-    def now(self) -> Callable[[], datetime]:
-        """Return what tells the time of this call, as an aware datetime, when somebody asks."""
-        return partial(clock.utc_at, clock.monotonic())
+    def now(self) -> datetime:
+        """Return the time of this call, as an aware datetime."""
+        return clock.now_utc()
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""
-        session.begin(transaction)
+        session._begin(transaction)
         self.transactions.append(transaction)
 
     @property
@@ -173,6 +172,8 @@ class ServerState:
 
     def clear(self) -> None:
         """Forget messages, transactions and what is recorded of sessions so far."""
+        if self.active_fault is None:  # a sweep looks in every session for the stage
+            watch.current.cleared(self._server)
         self.epoch += 1
         self.inbox.clear()
         self.transactions = []

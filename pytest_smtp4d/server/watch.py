@@ -14,6 +14,8 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
+from pytest_smtp4d.server.cleared import ClearedSessions
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, MutableMapping
 
@@ -30,6 +32,8 @@ WHOLE_SESSIONS = 3
 SHOWN_SESSIONS = 20
 """How many more it shows in a line each."""
 
+_REPORTS = "pytest_smtp4d.report.hooks"
+
 
 class Watched(Protocol):
     """A server, as far as a watch knows it."""
@@ -42,10 +46,10 @@ class Watched(Protocol):
     def url(self) -> str:
         """Where it listens."""
 
-    def settle(self) -> None:
+    def _settle(self) -> None:
         """Wait until all that has arrived so far was looked at."""
 
-    def cut(self, reason: str) -> None:
+    def _cut(self, reason: str) -> None:
         """Cut every session and refuse new ones; with "": let them in again."""
 
 
@@ -70,6 +74,8 @@ class Watch:
         self._errors: MutableMapping[Watched, list[str]] = self._mapping()
         self._marked: MutableMapping[Watched, tuple[str, frozenset[Session]]] = self._mapping()
         self._told: set[tuple[int, int]] = set()
+        self._cleared: dict[Watched, ClearedSessions] = {}
+        self._forgotten: dict[Watched, list[Session]] = {}
 
     @property
     def servers(self) -> tuple[Watched, ...]:
@@ -78,10 +84,13 @@ class Watch:
 
     @property
     def sessions(self) -> tuple[tuple[Watched, Session], ...]:
-        """The sessions, each with the server that had it."""
-        return tuple(
-            (server, session) for server in self.servers for session in tuple(self._sessions[server])
-        )
+        """The sessions, each with the server that had it; of those that were cleared the last, shortened."""
+        return tuple((server, session) for server in self.servers for session in self._all(server))
+
+    def _all(self, server: Watched) -> list[Session]:
+        """Return the sessions of a server that are kept, those that were cleared first."""
+        cleared = self._cleared.get(server)
+        return [*(cleared.sessions if cleared is not None else ()), *self._sessions[server]]
 
     @property
     def faults(self) -> tuple[Fault, ...]:
@@ -96,7 +105,8 @@ class Watch:
 
     def left(self, server: Watched) -> None:
         """Record that a server stopped: one that nobody spoke to or expected anything of is forgotten."""
-        if not (self._sessions.get(server) or self._faults.get(server) or self._errors.get(server)):
+        kept = (self._sessions, self._cleared, self._faults, self._errors)
+        if not any(of_servers.get(server) for of_servers in kept):
             self._sessions.pop(server, None)
 
     def spoke(self, server: Watched, session: Session, *, began: bool = False) -> None:
@@ -112,6 +122,37 @@ class Watch:
             self._began[session] = True
         if session not in sessions:
             sessions[session] = len(session.violations), len(session.transactions)
+
+    def cleared(self, server: Watched) -> None:
+        """Record that a server forgot its sessions; little is kept of those that it forgot the time before.
+
+        By then the loop writes to none of them. A report shows mails that were cleared, too, so where one is
+        asked for all is kept.
+        """
+        sessions = self._sessions.get(server)
+        if sessions is None or self._mapping is not dict or _REPORTS in sys.modules:
+            return
+        for session in self._forgotten.get(server, ()):
+            if session in sessions and session._is_over:
+                self._shorten(server, session)
+        self._forgotten[server] = list(sessions)
+
+    def _shorten(self, server: Watched, session: Session) -> None:
+        """Keep of a session that is over what verdict and transcript need."""
+        judged, transactions = self._sessions[server].pop(session)
+        words, before = self._marked.get(server, ("", frozenset[Any]()))
+        if self._began.pop(session, False) and words and session not in before:
+            del self._marked[server]  # the marker acted on it
+        cleared = self._cleared.setdefault(server, ClearedSessions(WHOLE_SESSIONS + SHOWN_SESSIONS))
+        told = {number for key, number in self._told if key == id(session)}
+        self._told -= {(id(session), number) for number in told}  # another object may get the same id
+        violations = enumerate(session._blamed(judged), judged)
+        flaws = enumerate(_fatal_flaws(session, transactions, server.settings))
+        cleared.take(
+            session,
+            (violation for number, violation in violations if number not in told),
+            (flaw for number, flaw in flaws if -1 - number not in told),
+        )
 
     def declared(self, server: Watched, fault: Fault) -> None:
         """Record that a fault was declared, to be hit before the verdict."""
@@ -132,7 +173,7 @@ class Watch:
     def settle(self) -> None:
         """Hear what clients sent before this call."""
         for server in self.servers:
-            server.settle()
+            server._settle()
 
     def problems(self, *, certain: bool = False) -> list[str]:
         """Return the strict verdict in words: a text for each problem of a server whose `strict` is on.
@@ -174,20 +215,33 @@ class Watch:
         found: dict[tuple[int, int], str] = {}
         if not certain:
             for fault in self._faults.get(server, ()):
-                if fault.is_unhit:
+                if fault._is_unhit:
                     found[id(fault), 0] = f"fault never hit: {fault}"
             if words := self._without_effect(server):
                 found[id(server), -1] = words
         errors = self._errors.get(server, [])
         for number, error in enumerate(errors):
             found[id(errors), number] = f"callback raised: {error}"
-        for session, (judged, transactions) in tuple(self._sessions.get(server, {}).items()):
-            for number, violation in enumerate(session.blamed(judged), judged):
-                if is_fatal(violation, settings):
-                    found[id(session), number] = f"client violated SMTP: {violation}"
-            for number, flaw in enumerate(_fatal_flaws(session, transactions, settings)):
-                found[id(session), -1 - number] = f"message is flawed: {flaw}"
+        for key, violation in self._charges(server, settings):
+            if is_fatal(violation, settings):
+                what = "message is flawed" if key[1] < 0 else "client violated SMTP"
+                found[key] = f"{what}: {violation}"
         return {key: words for key, words in found.items() if key not in self._told}
+
+    def _charges(
+        self, server: Watched, settings: ServerSettings
+    ) -> Iterator[tuple[tuple[int, int], Violation]]:
+        """Yield what clients did wrong, by what identifies it: numbers from 0 on, those of flaws below it."""
+        for session, (judged, transactions) in tuple(self._sessions.get(server, {}).items()):
+            for number, violation in enumerate(session._blamed(judged), judged):
+                yield (id(session), number), violation
+            for number, flaw in enumerate(_fatal_flaws(session, transactions, settings)):
+                yield (id(session), -1 - number), flaw
+        if (cleared := self._cleared.get(server)) is not None:
+            for number, violation in enumerate(cleared.violations):
+                yield (id(cleared), number), violation
+            for number, flaw in enumerate(cleared.flaws):
+                yield (id(cleared), -1 - number), flaw
 
     def _without_effect(self, server: Watched) -> str:
         """Return why the settings of a marker acted on no session, or ""."""
@@ -214,13 +268,15 @@ class Watch:
     def _transcripts(self, server: Watched, full: bool) -> Iterator[str]:
         from pytest_smtp4d.records.advice import advice, summary
 
-        sessions = list(self._sessions[server])
+        sessions = self._all(server)
         if not sessions:
             yield f"{_where(server)}: no client connected"
         whole = sessions if full else sessions[-WHOLE_SESSIONS:]
         others = sessions[: len(sessions) - len(whole)]
-        if len(others) > SHOWN_SESSIONS:
-            yield f"{_where(server)}: {len(others) - SHOWN_SESSIONS} earlier sessions left out"
+        left_out = max(0, len(others) - SHOWN_SESSIONS)
+        left_out += self._cleared[server].left_out if server in self._cleared else 0
+        if left_out:
+            yield f"{_where(server)}: {left_out} earlier sessions left out"
         if others:
             yield "\n".join(
                 f"{_heading(server, session)}: {summary(session)}" for session in others[-SHOWN_SESSIONS:]
@@ -247,7 +303,7 @@ def _where(server: Watched) -> str:
 
 def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:
     """Yield what is wrong with the messages of a session, where the settings say that it matters."""
-    if session.broken or not settings.fatal_violations:
+    if session._broken or not settings.fatal_violations:
         return
     from pytest_smtp4d.records.lint import FLAWS
 
@@ -272,7 +328,7 @@ def _running_test() -> str:
 
 
 # Outside pytest there is no test to judge, and a process may start servers for weeks.
-current = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
+current: Watch = Watch(keeps="pytest_smtp4d.plugin" in sys.modules, test=_running_test())
 """Where servers report what they do."""
 
 

@@ -44,6 +44,11 @@ class Reply:
         code: the three digits, 200 to 599.
         text: the text without codes; the lines of a multi-line reply joined by a newline.
         enhanced_code: "5.1.1" or None (RFC 3463); unless given, the one at the head of the text.
+
+    Example:
+        >>> reply = Reply(550, "5.1.1 No such user")
+        >>> str(reply), reply.enhanced_code, reply.is_permanent
+        ('550 5.1.1 No such user', '5.1.1', True)
     """
 
     code: int
@@ -57,22 +62,22 @@ class Reply:
 
     @property
     def severity(self) -> Severity:
-        """What the first digit says."""
+        """What the first digit of the code says."""
         return Severity(self.code // 100)
 
     @property
     def is_positive(self) -> bool:
-        """True for 2yz and 3yz: the command took effect, or goes on."""
+        """Whether the code is 2yz or 3yz, so that the command took effect, or goes on."""
         return self.code < 400
 
     @property
     def is_transient(self) -> bool:
-        """True for 4yz: the same again may work later."""
+        """Whether the code is 4yz, so that the same may work later."""
         return self.code // 100 == Severity.TRANSIENT
 
     @property
     def is_permanent(self) -> bool:
-        """True for 5yz: the same again will fail again."""
+        """Whether the code is 5yz, so that the same will fail again."""
         return self.code // 100 == Severity.PERMANENT
 
     @property

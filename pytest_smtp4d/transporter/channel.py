@@ -82,7 +82,7 @@ class Channel:
         self._pid = os.getpid()
         self._over = False  # an exchange was not finished, or the peer said goodbye
         self._gone = False  # the peer does not take octets any more
-        self.in_doubt = False
+        self.in_doubt: bool = False
         """True when no further command may be sent: what the peer would answer next is unknown."""
 
     @property

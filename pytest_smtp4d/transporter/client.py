@@ -63,7 +63,7 @@ class Client:
         self._knows_bdat = True
         self._signer: Signer | None = None
         self._log: ExtendedLog | None = None  # kept, so that it says only once that it cannot be written
-        self.leaves = False
+        self.leaves: bool = False
         """True when the session is to be closed at the end of the call that is under way."""
 
     # -- what a transporter asks for
@@ -77,9 +77,9 @@ class Client:
             else:
                 message = self._message(mail)
         except Problem as problem:
-            return Status.from_problem(problem, FAILED_TO_SEND)
+            return Status._from_problem(problem, FAILED_TO_SEND)
         except MailError as error:
-            return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
+            return Status._from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
         try:
             status = yield from self._sent(message, deadline)
             if self._is_to_leave():
@@ -192,15 +192,15 @@ class Client:
     def _sent(self, message: OutgoingMessage, deadline: Deadline) -> Work[Status]:
         try:
             outcome = yield from self._delivered(message, deadline)
-            return Status.from_reply(
+            return Status._from_reply(
                 outcome.reply, outcome.stage, success=outcome.is_accepted, refused=outcome.refused
             )
         except dialogue.Refused as refusal:
-            return Status.from_reply(refusal.reply, refusal.stage, success=False)
+            return Status._from_reply(refusal.reply, refusal.stage, success=False)
         except Problem as problem:
-            return Status.from_problem(problem, FAILED_TO_SEND)
+            return Status._from_problem(problem, FAILED_TO_SEND)
         except MailError as error:  # of the mail as a server without 8BITMIME needs it
-            return Status.from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
+            return Status._from_problem(Problem(Cause.MAIL_UNFIT, str(error)), FAILED_TO_SEND)
 
     def _delivered(self, message: OutgoingMessage, deadline: Deadline) -> Work[dialogue.Outcome]:
         """Send over the session there is, or over a new one; replace a dead one once."""
@@ -249,11 +249,11 @@ class Client:
     def _checked(self, deadline: Deadline) -> Work[Status]:
         try:
             reply, stage = yield from self._answered(deadline)
-            return Status.from_reply(reply, stage, success=True)
+            return Status._from_reply(reply, stage, success=True)
         except dialogue.Refused as refusal:
-            return Status.from_reply(refusal.reply, refusal.stage, success=False)
+            return Status._from_reply(refusal.reply, refusal.stage, success=False)
         except Problem as problem:
-            return Status.from_problem(problem)
+            return Status._from_problem(problem)
 
     def _answered(self, deadline: Deadline) -> Work[tuple[Reply, str]]:
         channel = self._begin()

@@ -87,6 +87,13 @@ def on_err_call(
     Raises:
         TypeError: the handler cannot be called.
         ValueError: there is no such scope.
+
+    Example:
+        >>> def handler():
+        ...     print(last_errors()[0]["errCode"])
+        >>> with on_err_call(handler):
+        ...     status = transporter.send({"from": "ada@example.com"})
+        1401
     """
     if handler is not None and not callable(handler):
         raise TypeError(f"on_err_call takes a callable or None, not {handler!r}")
@@ -99,6 +106,11 @@ def last_errors() -> list[ErrorRecord] | None:
     """Return the error stack of this thread or task, the cause first, or None (4D: `Last errors`).
 
     It is that of the last `send` or `check_connection` here; the next one clears it.
+
+    Example:
+        >>> status = transporter.send({"from": "ada@example.com"})
+        >>> [error["componentSignature"] for error in last_errors()]
+        ['MIME']
     """
     stack = _stack.get()
     if stack is None or stack.owner != _owner():

@@ -145,6 +145,11 @@ def smtp_log(number: int | None = None) -> Path | None:
 
     Raises:
         ValueError: a negative number, or something else than a whole one.
+
+    Example:
+        >>> smtp_log(1).name
+        '4DSMTPLog_1.txt'
+        >>> smtp_log(0)
     """
     global _regular  # noqa: PLW0603 - a switch of the process, as in 4D
     given: object = number

@@ -15,21 +15,40 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import Enum
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypedDict, TypeVar
 
 from pytest_smtp4d.errors import TransporterOptionError
-from pytest_smtp4d.mail.charset import MailMode
+from pytest_smtp4d.mail.charset import MailMode, ModeName
 from pytest_smtp4d.smtp.secret import SecretOctets, SecretText
 from pytest_smtp4d.spelling import camel_case
 from pytest_smtp4d.words import nearest
 
-__all__ = ["AuthenticationMode", "Given", "Options", "spelled_as_4d"]
+if TYPE_CHECKING:
+    from typing import TypeAlias
+
+    Mode: TypeAlias = "AuthenticationMode | ModeOfLogin"
+    Token: TypeAlias = "str | Mapping[str, Any]"
+
+__all__ = [
+    "AuthenticationMode",
+    "Given",
+    "ModeOfLogin",
+    "Options",
+    "ServerObject",
+    "TransporterOptions",
+    "spelled_as_4d",
+]
 
 _E = TypeVar("_E", bound=Enum)
 
 
 class AuthenticationMode(str, Enum):
-    """4D's authentication modes, by their values."""
+    """4D's authentication modes, by their values.
+
+    Example:
+        >>> str(AuthenticationMode.CRAM_MD5), AuthenticationMode("PLAIN")
+        ('CRAM-MD5', <AuthenticationMode.PLAIN: 'PLAIN'>)
+    """
 
     CRAM_MD5 = "CRAM-MD5"
     LOGIN = "LOGIN"
@@ -38,6 +57,68 @@ class AuthenticationMode(str, Enum):
 
     def __str__(self) -> str:
         return self.value
+
+
+ModeOfLogin = Literal["CRAM-MD5", "LOGIN", "PLAIN", "OAUTH2"]
+"""An authentication mode by its value."""
+
+
+class TransporterOptions(TypedDict, total=False):
+    """The options of a transporter as keywords; times are seconds. `SMTPTransporter` has a member for each.
+
+    For functions of one's own that pass them on: ``**options: Unpack[TransporterOptions]``.
+
+    Example:
+        >>> patience: TransporterOptions = {"connection_time_out": 0.5, "send_time_out": 1.5}
+        >>> make_transporter(**patience).send_time_out
+        1.5
+    """
+
+    host: str
+    port: int | None
+    user: str | None
+    password: str | None
+    access_token_oauth2: Token | None
+    authentication_mode: Mode | None
+    accept_unsecure_connection: bool | None
+    keep_alive: bool | None
+    connection_time_out: float | None
+    send_time_out: float | None
+    header_charset: MailMode | ModeName | None
+    body_charset: MailMode | ModeName | None
+    log_file: str | Path | None
+    certificate: str | Path | bytes | None
+    certificate_name: str | None
+    certificate_password: str | None
+    ssl_context: ssl.SSLContext | None
+    implicit_tls: bool | None
+
+
+class ServerObject(TypedDict, total=False):
+    """The options of a transporter as 4D's server object spells them; times are seconds.
+
+    Example:
+        >>> gmail: ServerObject = {"host": "smtp.gmail.com", "port": 465, "keepAlive": False}
+    """
+
+    host: str
+    port: int | None
+    user: str | None
+    password: str | None
+    accessTokenOAuth2: Token | None
+    authenticationMode: Mode | None
+    acceptUnsecureConnection: bool | None
+    keepAlive: bool | None
+    connectionTimeOut: float | None
+    sendTimeOut: float | None
+    headerCharset: MailMode | ModeName | None
+    bodyCharset: MailMode | ModeName | None
+    logFile: str | Path | None
+    certificate: str | Path | bytes | None
+    certificateName: str | None
+    certificatePassword: str | None
+    sslContext: ssl.SSLContext | None
+    implicitTls: bool | None
 
 
 class _Hidden(dict[str, Any]):

@@ -42,6 +42,14 @@ class Status(FourDSpelling):
         command: what the deciding reply answered, or where the trouble came: a stage's name; None where the
             mail or the options were the trouble.
         refused: recipient to reply, for each recipient that was refused.
+
+    Example:
+        >>> fault = smtp_server.on("RCPT").reply(451, "4.3.0 Try later")
+        >>> status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> bool(status), status.status, status.command, status.is_transient
+        (False, 451, 'RCPT', True)
+        >>> status
+        Status(RCPT: '451 4.3.0 Try later', refused=['bob@example.org'], success=False)
     """
 
     _slips: ClassVar[Mapping[str, str]] = MappingProxyType({"message": "status_text"})  # 4D's first sample
@@ -54,7 +62,7 @@ class Status(FourDSpelling):
     refused: Mapping[str, Reply] = field(default_factory=lambda: _NOBODY)
 
     @classmethod
-    def from_reply(
+    def _from_reply(
         cls, reply: Reply, command: str, *, success: bool, refused: Mapping[str, Reply] = _NOBODY
     ) -> Status:
         """Make the status that a server's reply decided."""
@@ -62,7 +70,7 @@ class Status(FourDSpelling):
         return cls(success, reply.code, reply.text, (), command, kept)
 
     @classmethod
-    def from_problem(cls, problem: Problem, text: str | None = None) -> Status:
+    def _from_problem(cls, problem: Problem, text: str | None = None) -> Status:
         """Make the status of a problem without a reply; `text` is the problem's own message unless given."""
         return cls(False, 0, str(problem) if text is None else text, (problem.as_object(),), problem.stage)
 
@@ -73,12 +81,12 @@ class Status(FourDSpelling):
 
     @property
     def is_transient(self) -> bool:
-        """True for 4yz: the same send may succeed later. False with status 0."""
+        """Whether the code is 4yz, so that the same send may succeed later; False with status 0."""
         return self.status // 100 == 4
 
     @property
     def is_permanent(self) -> bool:
-        """True for 5yz: the same send will fail again. False with status 0."""
+        """Whether the code is 5yz, so that the same send will fail again; False with status 0."""
         return self.status // 100 == 5
 
     def as_object(self) -> dict[str, Any]:
@@ -86,6 +94,11 @@ class Status(FourDSpelling):
 
         Returns:
             `success`, `status`, `statusText`; and `errors` for a failed check that no reply decided.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").reply(552, "5.2.2 Full")
+            >>> transporter.send({"from": "ada@example.com", "to": "bob@example.org"}).as_object()
+            {'success': False, 'status': 552, 'statusText': '5.2.2 Full'}
         """
         document: dict[str, Any] = {
             "success": self.success,
@@ -101,6 +114,13 @@ class Status(FourDSpelling):
 
         Raises:
             SMTPStatusError: it did not; carries the status.
+
+        Example:
+            >>> fault = smtp_server.on("MAIL").reply(552, "5.2.2 Full")
+            >>> transporter.send({"from": "ada@example.com", "to": "bob@example.org"}).raise_for_status()
+            Traceback (most recent call last):
+                ...
+            pytest_smtp4d.transporter.status.SMTPStatusError: MAIL: 552 5.2.2 Full
         """
         if self.success:
             return self
@@ -131,6 +151,14 @@ class SMTPStatusError(SMTP4DError):
     Args:
         status: the status that failed, kept as `status`.
         message: the stage, and the reply or the last error's message.
+
+    Example:
+        >>> fault = smtp_server.on("MAIL").reply(552, "5.2.2 Full")
+        >>> try:
+        ...     transporter.send({"from": "ada@example.com", "to": "bob@example.org"}).raise_for_status()
+        ... except SMTPStatusError as error:
+        ...     error.status.is_permanent
+        True
     """
 
     def __init__(self, status: Status, message: str) -> None:

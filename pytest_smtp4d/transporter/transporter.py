@@ -31,8 +31,11 @@ if TYPE_CHECKING:
     from email.message import Message
     from pathlib import Path
 
+    from typing_extensions import Unpack
+
     from pytest_smtp4d.mail.charset import MailMode
-    from pytest_smtp4d.transporter.options import AuthenticationMode
+    from pytest_smtp4d.mail.email import Email
+    from pytest_smtp4d.transporter.options import AuthenticationMode, ServerObject, TransporterOptions
 
 __all__ = ["AsyncSMTPTransporter", "SMTPTransporter", "smtp_new_transporter"]
 
@@ -89,20 +92,35 @@ class _Transporter(FourDSpelling):
     )  # what other clients call them
 
     host: _Option[str] = _Option()
+    """The name or address of the server."""
     port: _Option[int] = _Option()
+    """The port of the server."""
     user: _Option[str | None] = _Option()
+    """Who logs in; None: nobody."""
     authentication_mode: _Option[AuthenticationMode | None] = _Option()
+    """The mechanism of the login; None: the strongest that the server offers."""
     accept_unsecure_connection: _Option[bool] = _Option()
+    """Whether mail and login may go out without TLS."""
     keep_alive: _Option[bool] = _Option()
+    """Whether the connection is kept for the next send."""
     connection_time_out: _Option[float] = _Option()
+    """How many seconds connecting may take, up to TLS."""
     send_time_out: _Option[float] = _Option()
+    """How many seconds a whole send may take."""
     header_charset: _Option[MailMode] = _Option()
+    """How header text outside US-ASCII is written."""
     body_charset: _Option[MailMode] = _Option()
+    """How body text outside US-ASCII is written."""
     log_file: _Option[str | Path | None] = _Option()
+    """The file that every session is written to; None: none."""
     certificate: _Option[str | Path | bytes | None] = _Option()
+    """What mails are signed with: a path, or octets, of PKCS#12 or PEM; None: they are not signed."""
     certificate_name: _Option[str | None] = _Option()
+    """The certificate of the system's store that mails are signed with; None: none."""
     ssl_context: _Option[ssl.SSLContext | None] = _Option()
+    """The TLS context; None: one that trusts the system's roots."""
     implicit_tls: _Option[bool | None] = _Option()
+    """Whether the connection begins with TLS; None: on port 465."""
     if not TYPE_CHECKING:
         password = _Secret()
         access_token_oauth2 = _Secret()
@@ -117,7 +135,7 @@ class _Transporter(FourDSpelling):
                 )
             super().__setattr__(name, value)
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
         """Check the options; no connection is opened.
 
         Args:
@@ -127,16 +145,21 @@ class _Transporter(FourDSpelling):
         Raises:
             TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
         """
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options  # they may hold secrets, and a traceback can show them
         self._options = Options.read(given)
 
     @classmethod
     def new(  # noqa: PYI019 - typing.Self came with 3.11
-        cls: type[_Self], server: Mapping[str, Any] | None = None, /, **options: Any
+        cls: type[_Self], server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]
     ) -> _Self:
-        """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class."""
-        given = Given(server=server, keywords=options)
+        """Make a transporter (4D: `4D.SMTPTransporter.new`); the same as calling the class.
+
+        Example:
+            >>> SMTPTransporter.new({"host": "smtp.example.com", "user": "me", "password": "secret"})
+            SMTPTransporter(host='smtp.example.com', port=587, user='me')
+        """
+        given: Any = Given(server=server, keywords=options)
         del server, options
         return cls(given)
 
@@ -160,10 +183,16 @@ class SMTPTransporter(_Transporter):
 
     Use it as it is, or with `with`; the connection is opened by the first `send` or `check_connection`, and
     closed by `close`, at the end of the block, when the object is destroyed, or when the interpreter ends.
+
+    Example:
+        >>> with SMTPTransporter(**smtp_server.client_options()) as transporter:
+        ...     status = transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> status.success, status.status
+        (True, 250)
     """
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options
         super().__init__(given)
         self._client = Client(self._options)
@@ -171,7 +200,7 @@ class SMTPTransporter(_Transporter):
         weakref.finalize(self, self._client.farewell)  # also at interpreter exit
         _transporters.add(self)
 
-    def send(self, mail: Mapping[str, Any] | Message) -> Status:
+    def send(self, mail: Email | Message) -> Status:
         """Send a mail to all its recipients, or to nobody (4D: `.send()`).
 
         Args:
@@ -184,6 +213,11 @@ class SMTPTransporter(_Transporter):
 
         Raises:
             TypeError: `mail` is neither a mapping nor a message.
+
+        Example:
+            >>> mail: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hi"}
+            >>> transporter.send(mail).raise_for_status().status
+            250
         """
         return self._run(self._client.sending(mail), FAILED_TO_SEND)
 
@@ -192,6 +226,10 @@ class SMTPTransporter(_Transporter):
 
         NOOP on a live connection, else connect, EHLO, TLS and AUTH; `connectionTimeOut` seconds at most up to
         TLS, `sendTimeOut` as a whole.
+
+        Example:
+            >>> transporter.check_connection().success
+            True
         """
         return self._run(self._client.checking(), None)
 
@@ -200,6 +238,9 @@ class SMTPTransporter(_Transporter):
 
         Within a call on the same transporter (in a signal handler), the session is closed when that call
         ends.
+
+        Example:
+            >>> transporter.close()
         """
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - as in _run
             self._client.leaves = True
@@ -215,7 +256,7 @@ class SMTPTransporter(_Transporter):
     def _run(self, work: Work[Status], text: str | None) -> Status:
         if self._lock._is_owned():  # type: ignore[attr-defined]  # noqa: SLF001 - what `Condition` asks, too
             work.close()
-            return _reported(Status.from_problem(Problem(Cause.IN_USE, _IN_USE), text))
+            return _reported(Status._from_problem(Problem(Cause.IN_USE, _IN_USE), text))
         clear_errors()
         return _reported(self._exclusively(work))
 
@@ -244,7 +285,7 @@ _transporters: weakref.WeakSet[SMTPTransporter] = weakref.WeakSet()
 
 def _after_fork() -> None:
     for transporter in list(_transporters):
-        transporter._release_after_fork()  # noqa: SLF001 - its own class
+        transporter._release_after_fork()
 
 
 if hasattr(os, "register_at_fork"):
@@ -260,26 +301,59 @@ class AsyncSMTPTransporter(_Transporter):
 
     Tasks may share a transporter; their sends take turns. A connection belongs to the loop that opened it;
     used in another loop, the transporter opens its own. A cancelled send closes the connection.
+
+    Example:
+        >>> async def send(options):
+        ...     async with AsyncSMTPTransporter(**options) as transporter:
+        ...         return await transporter.send({"from": "ada@example.com", "to": "bob@example.org"})
+        >>> asyncio.run(send(smtp_server.client_options())).status
+        250
     """
 
-    def __init__(self, server: Mapping[str, Any] | None = None, /, **options: Any) -> None:
-        given = server if isinstance(server, Given) else Given(server=server, keywords=options)
+    def __init__(self, server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]) -> None:
+        given: Any = server if isinstance(server, Given) else Given(server=server, keywords=options)
         del server, options
         super().__init__(given)
         self._turns: weakref.WeakKeyDictionary[asyncio.AbstractEventLoop, _Turns] = (
             weakref.WeakKeyDictionary()
         )
 
-    async def send(self, mail: Mapping[str, Any] | Message) -> Status:
-        """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`."""
+    async def send(self, mail: Email | Message) -> Status:
+        """Send a mail to all its recipients, or to nobody; as `SMTPTransporter.send`.
+
+        Example:
+            >>> async def send(mail: Email) -> Status:
+            ...     async with AsyncSMTPTransporter(**smtp_server.client_options()) as transporter:
+            ...         return await transporter.send(mail)
+            >>> asyncio.run(send({"from": "ada@example.com", "to": "bob@example.org"})).success
+            True
+        """
         return await self._run(lambda client: client.sending(mail))
 
     async def check_connection(self) -> Status:
-        """Check that the server can be reached and takes us; as `SMTPTransporter.check_connection`."""
+        """Check that the server can be reached and takes us; as `SMTPTransporter.check_connection`.
+
+        Example:
+            >>> async def check() -> Status:
+            ...     async with AsyncSMTPTransporter(**smtp_server.client_options()) as transporter:
+            ...         return await transporter.check_connection()
+            >>> asyncio.run(check()).success
+            True
+        """
         return await self._run(Client.checking)
 
     async def close(self) -> None:
-        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew."""
+        """Say QUIT, wait at most 2 seconds for the answer, and close; a later `send` opens anew.
+
+        Example:
+            >>> async def check_once() -> Status:
+            ...     transporter = AsyncSMTPTransporter(**smtp_server.client_options())
+            ...     status = await transporter.check_connection()
+            ...     await transporter.close()
+            ...     return status
+            >>> asyncio.run(check_once()).success
+            True
+        """
         await self._turns_here().take(Client.closing)
 
     async def __aenter__(self) -> AsyncSMTPTransporter:  # noqa: PYI034 - typing.Self came with 3.11
@@ -343,7 +417,9 @@ class _Turns:
             queue[0].set_result(None)
 
 
-def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: Any) -> SMTPTransporter:
+def smtp_new_transporter(
+    server: ServerObject | None = None, /, **options: Unpack[TransporterOptions]
+) -> SMTPTransporter:
     """Make a transporter from a server object (4D: `SMTP New transporter`); opens no connection.
 
     Args:
@@ -352,7 +428,12 @@ def smtp_new_transporter(server: Mapping[str, Any] | None = None, /, **options: 
 
     Raises:
         TransporterOptionError: a missing host, an unknown option, a wrong type, a value out of range.
+
+    Example:
+        >>> transporter = smtp_new_transporter({"host": "smtp.example.com", "port": 465, "keepAlive": False})
+        >>> transporter.keep_alive, transporter.keepAlive
+        (False, False)
     """
-    given = Given(server=server, keywords=options)
+    given: Any = Given(server=server, keywords=options)
     del server, options
     return SMTPTransporter(given)

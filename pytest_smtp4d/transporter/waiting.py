@@ -78,8 +78,8 @@ class Ready:
     deadline: Deadline
 
     def __init__(self, sock: socket.socket) -> None:
-        self.socket = sock
-        self.write = False
+        self.socket: socket.socket = sock
+        self.write: bool = False
         self.watch: Any = None
         """The registration of the event loop that watches the socket between waits, for that loop's use."""
         self.close_watched: Callable[[], None] | None = None

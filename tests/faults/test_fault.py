@@ -308,7 +308,7 @@ def test_unhit_faults_are_known() -> None:
     assert optional.optional() is optional
     rules.decide(Event("MAIL"))
     assert rules.unhit() == [unhit]
-    assert not hit.is_unhit
+    assert not hit._is_unhit
     assert rules.faults == (hit, unhit, optional)
 
 
@@ -521,7 +521,7 @@ def test_a_refused_action_leaves_the_fault_as_it_was() -> None:
     fault = Rules().add("RCPT").reply(550, "no")
     with pytest.raises(SettingsError):
         fault.reply(551)
-    assert fault.actions == (ReplyWith(Reply(550, "no")),)
+    assert fault._actions == (ReplyWith(Reply(550, "no")),)
 
 
 CHAINED: dict[str, Callable[[Fault], Fault]] = {
@@ -542,12 +542,12 @@ def test_any_chain_is_refused_or_makes_sense(stage: str, names: list[str]) -> No
     """Whatever is chained: an error where it cannot be, else at most one reply, and the end at the end."""
     fault = Fault(stage)
     for name in names:
-        before = fault.actions
+        before = fault._actions
         try:
             CHAINED[name](fault)
         except SettingsError:
-            assert fault.actions == before
-    kinds = [type(action) for action in fault.actions]
+            assert fault._actions == before
+    kinds = [type(action) for action in fault._actions]
     assert sum(kind in (ReplyWith, PassThrough) for kind in kinds) <= 1
     assert kinds.count(Accept) <= 1
     assert not any(kind in (Disconnect, Silence) for kind in kinds[:-1])
@@ -565,8 +565,8 @@ def test_a_declaration_is_the_chain_in_one_call() -> None:
     fault = rules.declare(
         "RCPT", "bob@*", reply=(550, "5.1.1 No such user"), delay=0.5, times=2, optional=True
     )
-    assert fault.actions == (Delay(0.5), ReplyWith(NO_SUCH_USER))
-    assert (fault.times, fault.is_optional, rules.faults) == (2, True, (fault,))
+    assert fault._actions == (Delay(0.5), ReplyWith(NO_SUCH_USER))
+    assert (fault.times, fault._is_optional, rules.faults) == (2, True, (fault,))
 
 
 @pytest.mark.parametrize(
@@ -585,7 +585,7 @@ def test_a_declaration_is_the_chain_in_one_call() -> None:
 )
 def test_every_action_has_a_marker_form(options: dict[str, Any], actions: tuple[Any, ...]) -> None:
     """What can be chained can be written as a keyword."""
-    assert Rules().declare("CONTENT", **options).actions == actions
+    assert Rules().declare("CONTENT", **options)._actions == actions
 
 
 @pytest.mark.parametrize(

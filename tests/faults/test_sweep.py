@@ -71,7 +71,7 @@ def test_a_point_is_a_fault(stage: str, kind: str, actions: tuple[Any, ...], tim
     """Each point adds one optional fault; what takes effect is known by the stage."""
     rules = Rules()
     fault = apply(rules, stage, kind)
-    assert (fault.actions, fault.times, fault.is_optional) == (actions, times, True)
+    assert (fault._actions, fault.times, fault._is_optional) == (actions, times, True)
     assert rules.faults == (fault,)
     assert fault.origin == f"sweep {stage}-{kind}"
 

@@ -6,6 +6,7 @@ import ssl
 
 import pytest
 
+from pytest_smtp4d import CertificateName
 from pytest_smtp4d.server.certificates import authority
 from pytest_smtp4d.server.settings import CERTIFICATES, ServerSettings
 from pytest_smtp4d.tls import TLSPipe
@@ -21,7 +22,7 @@ HOSTS = [
 
 
 def shake(
-    target: str, asked: str, certificate: str = "trusted", context: ssl.SSLContext | None = None
+    target: str, asked: str, certificate: CertificateName = "trusted", context: ssl.SSLContext | None = None
 ) -> TLSPipe:
     """Shake hands with a server for a target, asking for a name; return the client's end."""
     settings = ServerSettings(certificate=certificate)
@@ -51,7 +52,7 @@ def test_the_name_in_the_handshake_comes_first() -> None:
 
 @pytest.mark.parametrize("host", ["smtp.example.com", "192.0.2.7", "my_mail"])
 @pytest.mark.parametrize("kind", sorted(set(CERTIFICATES) - {"trusted"}))
-def test_a_bad_one_is_bad_for_every_host(kind: str, host: str) -> None:
+def test_a_bad_one_is_bad_for_every_host(kind: CertificateName, host: str) -> None:
     """Each kind is refused for its own reason, also where the name is in it."""
     with pytest.raises(ssl.SSLCertVerificationError):
         shake(host, host, kind)

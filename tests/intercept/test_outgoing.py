@@ -284,7 +284,7 @@ def test_an_interrupt_passes(
     redirect()
     with socket.socket() as sock, pytest.raises(KeyboardInterrupt):
         sock.connect(("192.0.2.7", 25))
-    entrance = smtp_server.entrance(implicit=False)
+    entrance = smtp_server._entrance(implicit=False)
     assert entrance is not None
     assert entrance._expected == {}
 

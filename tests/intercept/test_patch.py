@@ -183,7 +183,7 @@ def test_threads_are_redirected_too(smtp_server: SMTPServer) -> None:
             thread.start()
         for thread in threads:
             thread.join()
-        smtp_server.settle()
+        smtp_server._settle()
     targets = {session.target for session in smtp_server.sessions}
     assert targets == {(name, 25) for name in names}
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d import (
+    Email,
     MailAttachment,
     MailMode,
     mail_convert_from_mime,
@@ -28,7 +29,7 @@ def composed(mail: Any, **options: Any) -> str:
 
 def test_a_mail_is_built_empty_and_filled() -> None:
     """E1: an empty object is a mail, what is set afterwards counts, and so it is with a parsed one."""
-    mail: dict[str, Any] = {}
+    mail: Email = {}
     assert "Subject" not in mail_convert_to_mime(mail)
     mail["subject"] = "Hello"
     assert "\r\nSubject: Hello\r\n" in mail_convert_to_mime(mail)
@@ -69,7 +70,7 @@ def test_the_command_and_the_function_make_the_same_attachment() -> None:
 
 def test_what_the_charset_of_the_header_is_for() -> None:
     """T3: the subject, the name of an attachment and the name of an address, and nothing of the body."""
-    mail = {
+    mail: Email = {
         "from": {"name": "Jörg", "email": "j@example.com"},
         "subject": "Grüße",
         "textBody": "Größe",
@@ -85,7 +86,7 @@ def test_what_the_charset_of_the_header_is_for() -> None:
 
 def test_the_order_of_the_sample() -> None:
     """T5: the fields of 4D's sample in their order, but for the subject, and the parts in theirs."""
-    mail = {
+    mail: Email = {
         "from": "a@example.com",
         "sender": "a@example.com",
         "to": [{"email": "b@example.com"}, {"email": "c@example.com"}],

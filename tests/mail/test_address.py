@@ -12,6 +12,7 @@ from pytest_smtp4d.mail.address import (
     parse_entries,
     read_addresses,
 )
+from pytest_smtp4d.mail.compose import addresses_of
 from pytest_smtp4d.mail.mailbox import Group, Mailbox, ascii_domain
 
 
@@ -235,6 +236,34 @@ def test_groups_keep_their_names() -> None:
         Group("Team", (Mailbox("", "a@example.com"),)),
         Mailbox("", "b@example.org"),
     ]
+
+
+def test_a_comment_behind_an_address_is_its_name() -> None:
+    """With and without brackets, and in a list that is written as in one that is read."""
+    for text in ("<b@example.org> (Bob)", "b@example.org (Bob)"):
+        assert parse_addresses(text, "to") == read_addresses(text) == [Mailbox("Bob", "b@example.org")]
+
+
+@pytest.mark.parametrize("text", ["Bob <bob@example.org> T: a@b.example;", "bob@example.org T: a@b.example;"])
+def test_no_mailbox_is_taken_for_the_name_of_a_group(text: str) -> None:
+    """Where the comma before a group is missing, the mailbox before it is refused or found."""
+    with pytest.raises(MailError, match=r"^to: '.*bob@example.org.*' before the ':' of a group in "):
+        parse_addresses(text, "to")
+    assert [box.addr_spec for box in read_addresses(text)] == ["bob@example.org", "a@b.example"]
+
+
+def test_a_route_holds_no_address() -> None:
+    """What stands before the colon is left out where it is relays, and refused where it is an address."""
+    assert parse_addresses("<@a.example,@b.example:c@d.example>", "to") == [Mailbox("", "c@d.example")]
+    with pytest.raises(MailError, match=r"^to: "):
+        parse_addresses("<@a.example, lost@b.example:c@d.example>", "to")
+
+
+@pytest.mark.parametrize("key", ["from", "to", "bcc"])
+def test_half_a_surrogate_pair_is_no_character(key: str) -> None:
+    """It is refused wherever it stands, in the envelope too, and not when a command is written."""
+    with pytest.raises(MailError, match=rf"^{key}: '\\udc98' \(U\+DC98\) cannot be written in UTF-8"):
+        addresses_of({"from": "a@example.com", "to": "b@example.org", key: "c@ex\udc98ample.com"})
 
 
 @given(st.text(max_size=300))

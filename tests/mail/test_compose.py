@@ -243,6 +243,28 @@ def test_the_roots_headers_are_the_messages() -> None:
         composed({**mail, "bodyStructure": {**part, "headers": headers}})
 
 
+def test_a_message_id_at_a_long_domain_is_folded() -> None:
+    """The identifier that we make is on a line of its own where it is longer."""
+    domain = f"{'x' * 60}.example"
+    lines = composed({"from": f"a@{domain}"}).split("\r\n")
+    at = lines.index("Message-ID:")
+    assert lines[at + 1] == f" <ID1@{domain}>"
+
+
+def test_keywords_leave_room_for_their_commas() -> None:
+    """A line with an encoded word has 76 octets at most, with what follows the word (RFC 2047 2)."""
+    keywords = {"x" * 41 + "ä" * 3 + "x" * size: True for size in range(12)}
+    lines = composed({"from": "a@example.com", "keywords": keywords}).split("\r\n")
+    assert 70 < max(len(line) for line in lines if "=?" in line) <= 76
+
+
+def test_the_name_of_an_empty_group_leaves_room() -> None:
+    """The same for what follows the name of a group that has no members."""
+    for size in range(30, 70):
+        mail = {"from": "a@example.com", "to": f"b@example.org, {'é' + 'x' * size}:;, c@example.org"}
+        assert all(len(line) <= 76 for line in composed(mail).split("\r\n") if "=?" in line)
+
+
 def test_headers_may_set_date_and_message_id() -> None:
     """A Date or Message-ID in `headers` is not written twice."""
     mail = {"headers": [{"name": "date", "value": "x"}, {"name": "Message-Id", "value": "<y@example.com>"}]}

@@ -19,6 +19,7 @@ from pytest_smtp4d.mail.compose import compose, needs_utf8
 from pytest_smtp4d.mail.field import KINDS, field_value, header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import HeaderStyle
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
+from tests.mail.round_trip import octets_of
 
 PLAIN = HeaderStyle()
 RAW = HeaderStyle(utf8=True)
@@ -223,6 +224,15 @@ def test_other_structures(name: str, value: str, field: str | None) -> None:
 
 
 @pytest.mark.parametrize("name", KINDS)
+def test_blanks_before_an_encoded_word_do_not_make_its_line_too_long() -> None:
+    """A line with an encoded word has 76 octets at most (RFC 2047 2); the value is read as it was."""
+    for value in (f"Fri{' ' * 45}{'ÿ' * 30}", f"Fri{' ' * 30}({'ÿ' * 30})"):
+        octets = octets_of({"from": "a@example.com", "headers": [{"name": "Resent-Date", "value": value}]})
+        assert all(len(line) <= 76 for line in octets.split(b"\r\n") if b"=?" in line)
+        (field,) = [one for one in mail_convert_from_mime(octets)["headers"] if one["name"] == "Resent-Date"]
+        assert field["value"] == value
+
+
 @given(value=st.text(st.characters(exclude_characters="\r\n\0", exclude_categories=["Cs"]), max_size=80))
 @example(value="<https://example.com/" + "y" * 50 + "ä>,<https://example.com/" + "y" * 60 + ">,(ä),b")
 def test_any_value_is_written(name: str, value: str) -> None:

@@ -5,36 +5,20 @@ What may differ after composing and reading is written down in docs/explanation/
 
 from __future__ import annotations
 
-import itertools
-import re
-from collections.abc import Callable
-from datetime import datetime, timezone
+from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import compose, needs_utf8
 from pytest_smtp4d.mail.email import Email
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
-
-NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
-
-
-def counter() -> Callable[[], str]:
-    """Return a source of unique ids that begins anew for each message."""
-    numbers = itertools.count(1)
-    return lambda: f"ID{next(numbers)}"
-
-
-def octets_of(mail: Any, **options: Any) -> bytes:
-    """Compose with a fixed clock and fixed ids."""
-    return compose(mail, **{"now": NOW, "unique": counter(), **options})
-
+from tests.mail.round_trip import BLANKS, assert_stable, check_lines, octets_of
+from tests.profiles import share
 
 ANY_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=200)
 HEADER_TEXT = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\r\n\0"), max_size=200)
@@ -53,7 +37,6 @@ SAMPLES = st.sampled_from(
 LOCAL_PARTS = st.from_regex(r"[a-z0-9!#$%&'*+/=?^_{|}~-]{1,20}(\.[a-z0-9]{1,10}){0,2}", fullmatch=True)
 DOMAINS = st.from_regex(r"[a-z0-9]([a-z0-9-]{0,10}[a-z0-9])?(\.[a-z]{2,6}){1,2}", fullmatch=True)
 ADDRESSES = st.builds("{}@{}".format, LOCAL_PARTS, DOMAINS)
-BLANKS = " \t"
 
 
 def _named(name: str, email: str) -> dict[str, str | None]:
@@ -100,30 +83,11 @@ MAILS = st.fixed_dictionaries(
 MODES = st.sampled_from([MailMode.UTF8, MailMode.UTF8_BASE64, MailMode.ISO2022JP])
 
 
-def check_lines(octets: bytes, *, ascii_only: bool = True) -> None:
-    """Check what holds for every message: CRLF alone ends lines, none is too long, no fold is blank."""
-    assert octets.endswith(b"\r\n")
-    assert not re.search(rb"\r(?!\n)|(?<!\r)\n|\0", octets)
-    assert max(map(len, octets.split(b"\r\n"))) <= 998
-    if ascii_only:
-        assert octets.isascii()
-    header = octets.partition(b"\r\n\r\n")[0].decode("utf-8")
-    for line in header.split("\r\n"):
-        assert line.strip(), "a folded line of nothing but blanks"
-        assert len(line.encode()) <= 78 or len(re.split(r"(?<=\S)[ \t]+", line.strip(BLANKS))) == 1, (
-            "not folded"
-        )
-        for word in re.findall(r"=\?[^?]+\?[QB]\?[^?]*\?=", line):
-            assert len(word) <= 75
-            assert len(line) <= 76
-
-
 def shows_as_text(attachment: MailAttachment) -> bool:
     """Tell whether readers show an attachment in the body (RFC 8621 4.1.4)."""
     return attachment.disposition == "inline" and attachment.type in ("text/plain", "text/html")
 
 
-@settings(max_examples=100)
 @given(MAILS, MODES, MODES, st.booleans(), st.booleans())
 def test_compose_then_parse_gives_the_mail_back(
     mail: dict[str, Any], header_charset: MailMode, body_charset: MailMode, eightbit: bool, utf8: bool
@@ -148,7 +112,6 @@ def test_compose_then_parse_gives_the_mail_back(
     assert sorted(parsed["attachments"], key=hash) == sorted(attachments, key=hash)
 
 
-@settings(max_examples=100)
 @given(st.one_of(st.binary(max_size=2000), st.text(max_size=1000)))
 def test_parsing_any_octets_returns(mime: bytes | str) -> None:
     """No octets and no text make parsing fail, and what it gives can be composed, always the same."""
@@ -222,7 +185,7 @@ Content-ID: <a,ä@b>
 )
 
 
-@settings(max_examples=150)
+@share(1.5)
 @given(st.lists(st.sampled_from(MIME_WORDS), max_size=30).map("\r\n".join), st.booleans())
 @example("Content-Type: multipart/mixed; boundary=x\r\n\r\n--x\r\n" * 2 + "--x", False)
 @example("Content-Type: text/plain; charset=nonsense\r\n\r\nä", True)
@@ -239,34 +202,6 @@ def test_what_no_line_can_hold_is_refused() -> None:
         octets_of(mail)
 
 
-def essence(mail: Any) -> Any:
-    """Return what a second reading must give again: all but the fields' and parts' own writing."""
-    described = {
-        key: value for key, value in mail.items() if key not in ("headers", "bodyStructure", "bodyValues")
-    }
-    texts = [value["value"] for value in mail["bodyValues"].values()]
-    extra = [
-        (item["name"], item["value"]) for item in mail["headers"] if item["name"].lower().startswith("x-")
-    ]
-    return described, texts, extra
-
-
-def assert_stable(mime: bytes | str) -> None:
-    """Parse, compose, parse, compose, parse: three readings have the same texts, the last two are equal."""
-    first = mail_convert_from_mime(mime)
-    utf8 = needs_utf8(first)
-    second = mail_convert_from_mime(octets_of(first, eightbit=False, utf8=utf8))
-    composed = octets_of(second, eightbit=False, utf8=utf8)
-    check_lines(composed, ascii_only=not utf8)
-    third = mail_convert_from_mime(composed)
-    assert essence(third) == essence(second)
-    assert third["bodyValues"] == second["bodyValues"]
-    assert [value["value"] for value in second["bodyValues"].values()] == [
-        value["value"] for value in first["bodyValues"].values()
-    ]
-    assert second.get("subject") == first.get("subject")
-
-
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=20) | st.binary(max_size=5) | ADDRESSES,
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
@@ -275,7 +210,7 @@ JSON = st.recursive(
 KEYS = [*Email.__annotations__, "x"]
 
 
-@settings(max_examples=150)
+@share(1.5)
 @given(st.dictionaries(st.sampled_from(KEYS), JSON, max_size=5))
 def test_any_object_composes_or_raises_mail_error(mail: dict[str, Any]) -> None:
     """A value of any shape under any key gives a message or a MailError, and nothing else."""

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from email.message import Message
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, Status, mail_convert_to_mime
+from pytest_smtp4d import AsyncSMTPTransporter, Email, SMTPTransporter, Status, mail_convert_to_mime
 
-Mail = Mapping[str, Any] | Message
+Mail = Email | Message
 Send = Callable[..., list[Status]]
 
 
@@ -36,9 +36,9 @@ both = pytest.mark.parametrize("send", [send_blocking, send_by_asyncio], ids=["b
 """Run a test with each transporter."""
 
 
-def mail_to(*recipients: str, **more: Any) -> dict[str, Any]:
+def mail_to(*recipients: str, **more: Any) -> Email:
     """Return a mail object whose octets are always the same: its date and its id are given."""
-    return {
+    mail: Any = {
         "from": "Ada <ada@example.com>",
         "to": list(recipients),
         "subject": "Hello",
@@ -47,8 +47,9 @@ def mail_to(*recipients: str, **more: Any) -> dict[str, Any]:
         "textBody": "It works.\r\n",
         **more,
     }
+    return cast(Email, mail)
 
 
-def octets_of(mail: Mapping[str, Any]) -> bytes:
+def octets_of(mail: Email) -> bytes:
     """Return what must be delivered of a mail object, where the server offers 8BITMIME."""
     return mail_convert_to_mime(mail).encode("latin-1")

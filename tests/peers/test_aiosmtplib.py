@@ -3,7 +3,7 @@ from __future__ import annotations
 import aiosmtplib
 import pytest
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import MakeSMTPServer, Mechanism, SMTPServer, TLSMode
 from tests.peers.conftest import CONTENT
 
 
@@ -21,7 +21,7 @@ def client_of(server: SMTPServer) -> aiosmtplib.SMTP:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-async def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls: str) -> None:
+async def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls: TLSMode) -> None:
     """What aiosmtplib was given is what was captured, in each TLS mode."""
     server = make_smtp_server(tls=tls)
     async with client_of(server) as client:
@@ -34,7 +34,7 @@ async def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
-async def test_it_logs_in(make_smtp_server: MakeSMTPServer, mechanism: str) -> None:
+async def test_it_logs_in(make_smtp_server: MakeSMTPServer, mechanism: Mechanism) -> None:
     """Each mechanism that aiosmtplib knows logs in."""
     server = make_smtp_server(users={"ada": "secret"}, auth=(mechanism,))
     async with client_of(server) as client:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import CertificateName, MakeSMTPServer, Mechanism, SMTPServer, StageName, TLSMode
 from tests.peers.conftest import CONTENT, Foreign
 
 Curl = Callable[..., subprocess.CompletedProcess[bytes]]
@@ -33,7 +33,7 @@ def curl(foreign: Foreign, tmp_path: Path) -> Curl:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, curl: Curl, tls: str) -> None:
+def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, curl: Curl, tls: TLSMode) -> None:
     """What curl was given is what was captured, in each TLS mode; it trusts the server by ca_file."""
     server = make_smtp_server(tls=tls)
     result = curl(server, "--mail-rcpt", "cay@example.net")
@@ -57,7 +57,7 @@ def test_it_logs_in(make_smtp_server: MakeSMTPServer, curl: Curl, mechanism: str
 
 
 @pytest.mark.parametrize("mechanism", ["XOAUTH2", "OAUTHBEARER"])
-def test_it_logs_in_by_token(make_smtp_server: MakeSMTPServer, curl: Curl, mechanism: str) -> None:
+def test_it_logs_in_by_token(make_smtp_server: MakeSMTPServer, curl: Curl, mechanism: Mechanism) -> None:
     """Both OAuth2 mechanisms log in; a wrong token is refused after the JSON challenge."""
     server = make_smtp_server(tokens={"ada@example.com": "token-1"}, auth=(mechanism,))
     options = ["--user", "ada@example.com", "--login-options", f"AUTH={mechanism}"]
@@ -80,7 +80,7 @@ def test_it_logs_in_by_token(make_smtp_server: MakeSMTPServer, curl: Curl, mecha
 )
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 def test_it_refuses_a_bad_certificate(
-    make_smtp_server: MakeSMTPServer, curl: Curl, certificate: str, tls: str
+    make_smtp_server: MakeSMTPServer, curl: Curl, certificate: CertificateName, tls: TLSMode
 ) -> None:
     """Curl's own verification finds each bad certificate bad."""
     server = make_smtp_server(tls=tls, certificate=certificate)
@@ -91,7 +91,9 @@ def test_it_refuses_a_bad_certificate(
 @pytest.mark.parametrize(
     ("stage", "code"), [("MAIL", 55), ("RCPT", 55), ("DATA", 55), ("CONTENT", 8), ("AUTH", 67)]
 )
-def test_it_reports_our_refusals(make_smtp_server: MakeSMTPServer, curl: Curl, stage: str, code: int) -> None:
+def test_it_reports_our_refusals(
+    make_smtp_server: MakeSMTPServer, curl: Curl, stage: StageName, code: int
+) -> None:
     """A refusal at each stage ends curl with the exit status that it documents for it."""
     server = make_smtp_server(tls="none", users={"ada": "secret"})
     server.on(stage).reply(535 if stage == "AUTH" else 550, "5.7.0 No")

@@ -5,7 +5,7 @@ import pytest
 from django.core import mail
 from django.core.mail.backends.smtp import EmailBackend
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import MakeSMTPServer, SMTPServer, TLSMode
 
 # Newer versions would have it made from their setting MAILERS; the one test for all makes it itself.
 pytestmark = pytest.mark.filterwarnings("ignore:Directly creating EmailBackend instances is deprecated")
@@ -26,7 +26,7 @@ def backend(server: SMTPServer, **options: object) -> EmailBackend:
 
 @pytest.mark.usefixtures("smtp_trust")
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_it_delivers_with_smtp_trust_alone(make_smtp_server: MakeSMTPServer, tls: str) -> None:
+def test_it_delivers_with_smtp_trust_alone(make_smtp_server: MakeSMTPServer, tls: TLSMode) -> None:
     """Django sends over verified TLS though it cannot be given a CA; text, HTML and umlauts arrive."""
     server = make_smtp_server(tls=tls)
     message = mail.EmailMultiAlternatives(

@@ -20,7 +20,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter, SMTPServer, SMTPTransporter
+from pytest_smtp4d import AsyncSMTPTransporter, CertificateName, Email, SMTPServer, SMTPTransporter
 from pytest_smtp4d.intercept import interception
 from pytest_smtp4d.intercept.watching import client_verifies
 
@@ -231,14 +231,14 @@ def by_trio(host: str, port: Port, number: int) -> None:
 
 def by_transporter(host: str, port: Port, number: int) -> None:
     """Send with our transporter, which uses TLS wherever it is on offer."""
-    mail = {"from": SENDER, "to": RECIPIENT, "subject": SUBJECT, "textBody": "Hi."}
+    mail: Email = {"from": SENDER, "to": RECIPIENT, "subject": SUBJECT, "textBody": "Hi."}
     with SMTPTransporter(host=host, port=number, connection_time_out=TIMEOUT) as transporter:
         transporter.send(mail).raise_for_status()
 
 
 def by_async_transporter(host: str, port: Port, number: int) -> None:
     """Send with our transporter for asyncio."""
-    mail = {"from": SENDER, "to": RECIPIENT, "subject": SUBJECT, "textBody": "Hi."}
+    mail: Email = {"from": SENDER, "to": RECIPIENT, "subject": SUBJECT, "textBody": "Hi."}
 
     async def send() -> None:
         async with AsyncSMTPTransporter(host=host, port=number, connection_time_out=TIMEOUT) as transporter:
@@ -414,7 +414,12 @@ def found(monkeypatch: pytest.MonkeyPatch) -> list[bool | None]:
 @pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::pytest.PytestUnraisableExceptionWarning")
 @pytest.mark.parametrize(("name", "asked", "number", "certificate"), list(cells()))
 def test_a_client_is_redirected(
-    smtp_intercept: SMTPServer, found: list[bool | None], name: str, asked: str, number: int, certificate: str
+    smtp_intercept: SMTPServer,
+    found: list[bool | None],
+    name: str,
+    asked: str,
+    number: int,
+    certificate: CertificateName,
 ) -> None:
     """It reaches the server, which knows what was asked for; one that verifies refuses a wrong host."""
     client = CLIENTS[name]
@@ -430,7 +435,7 @@ def test_a_client_is_redirected(
         if not is_refused or isinstance(error, AssertionError):
             raise
 
-    smtp_intercept.settle()
+    smtp_intercept._settle()
     assert {session.target for session in smtp_intercept.sessions} == {(host, number)}
     if is_refused:
         assert smtp_intercept.messages.none()

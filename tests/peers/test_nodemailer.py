@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import MakeSMTPServer, Mechanism, SMTPServer, TLSMode
 
 Node = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -52,7 +52,7 @@ Send = Callable[..., list[dict[str, Any]]]
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, send: Send, tls: str) -> None:
+def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, send: Send, tls: TLSMode) -> None:
     """A message given as octets arrives as these octets, in each TLS mode; NODE_EXTRA_CA_CERTS is ca_file."""
     server = make_smtp_server(tls=tls)
     raw = "Subject: Dots\r\n\r\n.dot\r\n..dots\r\n.\r\ntrailing  \r\n"
@@ -106,7 +106,7 @@ def test_its_dsn_options(smtp_server: SMTPServer, send: Send) -> None:
 
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
-def test_it_logs_in(make_smtp_server: MakeSMTPServer, send: Send, mechanism: str) -> None:
+def test_it_logs_in(make_smtp_server: MakeSMTPServer, send: Send, mechanism: Mechanism) -> None:
     """Each mechanism that it knows logs in."""
     server = make_smtp_server(users={"ada": "secret"}, auth=(mechanism,))
     send(server, [MESSAGE], auth={"user": "ada", "pass": "secret"})

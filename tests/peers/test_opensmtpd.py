@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d import SMTPTransporter, mail_new_attachment
+from pytest_smtp4d import Email, SMTPTransporter, TransporterOptions, mail_new_attachment
 from tests.peers.conftest import PROJECT, missing
 from tests.peers.opensmtpd import (
     DOMAIN,
@@ -26,7 +26,7 @@ from tests.peers.sending import Send, both, mail_to, octets_of
 
 ADA = f"ada@{DOMAIN}"
 NOBODY = f"nobody@{DOMAIN}"
-LOGIN = {"user": "ada", "password": PASSWORD}
+LOGIN: TransporterOptions = {"user": "ada", "password": PASSWORD}
 
 
 @pytest.fixture(scope="module")
@@ -161,7 +161,7 @@ def test_a_mode_that_is_not_offered(opensmtpd: OpenSMTPD, send: Send, mode: str)
 def test_a_refusal_is_the_status(
     opensmtpd: OpenSMTPD,
     send: Send,
-    mail: dict[str, Any],
+    mail: Email,
     service: str,
     expected: tuple[int, str | None, str, str],
 ) -> None:
@@ -244,7 +244,7 @@ def test_keeps_the_session(opensmtpd: OpenSMTPD, send: Send, service: str) -> No
     """Many mails go over one session, which ends with QUIT."""
     mails = [mail_to(ADA, subject=f"No. {n}") for n in range(10)]
     log = opensmtpd.log_from_now()
-    login = LOGIN if service == "submission" else {}
+    login: TransporterOptions = LOGIN if service == "submission" else {}
     statuses = send(*mails, **opensmtpd.client_options(service), **login)
     assert all(status.success for status in statuses)
     contents = {delivered.content for delivered in opensmtpd.mailbox("ada").take(10)}
@@ -260,7 +260,7 @@ def test_threads_share_a_session(opensmtpd: OpenSMTPD) -> None:
     log = opensmtpd.log_from_now()
     with SMTPTransporter(**opensmtpd.client_options("smtps"), **LOGIN) as transporter:
 
-        def send(mail: dict[str, Any]) -> None:
+        def send(mail: Email) -> None:
             statuses.append(transporter.send(mail))
 
         threads = [threading.Thread(target=send, args=(mail,)) for mail in mails]

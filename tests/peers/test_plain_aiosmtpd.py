@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 
+from pytest_smtp4d import TransporterOptions
 from pytest_smtp4d.server.certificates import authority
 from tests.peers.plain_aiosmtpd import PASSWORD, Keep, plain_aiosmtpd
 from tests.peers.sending import Send, both, mail_to, octets_of
 
 ADA, BOB, NOBODY = "ada@example.org", "bob@example.org", "nobody@example.org"
-LOGIN = {"user": "ada", "password": PASSWORD}
+LOGIN: TransporterOptions = {"user": "ada", "password": PASSWORD}
 
 # aiosmtpd warns of itself: of the login data it stores, and of AUTH without TLS.
 pytestmark = pytest.mark.filterwarnings("ignore::DeprecationWarning:aiosmtpd", "ignore::UserWarning:aiosmtpd")

@@ -10,15 +10,16 @@ from email.parser import BytesParser
 from email.policy import SMTP, default
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d import SMTPTransporter, mail_new_attachment
+from pytest_smtp4d import Email, SMTPTransporter, TransporterOptions, mail_new_attachment
 from tests.peers.postfix import DOMAIN, PASSWORD, RECIPIENT_LIMIT, Postfix
 from tests.peers.sending import Send, both, mail_to, octets_of
+from tests.profiles import share
 
 ADA = f"ada@{DOMAIN}"
-LOGIN = {"user": "ada", "password": PASSWORD}
+LOGIN: TransporterOptions = {"user": "ada", "password": PASSWORD}
 
 
 @both
@@ -160,7 +161,7 @@ def test_any_text_arrives(postfix: Postfix, service: str) -> None:
     """Whatever the text and the subject are, what is delivered is what was composed."""
     mailbox = postfix.mailbox("ada")
 
-    @settings(max_examples=40)
+    @share(0.4)
     @given(subject=_TEXT.map(lambda text: text.replace("\r", "").replace("\n", "")), body=_TEXT)
     def deliver(subject: str, body: str) -> None:
         mail = mail_to(ADA, subject=subject, textBody=body)
@@ -202,7 +203,7 @@ def test_many_recipients(postfix: Postfix, send: Send, service: str) -> None:
 def test_keeps_the_session(postfix: Postfix, send: Send, service: str) -> None:
     """Many mails go over one session, which ends with QUIT; Postfix counts its commands."""
     mails = [mail_to(ADA, subject=f"No. {n}") for n in range(10)]
-    login = LOGIN if service in ("submission", "smtps") else {}
+    login: TransporterOptions = LOGIN if service in ("submission", "smtps") else {}
     log = postfix.log_from_now()
     statuses = send(*mails, **postfix.client_options(service), **login)
     assert all(status.success for status in statuses)
@@ -248,11 +249,11 @@ def test_threads_share_a_session(postfix: Postfix, service: str) -> None:
     mails = [mail_to(ADA, subject=f"No. {n}") for n in range(12)]
     start = threading.Barrier(len(mails))
     statuses = []
-    login = LOGIN if service == "submission" else {}
+    login: TransporterOptions = LOGIN if service == "submission" else {}
     log = postfix.log_from_now()
     with SMTPTransporter(**postfix.client_options(service), **login) as transporter:
 
-        def send(mail: dict[str, object]) -> None:
+        def send(mail: Email) -> None:
             start.wait()
             statuses.append(transporter.send(mail))
 

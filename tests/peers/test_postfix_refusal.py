@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d import SMTPTransporter, Status
+from pytest_smtp4d import Email, SMTPTransporter, Status
 from tests.peers.postfix import DOMAIN, RECIPIENT_LIMIT, SIZE_LIMIT, Postfix
 from tests.peers.sending import Send, both, mail_to, octets_of
 
@@ -77,7 +77,7 @@ def told(status: Status) -> tuple[bool, int, str | None, str | None]:
 def test_a_refusal_is_the_status(
     postfix: Postfix,
     send: Send,
-    mail: dict[str, Any],
+    mail: Email,
     service: str,
     expected: tuple[bool, int, str, str],
     text: str,

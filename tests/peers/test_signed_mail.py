@@ -2,11 +2,10 @@ from __future__ import annotations
 
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from pytest_smtp4d import MakeTransporter, SMTPServer, last_errors, mail_new_attachment
+from pytest_smtp4d import Email, MakeTransporter, SMTPServer, last_errors, mail_new_attachment
 from tests.mail.identity import NOW, Identity, make_identity, verified
 from tests.peers.conftest import Foreign
 
@@ -31,7 +30,7 @@ def identity() -> Identity:
     ids=["text", "attachment"],
 )
 def test_a_signature_survives_the_trip(
-    content: dict[str, Any],
+    content: Email,
     identity: Identity,
     foreign: Foreign,
     make_transporter: MakeTransporter,
@@ -41,7 +40,7 @@ def test_a_signature_survives_the_trip(
     """C5: what the server received is what was signed: openssl verifies it, dots and all."""
     foreign("openssl")
     transporter = make_transporter(certificate=identity.p12("secret"), certificate_password="secret")
-    mail = {"from": "shop@example.com", "to": "ann@example.org", "subject": "Größe", **content}
+    mail: Email = {"from": "shop@example.com", "to": "ann@example.org", "subject": "Größe", **content}
     transporter.send(mail).raise_for_status()
     message = smtp_server.messages.one(subject="Größe", text_body=content["textBody"])
     assert verified(message.content, identity, tmp_path, at=datetime.now(timezone.utc))

@@ -5,7 +5,7 @@ from email.message import EmailMessage
 
 import pytest
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import MakeSMTPServer, Mechanism, SMTPServer, TLSMode
 from tests.peers.conftest import CONTENT
 
 
@@ -20,7 +20,7 @@ def connect(server: SMTPServer) -> smtplib.SMTP:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls: str) -> None:
+def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls: TLSMode) -> None:
     """What smtplib was given is what was captured, in each TLS mode, with the envelope it was given."""
     server = make_smtp_server(tls=tls)
     with connect(server) as client:
@@ -34,7 +34,7 @@ def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, tls: str)
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_it_logs_in(make_smtp_server: MakeSMTPServer, mechanism: str, tls: str) -> None:
+def test_it_logs_in(make_smtp_server: MakeSMTPServer, mechanism: Mechanism, tls: TLSMode) -> None:
     """Each mechanism that smtplib knows logs in, on TLS of either kind."""
     server = make_smtp_server(tls=tls, users={"ada": "secret"}, auth=(mechanism,))
     with connect(server) as client:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from pytest_smtp4d import MakeSMTPServer, SMTPServer
+from pytest_smtp4d import MakeSMTPServer, SMTPServer, StageName, TLSMode
 from tests.peers.conftest import CONTENT, Foreign
 
 Swaks = Callable[..., subprocess.CompletedProcess[str]]
@@ -41,7 +41,7 @@ def swaks(foreign: Foreign, tmp_path: Path) -> Swaks:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, swaks: Swaks, tls: str) -> None:
+def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, swaks: Swaks, tls: TLSMode) -> None:
     """What swaks was given is what was captured, in each TLS mode."""
     server = make_smtp_server(tls=tls)
     result = swaks(server)
@@ -55,7 +55,7 @@ def test_it_delivers_octet_for_octet(make_smtp_server: MakeSMTPServer, swaks: Sw
 
 @pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN", "CRAM-MD5"])
 @pytest.mark.parametrize("tls", ["none", "starttls", "implicit"])
-def test_each_mechanism(make_smtp_server: MakeSMTPServer, swaks: Swaks, mechanism: str, tls: str) -> None:
+def test_each_mechanism(make_smtp_server: MakeSMTPServer, swaks: Swaks, mechanism: str, tls: TLSMode) -> None:
     """Each mechanism that swaks knows logs in, in each TLS mode; a wrong password is refused."""
     server = make_smtp_server(tls=tls, users={"ada": "secret"})
     login = ["--auth", mechanism, "--auth-user", "ada", "--auth-password"]
@@ -82,7 +82,7 @@ def test_it_pipelines(smtp_server: SMTPServer, swaks: Swaks) -> None:
     [("CONNECT", 21), ("EHLO", 22), ("MAIL", 23), ("RCPT", 24), ("DATA", 25), ("CONTENT", 26)],
 )
 def test_it_reports_our_refusals(
-    make_smtp_server: MakeSMTPServer, swaks: Swaks, stage: str, status: int
+    make_smtp_server: MakeSMTPServer, swaks: Swaks, stage: StageName, status: int
 ) -> None:
     """A refusal at each stage ends swaks with the exit status that it documents for that stage."""
     server = make_smtp_server(tls="none", strict=False)

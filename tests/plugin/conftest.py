@@ -13,8 +13,11 @@ import pytest_smtp4d.faults.sweep
 import pytest_smtp4d.server.certificates
 import pytest_smtp4d.server.server
 import pytest_smtp4d.transporter.transporter  # noqa: F401
+from pytest_smtp4d import Email
 
-MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
+MAIL: Email = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
+OTHERS = ("asyncio", "cacheprovider", "inline_snapshot", "pytest-bdd", "randomly", "rerunfailures", "syrupy")
+"""Plugins of the suite that would take part in an inner run."""
 
 
 class Run(Protocol):
@@ -31,9 +34,9 @@ def run(pytester: pytest.Pytester) -> Run:
 
     def run(source: str, *arguments: str, subprocess: bool = False) -> pytest.RunResult:
         pytester.makepyfile(test_it=f"import pytest\n\nMAIL = {MAIL!r}\n{textwrap.dedent(source)}")
-        quiet = ("-p", "no:randomly", "-p", "no:asyncio", "-p", "no:cacheprovider", "-W", "error")
+        quiet = [f"-pno:{name}" for name in OTHERS]
         start = pytester.runpytest_subprocess if subprocess else pytester.runpytest
-        return start(*quiet, *arguments)
+        return start(*quiet, "-W", "error", *arguments)
 
     return run
 

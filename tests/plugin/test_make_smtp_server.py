@@ -22,7 +22,7 @@ def test_a_wrong_setting_names_the_nearest(make_smtp_server: MakeSMTPServer) -> 
     """A typing slip is a SettingsError at the call, with the way out."""
     words = "there is no setting 'certifcate' (did you mean 'certificate'?)"
     with pytest.raises(SettingsError, match=re.escape(words)):
-        make_smtp_server(certifcate="expired")
+        make_smtp_server(certifcate="expired")  # type: ignore[call-arg]
 
 
 def test_all_are_stopped_though_one_start_fails(run: Run) -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import textwrap
+
 import pytest
 
 from tests.plugin.conftest import Run
@@ -125,10 +127,9 @@ def test_the_thread_shows_the_transcript_before_the_end(run: Run, capture: str) 
 def test_the_thread_shows_the_transcript_under_xdist(run: Run) -> None:
     """In a worker, whose words nobody sees, the transcript goes to the controller before the worker ends."""
     result = run(HANGS.format(method="thread"), "-n", "1", subprocess=True)
-    result.stdout.fnmatch_lines(
-        ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
-    )
-    result.stdout.fnmatch_lines(["FAILED *test_hangs - Timeout (>2.0 s) from pytest-timeout"])
+    transcript = ["*SMTP transcript*", "C: EHLO hanging.example.com", "C: NOOP", "(cut by the time-out)"]
+    words = "Timeout (>2.0 s) from pytest-timeout"
+    result.stdout.fnmatch_lines([words, *transcript, "FAILED *test_hangs*"])
 
 
 def test_a_thread_that_does_not_fire_leaves_nothing(run: Run) -> None:
@@ -173,7 +174,7 @@ def test_a_client_without_time_out_does_not_hang_while_it_unwinds(
     pytester.makeini(f"[pytest]\nsmtp4d_timeout = 2\ntimeout_method = {method}\n")
     result = run(SILENT, subprocess=True)
     shown = result.stdout if method == "signal" else result.stderr
-    shown.fnmatch_lines(["*SMTP transcript*", "C: ehlo *", "C: mail FROM:*", "(cut by the time-out)"])
+    shown.fnmatch_lines(["*SMTP transcript*", "C: ehlo *", "C: mail *", "(cut by the time-out)"])
     assert "violated" not in result.stdout.str() + result.stderr.str()
     assert result.ret == 1
     if method == "signal":
@@ -207,6 +208,79 @@ def test_ctrl_c_cuts_every_session_and_shows_the_transcript(run: Run) -> None:
     assert result.ret == pytest.ExitCode.INTERRUPTED
     result.stderr.fnmatch_lines(["*SMTP transcript*", "C: noop", "(cut by an interrupt)"])
     result.stdout.fnmatch_lines(["*KeyboardInterrupt*"])
+
+
+REPLACED = """
+import os
+import signal
+import smtplib
+
+def press(event):
+    os.kill(os.getpid(), signal.SIGINT)
+    return True
+
+class Client(smtplib.SMTP):
+    def __exit__(self, *error):
+        super().__exit__(*error)
+        raise RuntimeError("no goodbye")
+
+def wait(server):
+    server.on("NOOP", press).silence()
+    with Client(*server.address) as client:
+        client.noop()
+"""
+
+
+@pytest.mark.parametrize(
+    "test",
+    [
+        "def test_interrupted(smtp_server): wait(smtp_server)",
+        """
+        import unittest
+
+        class TestCase(unittest.TestCase):
+            @pytest.fixture(autouse=True)
+            def _server(self, smtp_server):
+                self.server = smtp_server
+
+            def test_interrupted(self):
+                wait(self.server)
+        """,
+        """
+        @pytest.fixture
+        def waits(smtp_server):
+            wait(smtp_server)
+
+        def test_interrupted(waits): pass
+        """,
+    ],
+)
+def test_ctrl_c_ends_the_run_though_an_error_took_its_place(run: Run, test: str) -> None:
+    """A client that raises while it is left cannot turn an interrupted run into one more failed test."""
+    after = "\n\ndef test_never_runs(): assert False\n"
+    result = run(REPLACED + textwrap.dedent(test) + after, subprocess=True)
+    assert result.ret == pytest.ExitCode.INTERRUPTED
+    result.stdout.fnmatch_lines(
+        ["*SMTP transcript*", "C: noop", "(cut by an interrupt)", "*KeyboardInterrupt*"]
+    )
+    assert "test_never_runs" not in result.stdout.str()
+
+
+def test_an_interrupt_that_a_test_takes_itself_ends_nothing(run: Run) -> None:
+    """A test of Ctrl-C passes, and one that fails for another reason is a failure."""
+    result = run(
+        REPLACED
+        + """
+def test_taken(smtp_server):
+    with pytest.raises(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGINT)
+    assert smtp_server.messages
+
+def test_runs(smtp_server): pass
+""",
+        subprocess=True,
+    )
+    result.assert_outcomes(passed=1, failed=1)
 
 
 def test_a_users_own_fixture_of_our_name_gets_no_time_out(run: Run) -> None:

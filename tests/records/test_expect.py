@@ -146,7 +146,7 @@ def test_the_nearest_miss_is_shown_field_by_field() -> None:
     """The message that differs least is shown criterion by criterion, then all that arrived."""
     messages = [message("Goodbye", rcpt_to=("alice@example.org",)), message("Welcome!"), message("Invoice")]
     sessions = [messages[1].session]
-    sessions[0].begin(Transaction("shop@example.com", ("bob@example.org",), message=messages[1]))
+    sessions[0]._begin(Transaction("shop@example.com", ("bob@example.org",), message=messages[1]))
     criteria = {
         "subject": "Welcome",
         "rcpt_to": "bob@example.org",
@@ -229,17 +229,17 @@ def test_refused_transactions_are_shown() -> None:
         Session(("127.0.0.1", 2)),
         Session(("127.0.0.1", 3)),
     )
-    refused.begin(Transaction("a@example.com", reply=Reply(550, "5.7.1 Sender refused")))
+    refused._begin(Transaction("a@example.com", reply=Reply(550, "5.7.1 Sender refused")))
     no_user = Transaction("", reply=None)
-    no_user.refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
-    refused.begin(no_user)
-    refused.begin(Transaction("a@example.com", ("b@example.org",), reply=Reply(451, "4.3.0 Try later")))
-    refused.begin(Transaction("a@example.com", ("b@example.org",)))
-    refused.end("client closed")
+    no_user._refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
+    refused._begin(no_user)
+    refused._begin(Transaction("a@example.com", ("b@example.org",), reply=Reply(451, "4.3.0 Try later")))
+    refused._begin(Transaction("a@example.com", ("b@example.org",)))
+    refused._end("client closed")
     half = Transaction("a@example.com", ("b@example.org",), {"c@example.org": Reply(550, "No")})
     half.message = message()
-    partly.begin(half)
-    open_one.begin(Transaction("a@example.com", tuple(f"r{number}@example.org" for number in range(5))))
+    partly._begin(half)
+    open_one._begin(Transaction("a@example.com", tuple(f"r{number}@example.org" for number in range(5))))
     assert lack({}, [], [refused, partly, open_one]) == (
         "refused with 451 4.3.0 Try later: no message arrived (looked once: `timeout` waits)\n"
         "refused transactions:\n"
@@ -261,7 +261,7 @@ def ended(reason: str | None, *commands: tuple[str, str, Reply | None]) -> Sessi
         if reply is not None:
             recorder.reply(reply)
     if reason is not None:
-        session.end(reason)
+        session._end(reason)
     return session
 
 
@@ -450,7 +450,7 @@ def test_a_session_that_ended_before_mail_is_explained(
 def test_a_refused_mail_has_its_hint() -> None:
     """MAIL before the login that the server requires: what to do stands below the refusal."""
     session = ended("QUIT", EHLO, ("MAIL", "FROM:<a@example.com>", Reply(530, "5.7.0 Login first")))
-    session.begin(Transaction("a@example.com", reply=Reply(530, "5.7.0 Login first")))
+    session._begin(Transaction("a@example.com", reply=Reply(530, "5.7.0 Login first")))
     assert lack({}, [], [session], timeout=1) == (
         "refused with 530 5.7.0 Login first: no message arrived within 1 s\n"
         "refused transactions:\n"
@@ -478,7 +478,7 @@ def test_too_many() -> None:
 def test_very_many_are_cut() -> None:
     """Of very many rows the last ones are shown, and how many were left out."""
     session = Session(("127.0.0.1", 1))
-    session.begin(Transaction("a@example.com", message=message()))
+    session._begin(Transaction("a@example.com", message=message()))
     lines = lack({}, [message(f"Mail {number}") for number in range(50)], [session], wanted=51).split("\n")
     assert lines[:4] == [
         "50 of 51 messages arrived (looked once: `timeout` waits)",
@@ -730,12 +730,12 @@ def test_the_first_line_holds_the_cause() -> None:
         f"nearest subject 'Welcome': no message with to='eve@example.org'{arrived}"
     )
     refused, no_user, denied = (Session(("127.0.0.1", port)) for port in (1, 2, 3))
-    refused.begin(
+    refused._begin(
         Transaction("a@example.com", reply=Reply(550, "5.7.1 Sender refused\nsee https://x.example"))
     )
     recipient = Transaction("a@example.com")
-    recipient.refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
-    no_user.begin(recipient)
+    recipient._refuse_recipient("nobody@example.org", Reply(550, "5.1.1 No such user"))
+    no_user._begin(recipient)
     denied = ended("QUIT", EHLO, ("AUTH", "PLAIN", Reply(535, "5.7.8 no")))
     untrusted = ended("client closed in TLS", EHLO, STARTTLS)
     assert (
@@ -752,9 +752,9 @@ def test_the_first_line_holds_the_cause() -> None:
     assert first_line({}, [], []) == f"nobody connected: no message{arrived}"
     assert first_line({}, [], [ended(None, EHLO)]) == f"no client came as far as MAIL: no message{arrived}"
     left = Session(("127.0.0.1", 4))
-    left.begin(Transaction("a@example.com", ("b@example.org",)))
+    left._begin(Transaction("a@example.com", ("b@example.org",)))
     assert first_line({}, [], [left]) == f"transaction still open: no message{arrived}"
-    left.end("client closed")
+    left._end("client closed")
     assert first_line({}, [], [left]) == f"transaction abandoned (client closed): no message{arrived}"
 
 

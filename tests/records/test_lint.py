@@ -15,9 +15,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d import mail_convert_to_mime, mail_new_attachment
+from pytest_smtp4d import Email, mail_convert_to_mime, mail_new_attachment
+from pytest_smtp4d.mail.charset import ModeName
 from pytest_smtp4d.records.lint import FLAWS, Finding, lint
-from tests.mail.test_round_trip import MAILS, MODES, octets_of
+from tests.mail.round_trip import octets_of
+from tests.mail.test_round_trip import MAILS, MODES
 
 CORPUS = Path(__file__).parents[1] / "corpus"
 HEADER = "From: Ada <ada@example.com>\r\nDate: Wed, 25 Nov 2026 03:32:31 +0000\r\n"
@@ -412,9 +414,9 @@ def test_good_mail_has_no_flaw(content: bytes) -> None:
 @pytest.mark.parametrize(
     "mode", ["US-ASCII_UTF8_QP", "US-ASCII_UTF8_B64", "ISO-8859-1", "US-ASCII_ISO-2022-JP_UTF8_QP"]
 )
-def test_our_own_mail_has_no_flaw(mode: str) -> None:
+def test_our_own_mail_has_no_flaw(mode: ModeName) -> None:
     """Whatever a mail object says, what is composed of it has nothing wrong with it."""
-    source = {
+    source: Email = {
         "from": {"name": "Dr. Zoë, Example Inc.", "email": "zoe@example.com"},
         "to": ["bob@example.org", {"name": 'Lee "the" Bob', "email": "lee@example.org"}],
         "bcc": "eve@example.org",

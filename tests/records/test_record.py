@@ -206,8 +206,8 @@ def test_a_transaction_grows() -> None:
     """Recipients are recorded as they are accepted and refused; what was read before does not change."""
     transaction = Transaction("a@example.com", mail_options=["BODY=8BITMIME"])
     before = transaction.rcpt_to
-    transaction.accept_recipient("b@example.org", ["NOTIFY=NEVER"])
-    transaction.refuse_recipient("c@example.org", Reply(550, "5.1.1 No such user"))
+    transaction._accept_recipient("b@example.org", ["NOTIFY=NEVER"])
+    transaction._refuse_recipient("c@example.org", Reply(550, "5.1.1 No such user"))
     assert before == ()
     assert transaction.rcpt_to == ("b@example.org",)
     assert transaction.rcpt_options == {"b@example.org": ("NOTIFY=NEVER",)}
@@ -281,8 +281,8 @@ def test_a_session_goes_on_in_an_empty_record() -> None:
     before.client_name, before.user, before.mechanism = "client.example.com", "me", "PLAIN"
     recorder.broken()
     hear(recorder, "AUTH LOGIN")
-    after, pen = before.continued()
-    assert (after.peer, after.client_name, after.user, after.mechanism, after.broken) == (
+    after, pen = before._continued()
+    assert (after.peer, after.client_name, after.user, after.mechanism, after._broken) == (
         before.peer,
         "client.example.com",
         "me",
@@ -305,7 +305,7 @@ def test_a_long_session_forgets_its_middle() -> None:
             hear(recorder, f"NOOP {total}")
             recorder.command(f"NOOP {total} bare\n".encode(), "NOOP", "", pipelined=False)
             total += 1
-        session.forget_middle()
+        session._forget_middle()
     lines = session.transcript.lines
     (gap,) = (line for line in lines if line.left_out)
     assert (len(lines) - 1 + gap.left_out, len(lines)) == (2 * total, 2 * KEPT)
@@ -320,8 +320,8 @@ def test_a_session_ends_once() -> None:
     """The first reason stays; until then the session is live."""
     session = Session(("127.0.0.1", 40001))
     assert repr(session) == "<Session of 127.0.0.1:40001, 0 commands, 0 transactions, live>"
-    session.end("QUIT")
-    session.end("client closed")
+    session._end("QUIT")
+    session._end("client closed")
     assert session.ended == "QUIT"
     assert repr(session) == "<Session of 127.0.0.1:40001, 0 commands, 0 transactions, QUIT>"
 
@@ -340,6 +340,6 @@ def test_transactions_are_kept_in_order() -> None:
     """One per MAIL, accepted or not."""
     session = Session(("127.0.0.1", 40001))
     first, second = Transaction("a@example.com", reply=Reply(550)), Transaction("b@example.com")
-    session.begin(first)
-    session.begin(second)
+    session._begin(first)
+    session._begin(second)
     assert session.transactions == (first, second)

@@ -367,7 +367,7 @@ def test_after_a_broken_protocol_nothing_is_fatal() -> None:
     recorder.command(b"AUTH PLAIN AGpvZQBodW50ZXIy\r\n", "AUTH", "PLAIN AGpvZQBodW50ZXIy", pipelined=False)
     recorder.broken()
     recorder.command(b"NOOP\n", "NOOP", "", pipelined=False)
-    assert session.broken
+    assert session._broken
     assert session.violations == (
         Violation("out-of-order", "AUTH PLAIN ********", "RFC 5321 4.1.4", fatal=True),
         Violation("bare-lf", "NOOP\\n", "RFC 5321 2.3.8", fatal=False),

@@ -9,10 +9,11 @@ from typing import Any, Protocol
 import pytest
 
 from pytest_smtp4d.report.page import read_page
+from tests.plugin.conftest import OTHERS
 
 MAIL = {"from": "ada@example.com", "to": "bob@example.org", "subject": "Hello", "textBody": "Hi."}
 
-PLUGINS = ("randomly", "asyncio", "cacheprovider", "html", "metadata", "allure_pytest", "rerunfailures")
+PLUGINS = (*OTHERS, "html", "metadata", "allure_pytest")
 
 
 def quiet(*kept: str) -> list[str]:

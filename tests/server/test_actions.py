@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from pytest_smtp4d import StageName
+
 if TYPE_CHECKING:
     from pytest_smtp4d.server.server import SMTPServer
     from tests.server.conftest import Connect, RawClient
@@ -46,7 +48,7 @@ def server(smtp_server: SMTPServer) -> SMTPServer:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The client reads an orderly end and not an octet before it."""
     server.on(stage).disconnect()
     client = connect()
@@ -56,7 +58,7 @@ def test_disconnect_sends_fin(server: SMTPServer, connect: Connect, stage: str) 
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The client is reset, at CONNECT perhaps before it knows that it is connected."""
     server.on(stage).disconnect(abort=True)
     with pytest.raises(ConnectionResetError):  # noqa: PT012 - any of them
@@ -66,17 +68,17 @@ def test_disconnect_abort_sends_rst(server: SMTPServer, connect: Connect, stage:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_silence(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """Nothing comes any more, and the connection stays open; what follows is recorded and has no effect."""
     server.on(stage, times=1).silence()
     client = connect()
     reach(client, stage)
     assert client.is_silent()
-    assert server.sessions[0].broken
+    assert server.sessions[0]._broken
     assert server.sessions[0].ended is None
     client.send(b"QUIT\r\n")
     assert client.is_silent(0.02)
-    server.settle()
+    server._settle()
     last = server.sessions[0].commands[-1]
     assert (last.verb, last.reply) == ("QUIT", None)
     server.drop_connections()
@@ -84,7 +86,7 @@ def test_silence(server: SMTPServer, connect: Connect, stage: str) -> None:
 
 
 @pytest.mark.parametrize("stage", REACHED)
-def test_delay(server: SMTPServer, connect: Connect, stage: str) -> None:
+def test_delay(server: SMTPServer, connect: Connect, stage: StageName) -> None:
     """The reply comes that much later, and is the server's own."""
     server.on(stage, times=1).delay(0.06)
     began = time.monotonic()

@@ -13,7 +13,9 @@ from typing import TYPE_CHECKING
 import pytest
 import trustme
 
+from pytest_smtp4d import CertificateName, TLSMode
 from pytest_smtp4d.server.certificates import CertificateAuthority, authority
+from pytest_smtp4d.server.keywords import TLSVersion, Willingness
 from pytest_smtp4d.server.settings import CERTIFICATES, ServerSettings
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ VERDICTS = {
 
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
 @pytest.mark.parametrize("kind", CERTIFICATES)
-def test_a_certificate(smtp_server: SMTPServer, kind: str, tls: str) -> None:
+def test_a_certificate(smtp_server: SMTPServer, kind: CertificateName, tls: TLSMode) -> None:
     """A client that verifies takes the trusted one and refuses each other for its own reason."""
     smtp_server.configure(certificate=kind, tls=tls)
 
@@ -83,7 +85,7 @@ def test_the_trusted_certificate_names_loopback(
 
 @pytest.mark.parametrize("version", [3, 2])
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_client_certificates(smtp_server: SMTPServer, tls: str, version: int) -> None:
+def test_client_certificates(smtp_server: SMTPServer, tls: TLSMode, version: int) -> None:
     """Required: ours is taken, none and a stranger's are refused; optional: none is taken, too."""
 
     def connect(context: ssl.SSLContext) -> bool:
@@ -100,7 +102,11 @@ def test_client_certificates(smtp_server: SMTPServer, tls: str, version: int) ->
 
     stranger = smtp_server.client_context()
     trustme.CA().issue_cert("eve@example.net").configure_cert(stranger)
-    for setting, expected in (("required", (True, False, False)), ("optional", (True, True, False))):
+    expectations: dict[Willingness, tuple[bool, ...]] = {
+        "required": (True, False, False),
+        "optional": (True, True, False),
+    }
+    for setting, expected in expectations.items():
         smtp_server.configure(tls=tls, client_certificate=setting)
         contexts = (smtp_server.client_context(identity=True), smtp_server.client_context(), stranger)
         assert tuple(connect(context) for context in contexts) == expected
@@ -125,7 +131,7 @@ def test_client_options_bring_a_certificate(smtp_server: SMTPServer) -> None:
 
 
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
-def test_tls_versions(smtp_server: SMTPServer, client: RawClient, version: str) -> None:
+def test_tls_versions(smtp_server: SMTPServer, client: RawClient, version: TLSVersion) -> None:
     """Only those; what was agreed on is recorded, with the name that the client asked for."""
     smtp_server.configure(tls="implicit", tls_versions=(version,))
     with smtplib.SMTP_SSL(

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import os
 import socket
 import ssl
 import threading
@@ -12,12 +11,14 @@ from typing import TYPE_CHECKING
 
 import psutil
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
+from pytest_smtp4d import TLSMode
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.connection import ServerConnection
 from pytest_smtp4d.server.server import SMTPServer
+from tests.profiles import share
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -126,7 +127,9 @@ def test_octets_behind_starttls_are_never_executed(connect: Connect) -> None:
 
 
 @pytest.mark.parametrize("tls", ["none", "starttls"])
-def test_a_tls_handshake_where_clear_text_is_due(smtp_server: SMTPServer, connect: Connect, tls: str) -> None:
+def test_a_tls_handshake_where_clear_text_is_due(
+    smtp_server: SMTPServer, connect: Connect, tls: TLSMode
+) -> None:
     """A client that takes the port for one of implicit TLS is told apart from one that violates SMTP."""
     smtp_server.configure(tls=tls)
     for _ in range(10):
@@ -280,7 +283,7 @@ def survivor() -> Iterator[SMTPServer]:
         yield server
 
 
-@settings(max_examples=int(os.environ.get("SMTP4D_FUZZ", "150")), suppress_health_check=list(HealthCheck))
+@share(1.5, suppress_health_check=list(HealthCheck))
 @given(sent=st.lists(OCTETS, max_size=12))
 def test_any_octets_never_kill_the_server(survivor: SMTPServer, sent: list[bytes]) -> None:
     """Whatever a client sends, the server neither dies nor raises, and serves the next client as always."""
@@ -316,8 +319,8 @@ def test_a_session_leaves_nothing_of_itself(connect: Connect) -> None:
             client.rest()
             client.close()
         while server._state.connections:
-            server.settle()
+            server._settle()
         loop.current().run(asyncio.sleep(0))
         gc.collect()
-        left = [thing for thing in gc.get_objects() if isinstance(thing, ServerConnection)]
+        left = [thing for thing in gc.get_objects() if issubclass(type(thing), ServerConnection)]
         assert not [connection for connection in left if connection._state is server._state]

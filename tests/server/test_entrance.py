@@ -57,7 +57,7 @@ def test_mechanisms_that_need_the_password_are_left_out() -> None:
 
 def test_an_entrance_knows_who_comes(smtp_server: SMTPServer) -> None:
     """A connection that was announced has its target, another has none; the announcement is for one."""
-    entrance = smtp_server.entrance(implicit=False)
+    entrance = smtp_server._entrance(implicit=False)
     assert entrance is not None
     for announced in (True, False):
         with socket.socket() as sock:
@@ -73,20 +73,20 @@ def test_an_entrance_knows_who_comes(smtp_server: SMTPServer) -> None:
 def test_entrances_share_the_life_of_their_server() -> None:
     """There is none of a server that is stopped or down; while it runs each is opened once."""
     server = SMTPServer()
-    assert server.entrance(implicit=False) is None
+    assert server._entrance(implicit=False) is None
     with server:
-        first = server.entrance(implicit=False)
-        assert first is server.entrance(implicit=False)
-        assert first is not server.entrance(implicit=True)
+        first = server._entrance(implicit=False)
+        assert first is server._entrance(implicit=False)
+        assert first is not server._entrance(implicit=True)
         with server.down():
-            assert server.entrance(implicit=False) is None
-        assert first is server.entrance(implicit=False)
-    assert server.entrance(implicit=False) is None
+            assert server._entrance(implicit=False) is None
+        assert first is server._entrance(implicit=False)
+    assert server._entrance(implicit=False) is None
 
 
 def test_a_target_survives_a_reset(smtp_server: SMTPServer) -> None:
     """A connection that goes on in a new record was still asked for by the same name."""
-    entrance = smtp_server.entrance(implicit=False)
+    entrance = smtp_server._entrance(implicit=False)
     assert entrance is not None
     with socket.socket() as sock:
         sock.settimeout(5)
@@ -96,5 +96,5 @@ def test_a_target_survives_a_reset(smtp_server: SMTPServer) -> None:
         assert sock.recv(3) == b"220"
         smtp_server.reset()
         sock.sendall(b"NOOP\r\n")
-        smtp_server.settle()
+        smtp_server._settle()
     assert [session.target for session in smtp_server.sessions] == [("smtp.example.com", 25)]

@@ -10,6 +10,7 @@ from contextlib import AbstractContextManager
 
 import pytest
 
+from pytest_smtp4d import CertificateName
 from pytest_smtp4d.server.server import SMTPServer
 
 MAIL = "Subject: Hello\r\n\r\nHi.\r\n"
@@ -63,7 +64,7 @@ def test_faults_that_take_time_end(frozen: AbstractContextManager[object]) -> No
     [("expired", "certificate has expired"), ("not_yet_valid", "certificate is not yet valid")],
 )
 def test_certificates_made_under_a_frozen_clock(
-    frozen: AbstractContextManager[object], certificate: str, words: str
+    frozen: AbstractContextManager[object], certificate: CertificateName, words: str
 ) -> None:
     """They are as wrong as they say, now and in later tests: OpenSSL asks the system's clock."""
     server = SMTPServer(certificate=certificate)

@@ -9,6 +9,7 @@ import ssl
 
 import pytest
 
+from pytest_smtp4d import TLSMode
 from pytest_smtp4d.server.server import SMTPServer
 from tests.server.conftest import Connect, RawClient
 
@@ -55,7 +56,7 @@ def whole_handshake(client: RawClient) -> None:
 
 @pytest.mark.parametrize("shake", [half_a_handshake, whole_handshake])
 @pytest.mark.parametrize("tls", ["starttls", "implicit"])
-def test_a_client_that_rejects_by_closing(connect: Connect, tls: str, shake: object) -> None:
+def test_a_client_that_rejects_by_closing(connect: Connect, tls: TLSMode, shake: object) -> None:
     """During the handshake or right after it, without an alert: it is told about trust first."""
     assert callable(shake)
     with SMTPServer(tls=tls) as server:

@@ -36,7 +36,7 @@ class Arrival:
 
     def _run(self) -> None:
         for received in self._messages:
-            self._inbox.put(received)
+            self._inbox._put(received)
 
     def __enter__(self) -> None:
         self._thread.start()
@@ -51,8 +51,8 @@ def test_an_inbox_is_a_sequence() -> None:
     assert inbox == []
     assert not inbox
     first, second = message("1"), message("2")
-    inbox.put(first)
-    inbox.put(second)
+    inbox._put(first)
+    inbox._put(second)
     assert (len(inbox), inbox[0], inbox[-1], inbox[1:]) == (2, first, second, [second])
     assert inbox == [first, second]
     assert inbox != [first]
@@ -76,7 +76,7 @@ def test_an_index_out_of_range_names_the_way_out() -> None:
 def test_clear_forgets() -> None:
     """After `clear` the inbox is empty; what was returned before stays."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     kept = inbox[:]
     inbox.clear()
     assert inbox == []
@@ -87,7 +87,7 @@ def test_where_filters() -> None:
     """`where` returns all that match, at once."""
     inbox = Inbox()
     for subject in ("Welcome", "Invoice", "Welcome back"):
-        inbox.put(message(subject))
+        inbox._put(message(subject))
     assert inbox.where(subject=re.compile("^Wel")) == [inbox[0], inbox[2]]
     assert inbox.where(subject="x") == []
     assert inbox.where() == list(inbox)
@@ -96,8 +96,8 @@ def test_where_filters() -> None:
 def test_one_returns_the_only_match() -> None:
     """`one` returns the message that matches when there is exactly one."""
     inbox = Inbox()
-    inbox.put(message("Welcome"))
-    inbox.put(message("Invoice"))
+    inbox._put(message("Welcome"))
+    inbox._put(message("Invoice"))
     assert inbox.one(subject="Invoice") is inbox[1]
 
 
@@ -117,8 +117,8 @@ def test_one_fails_on_none() -> None:
 def test_one_fails_on_two() -> None:
     """`one` with two matches fails and lists them."""
     inbox = Inbox()
-    inbox.put(message())
-    inbox.put(message())
+    inbox._put(message())
+    inbox._put(message())
     with pytest.raises(AssertionError) as failure:
         inbox.one(timeout=5)
     assert str(failure.value) == (
@@ -139,7 +139,7 @@ def test_one_waits_for_its_message() -> None:
 def test_settle_catches_a_second_one() -> None:
     """With `settle`, a duplicate that arrives after the first match is a failure, raised when it arrives."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     with (
         Arrival(inbox, message()),
         pytest.raises(AssertionError, match="2 messages arrived, one was expected"),
@@ -150,7 +150,7 @@ def test_settle_catches_a_second_one() -> None:
 def test_settle_ends() -> None:
     """When nothing else arrives in time, the first match is returned."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     assert inbox.one(settle=0.01) is inbox[0]
 
 
@@ -158,7 +158,7 @@ def test_wait_for_counts_earlier_arrivals() -> None:
     """`wait_for` returns at once when enough are there, all of them."""
     inbox = Inbox()
     for _ in range(3):
-        inbox.put(message())
+        inbox._put(message())
     assert inbox.wait_for(2) == list(inbox)
 
 
@@ -173,7 +173,7 @@ def test_wait_for_waits() -> None:
 def test_wait_for_gives_up() -> None:
     """Too few in time is a failure that says how many of how many."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     with pytest.raises(AssertionError) as failure:
         inbox.wait_for(2, timeout=0.01, subject="Welcome")
     assert str(failure.value) == (
@@ -186,7 +186,7 @@ def test_wait_for_gives_up() -> None:
 def test_none_is_true_when_nothing_matches() -> None:
     """`none` returns True, so that it can be asserted on."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     assert inbox.none(subject="Invoice")
     assert inbox.none(within=0.01, subject="Invoice")
 
@@ -212,10 +212,10 @@ def test_a_wait_survives_clear() -> None:
         if not calls:
             calls.append(first)
             inbox.clear()
-            inbox.put(second)
+            inbox._put(second)
         return bool(subject)
 
-    inbox.put(first)
+    inbox._put(first)
     with pytest.raises(AssertionError, match="1 of 2 messages"):
         inbox.wait_for(2, timeout=0.01, subject=predicate)
     assert inbox == [second]
@@ -224,7 +224,7 @@ def test_a_wait_survives_clear() -> None:
 def test_a_predicate_runs_once_per_message_and_without_the_lock() -> None:
     """While a predicate runs, the server can still put messages; each message is looked at once."""
     inbox = Inbox()
-    inbox.put(message("1"))
+    inbox._put(message("1"))
     seen: list[str] = []
 
     def predicate(subject: str) -> bool:
@@ -241,7 +241,7 @@ def test_a_predicate_runs_once_per_message_and_without_the_lock() -> None:
 def test_what_a_predicate_raises_reaches_the_test() -> None:
     """The error of a predicate is the test's own."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     with pytest.raises(ZeroDivisionError):
         inbox.wait_for(subject=lambda _: 1 // 0)
 
@@ -300,7 +300,7 @@ async def test_a_cancelled_twin_leaves_nothing_behind() -> None:
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    inbox.put(message())
+    inbox._put(message())
     assert await inbox.await_one() is inbox[0]
 
 
@@ -331,7 +331,7 @@ async def test_a_cancelled_twin_leaves_nothing_behind() -> None:
 async def test_a_blocking_wait_in_a_task_is_refused(wait: Callable[[Inbox], object], words: str) -> None:
     """It would starve the loop that is to send: a `RuntimeError` names the awaitable twin, match or not."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     with pytest.raises(RuntimeError) as error:
         wait(inbox)
     assert str(error.value) == words
@@ -340,7 +340,7 @@ async def test_a_blocking_wait_in_a_task_is_refused(wait: Callable[[Inbox], obje
 async def test_looking_in_a_task_is_allowed() -> None:
     """What does not wait does not block: `one()`, `none()` and `wait_for(timeout=0)` work inside a task."""
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
     assert inbox.one() is inbox[0]
     assert inbox.wait_for(timeout=0) == [inbox[0]]
     assert inbox.none(subject="x")
@@ -353,7 +353,7 @@ def test_a_time_out_is_kept_while_others_arrive() -> None:
 
     def deliver() -> None:
         while not stop.is_set():
-            inbox.put(message("noise"))
+            inbox._put(message("noise"))
             stop.wait(0.001)
 
     thread = threading.Thread(target=deliver)
@@ -386,9 +386,9 @@ def test_waiting_needs_no_asyncio() -> None:
 def test_what_has_arrived_is_looked_at_once_more() -> None:
     """A message that reaches the server while a wait gives up is found, and no failure contradicts it."""
     late = message("late")
-    inbox = Inbox(settle=lambda: inbox.put(late) if not inbox else None)
+    inbox = Inbox(settle=lambda: inbox._put(late) if not inbox else None)
     assert inbox.one() is late
-    inbox = Inbox(settle=lambda: inbox.put(late) if not inbox else None)
+    inbox = Inbox(settle=lambda: inbox._put(late) if not inbox else None)
     with pytest.raises(AssertionError, match="1 message arrived, none was expected"):
         inbox.none()
 
@@ -397,9 +397,9 @@ def test_messages_of_an_earlier_test_are_told_apart() -> None:
     """Where a server is shared, one too many from another test is said to be from there."""
     running = "test_a"
     inbox = Inbox(test=lambda: running)
-    inbox.put(message("1"))
+    inbox._put(message("1"))
     running = "test_b"
-    inbox.put(message("2"))
+    inbox._put(message("2"))
     with pytest.raises(AssertionError) as failure:
         inbox.one()
     assert str(failure.value).splitlines()[-2:] == [
@@ -411,12 +411,12 @@ def test_messages_of_an_earlier_test_are_told_apart() -> None:
 def test_clear_forgets_what_matches() -> None:
     """With criteria, the others stay; an unknown one is an error, and nothing is forgotten."""
     inbox = Inbox()
-    inbox.put(message("1"))
-    inbox.put(message("2"))
+    inbox._put(message("1"))
+    inbox._put(message("2"))
     inbox.clear(subject="1")
     assert [kept.subject for kept in inbox] == ["2"]
     with pytest.raises(SettingsError, match="did you mean 'subject'"):
-        inbox.clear(subjct="2")
+        inbox.clear(subjct="2")  # type: ignore[call-arg]
     assert len(inbox) == 1
     inbox.clear()
     assert inbox == []
@@ -428,12 +428,12 @@ def test_clear_forgets_what_matches() -> None:
 def test_expect_gives_what_arrived_in_the_block() -> None:
     """Only what matches and arrived after entering counts; clearing in the block forgets none of it."""
     inbox = Inbox()
-    inbox.put(message("Welcome"))
+    inbox._put(message("Welcome"))
     wanted = message("Welcome")
     with inbox.expect(subject="Welcome") as sent:
         assert sent == []
-        inbox.put(message("other"))
-        inbox.put(wanted)
+        inbox._put(message("other"))
+        inbox._put(wanted)
         inbox.clear()
     assert sent == [wanted]
 
@@ -456,9 +456,9 @@ def test_expect_waits_after_the_block() -> None:
 def test_expect_fails_on_too_few() -> None:
     """The words are those of `one`: what arrived in the block, and what is missing."""
     inbox = Inbox(lambda: [Session(("127.0.0.1", 1))])
-    inbox.put(message("earlier"))
+    inbox._put(message("earlier"))
     with pytest.raises(AssertionError) as failure, inbox.expect(3, timeout=0.01):
-        inbox.put(message("1"))
+        inbox._put(message("1"))
     assert str(failure.value).splitlines() == [
         "1 of 3 messages arrived in the block or within 0.01 s of its end",
         "arrived:",
@@ -475,10 +475,10 @@ def test_expect_none() -> None:
     """With count 0 nothing that matches may arrive in the block, nor in `settle` after it."""
     inbox = Inbox()
     with inbox.expect(0, subject="Invoice") as sent:
-        inbox.put(message("Welcome"))
+        inbox._put(message("Welcome"))
     assert sent == []
     with pytest.raises(AssertionError, match="1 message arrived, none was expected"), inbox.expect(0):
-        inbox.put(message())
+        inbox._put(message())
 
 
 def test_an_exception_of_the_block_passes_unchanged() -> None:
@@ -529,7 +529,7 @@ def test_in_trio_the_words_name_it_and_the_way_round() -> None:
     """The awaitable twins are for asyncio, and blocking trio's loop is refused; the way they name works."""
     trio = pytest.importorskip("trio")
     inbox = Inbox()
-    inbox.put(message())
+    inbox._put(message())
 
     async def main() -> None:
         with pytest.raises(RuntimeError) as twin:

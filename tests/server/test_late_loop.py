@@ -31,7 +31,7 @@ def late() -> Iterator[threading.Event]:
 
 ACTS: tuple[Callable[[SMTPServer], None], ...] = (
     SMTPServer.stop,
-    SMTPServer.settle,
+    SMTPServer._settle,
     SMTPServer.check,
     SMTPServer.drop_connections,
     SMTPServer.clear,

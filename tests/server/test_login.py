@@ -6,12 +6,13 @@ import smtplib
 
 import pytest
 
+from pytest_smtp4d import Mechanism, TLSMode
 from pytest_smtp4d.server.server import SMTPServer
 
 
 @pytest.mark.parametrize("tls", ["none", "implicit"])
 @pytest.mark.parametrize("name", ["PLAIN", "LOGIN", "CRAM-MD5"])
-def test_a_stranger_logs_in(smtp_server: SMTPServer, name: str, tls: str) -> None:
+def test_a_stranger_logs_in(smtp_server: SMTPServer, name: Mechanism, tls: TLSMode) -> None:
     """smtplib, by each mechanism that it has, in clear text and over implicit TLS."""
     smtp_server.configure(tls=tls, users={"ada": "password"}, auth=[name])
     host, port = smtp_server.address

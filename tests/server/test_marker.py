@@ -51,14 +51,14 @@ def test_a_sweep_is_the_undisturbed_point_and_the_grid() -> None:
     assert (sweep.points, sweep.ids) == ((None, ("TLS", "silence")), ["undisturbed", "TLS-silence"])
     server = SMTPServer()
     disturbance = sweep.disturb(server, ("TLS", "silence"))
-    assert [fault.is_optional for fault in server.rules.faults] == [True]
+    assert [fault._is_optional for fault in server._rules.faults] == [True]
     assert (disturbance.stage, disturbance.is_reached, server.active_fault) == (
         "TLS",
         False,
         ("TLS", "silence"),
     )
     disturbance.undo()
-    assert (server.rules.faults, server.active_fault) == ((), None)
+    assert (server._rules.faults, server.active_fault) == ((), None)
     assert sweep_of([Mark("smtp_server")]) is None
 
 

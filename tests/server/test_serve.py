@@ -279,7 +279,7 @@ def test_faults_are_options() -> None:
 def test_the_words_of_a_fault(words: str, shown: list[str]) -> None:
     """Every action of the marker, quoted as in a shell."""
     fault = parse_fault(Rules(), words)
-    assert all(one in repr(fault.actions) for one in shown)
+    assert all(one in repr(fault._actions) for one in shown)
 
 
 @pytest.mark.parametrize(

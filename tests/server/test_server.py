@@ -206,7 +206,7 @@ def test_configure_is_for_sessions_that_start_afterwards(connect: Connect) -> No
         with pytest.raises(SettingsError, match="port cannot change"):
             server.configure(port=1025)
         with pytest.raises(SettingsError, match="did you mean 'size_limit'"):
-            server.configure(size_limt=1)
+            server.configure(size_limt=1)  # type: ignore[call-arg]
 
 
 def test_clear(connect: Connect) -> None:
@@ -245,7 +245,7 @@ def test_reset(connect: Connect) -> None:
         assert server.port == port
         assert (len(server.messages), server.transactions, server.sessions) == (0, (), ())
         assert server.settings.greylist == 10
-        assert server.rules.faults == ()
+        assert server._rules.faults == ()
         assert repr(server.active_fault) == "None"
         assert client.code("NOOP") == 250
         (session,) = server.sessions
@@ -542,7 +542,7 @@ def test_the_loop_ended_under_a_running_server() -> None:
 @pytest.fixture
 def without_epoll(own_loop: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """The loop of systems other than Linux."""
-    monkeypatch.setattr(loop, "_Gate", loop._LoopGate)
+    monkeypatch.setattr(loop, "_IS_SEEN_AT_ONCE", False)
 
 
 @pytest.mark.usefixtures("without_epoll")
@@ -564,19 +564,19 @@ def test_without_epoll(connect: Connect) -> None:
     assert len(server.messages) == 2
 
 
-@pytest.mark.parametrize("gate", ["_EpollGate", "_LoopGate"])
-def test_a_process_without_a_free_descriptor(gate: str) -> None:
+@pytest.mark.parametrize("is_seen_at_once", [True, False])
+def test_a_process_without_a_free_descriptor(is_seen_at_once: bool) -> None:
     """Clients wait until one is free, and nothing spins meanwhile."""
     script = f"""
 import os, resource, socket, time
 from pytest_smtp4d.server import loop
 from pytest_smtp4d.server.server import SMTPServer
-loop._Gate = loop.{gate}
+loop._IS_SEEN_AT_ONCE = {is_seen_at_once}
 with SMTPServer(tls="none") as server:
     with socket.create_connection(server.address) as first:
         first.recv(100)
     while server._state.connections:
-        server.settle()
+        server._settle()
     waiting = socket.socket()
     waiting.settimeout(0.5)
     resource.setrlimit(resource.RLIMIT_NOFILE, (64, 64))

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server.settings import DEFAULT_EXTENSIONS, ServerSettings
+from pytest_smtp4d.server.settings import DEFAULT_EXTENSIONS, KINDS, ServerSettings
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
@@ -129,6 +129,14 @@ def test_a_setting_that_cannot_be_is_refused_by_name(given: dict[str, Any], word
     assert str(caught.value).startswith(words)
 
 
+@pytest.mark.parametrize("line", [5, 1.5, True, None, ["ada: s3cret"], {"ada": "s3cret"}])
+def test_an_account_of_toml_that_is_no_text(line: object) -> None:
+    """A list of anything but texts is an error that says what to write, and shows no secret."""
+    with pytest.raises(SettingsError, match=r"^users holds an account of type .*: write the text") as caught:
+        KINDS["users"].from_ini("users", ["bob: hunter2", line])
+    assert "s3cret" not in str(caught.value)
+
+
 def test_a_wrong_password_type_is_not_shown() -> None:
     """The message about a password that is no text does not repeat it."""
     with pytest.raises(SettingsError) as caught:
@@ -165,4 +173,4 @@ def test_replacing_by_what_only_looks_the_same() -> None:
     with pytest.raises(SettingsError, match="size_limit"):
         made.replace(size_limit=True)
     with pytest.raises(SettingsError, match="there is no setting 'nope'"):
-        made.replace(nope=None)
+        made.replace(nope=None)  # type: ignore[call-arg]

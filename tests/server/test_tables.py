@@ -223,11 +223,11 @@ def test_an_action_is_the_same_however_it_is_spelled(name: str) -> None:
     if words is None:
         assert ACTIONS[name].read is None
         with pytest.raises(SettingsError, match=f"there is no '{name}'"):
-            parse_fault(server.rules, f"MAIL {name}=x")
+            parse_fault(server._rules, f"MAIL {name}=x")
     else:
-        parse_fault(server.rules, f"MAIL {words}")
-        faults += server.rules.faults
-    assert [fault.actions for fault in faults] == [(action,)] * len(faults)
+        parse_fault(server._rules, f"MAIL {words}")
+        faults += server._rules.faults
+    assert [fault._actions for fault in faults] == [(action,)] * len(faults)
     assert all(f".{name}(" in str(fault) for fault in faults)
     assert len(faults) == (2 if words is None else 3)
 
@@ -236,10 +236,10 @@ def test_an_action_is_the_same_however_it_is_spelled(name: str) -> None:
 def test_a_flag_says_all_on_a_command_line(name: str) -> None:
     """The word alone is the call without arguments; as a keyword, True is, and False is as if not given."""
     server, rules = SMTPServer(), Rules()
-    parse_fault(server.rules, f"MAIL {name}")
-    (fault,) = server.rules.faults
+    parse_fault(server._rules, f"MAIL {name}")
+    (fault,) = server._rules.faults
     given: dict[str, Any] = {name: True}
-    assert fault.actions == rules.declare("MAIL", **given).actions
+    assert fault._actions == rules.declare("MAIL", **given)._actions
     given[name] = False
     with pytest.raises(SettingsError, match="has no action"):
         rules.declare("MAIL", **given)

@@ -131,7 +131,6 @@ class Connected:
         self.connection = ServerConnection(
             self.server._state,
             self.loop,  # type: ignore[arg-type] # as much of a loop as a connection needs
-            memoryview(bytearray(1)),
         )
         self.connection.connection_made(self.transport)
         self.send(EHLO)

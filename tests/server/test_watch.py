@@ -1,12 +1,17 @@
 from __future__ import annotations
 
 import gc
+import smtplib
+import sys
 import weakref
+
+import pytest
 
 from pytest_smtp4d import SMTPServer, Violation
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.records.record import Session
-from pytest_smtp4d.server.watch import Watch
+from pytest_smtp4d.server.watch import Verdict, Watch
+from pytest_smtp4d.smtp.reply import Reply
 
 OUT_OF_ORDER = Violation("out-of-order", "RCPT TO:<bob@example.org>", "RFC 5321 4.1.4", True)
 NO_QUIT = Violation("no-quit", "", "RFC 5321 4.1.1.10", False)
@@ -94,3 +99,124 @@ def test_a_watch_keeps_a_tests_sessions() -> None:
     del heard
     gc.collect()
     assert reference() is not None
+
+
+# -- sessions that were cleared -------------------------------------------------------------------------
+
+
+@pytest.fixture
+def unreported(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No report is asked for, which would show what was cleared, too."""
+    monkeypatch.delitem(sys.modules, "pytest_smtp4d.report.hooks", raising=False)
+
+
+def heard_and_over(watch: Watch, server: SMTPServer, *violations: Violation) -> Session:
+    """Let a server have had a session in which something was wrong."""
+    heard = session()
+    watch.spoke(server, heard, began=True)
+    for violation in violations:
+        record(heard, violation)
+    heard._end("client closed")
+    return heard
+
+
+@pytest.mark.usefixtures("unreported")
+def test_the_verdict_outlives_what_is_cleared() -> None:
+    """A violation of long ago is told in the end, and once; one that was told before is not told again."""
+    server, watch = SMTPServer(), Watch()
+    heard_and_over(watch, server, OUT_OF_ORDER, NO_QUIT)
+    with pytest.raises(Verdict, match="out-of-order"):
+        watch.raise_verdict()
+    heard_and_over(watch, server, OUT_OF_ORDER)
+    for _ in range(100):
+        watch.cleared(server)
+        heard_and_over(watch, server)
+    assert watch.problems() == [f"client violated SMTP: {OUT_OF_ORDER}"]
+    with pytest.raises(Verdict, match="out-of-order"):
+        watch.raise_verdict()
+    watch.cleared(server)
+    assert watch.problems() == []
+
+
+@pytest.mark.usefixtures("unreported")
+def test_what_is_cleared_again_and_again_is_freed() -> None:
+    """Two clears later a session is gone; the last ones are shown shortened, the others are counted."""
+    server, watch = SMTPServer(), Watch()
+    references = []
+    for number in range(50):
+        recorder = heard_and_over(watch, server)._recorder
+        recorder.content(b"Subject: x\r\n\r\n" + b"y" * number, ())
+        references.append(weakref.ref(watch.sessions[-1][1]))
+        watch.cleared(server)
+    gc.collect()
+    assert sum(reference() is not None for reference in references) == 1
+    assert len(watch.sessions) == 24
+    transcript = watch.transcript()
+    assert "27 earlier sessions left out" in transcript
+    assert "Subject: x" in transcript
+    assert "yyy" not in watch.transcript(full=True).rpartition("Subject: x")[0]
+
+
+@pytest.mark.usefixtures("unreported")
+def test_a_session_that_goes_on_is_kept_until_it_goes_on_in_a_new_record() -> None:
+    """What is still written to is not shortened."""
+    server, watch, lasting = SMTPServer(), Watch(), session()
+    watch.spoke(server, lasting)
+    watch.cleared(server)
+    watch.cleared(server)
+    record(lasting, OUT_OF_ORDER)
+    assert watch.problems() == [f"client violated SMTP: {OUT_OF_ORDER}"]
+    lasting._continued()
+    watch.cleared(server)
+    assert [kept is lasting for _, kept in watch.sessions] == [False]
+    assert watch.problems() == [f"client violated SMTP: {OUT_OF_ORDER}"]
+
+
+@pytest.mark.usefixtures("unreported")
+def test_a_violation_is_kept_so_many_times() -> None:
+    """Thousands of one kind are no burden, and leave room for those of another."""
+    server, watch = SMTPServer(fatal_violations=("no-quit",)), Watch()
+    for _ in range(150):
+        heard_and_over(watch, server, OUT_OF_ORDER)
+        watch.cleared(server)
+    heard = session()
+    watch.spoke(server, heard)
+    heard._recorder.stage = "EHLO"
+    heard._recorder.command(b"EHLO x\r\n", "EHLO", "x", pipelined=False)
+    heard._recorder.reply(Reply(250, "localhost"))
+    record(heard, NO_QUIT)
+    heard._end("client closed")
+    watch.cleared(server)
+    watch.cleared(server)
+    told = watch.problems()
+    assert len(told) == 101
+    assert told[-1].startswith("client violated SMTP: no-quit")
+
+
+def test_a_report_shows_what_was_cleared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where one is asked for, every session stays as it was."""
+    monkeypatch.setitem(sys.modules, "pytest_smtp4d.report.hooks", sys)
+    server, watch = SMTPServer(), Watch()
+    sessions = []
+    for _ in range(50):
+        sessions.append(heard_and_over(watch, server))
+        watch.cleared(server)
+    assert [kept for _, kept in watch.sessions] == sessions
+
+
+@pytest.mark.usefixtures("unreported")
+def test_a_long_test_that_clears_has_its_verdict(smtp_server: SMTPServer) -> None:
+    """Over a socket: violations and flaws of sessions that were cleared, kept open or not, are all told."""
+    smtp_server.configure(tls="none", fatal_violations=("missing-field",), strict=True)
+    content = "Subject: no From\r\n\r\nx\r\n"
+    with smtplib.SMTP(*smtp_server.address, timeout=5) as kept:
+        for number in range(4):
+            kept.sendmail("ada@example.com", ["bob@example.org"], content)
+            with smtplib.SMTP(*smtp_server.address, timeout=5) as other:
+                other.sendmail("ada@example.com", ["bob@example.org"], f"From: {number}\r\n{content}")
+            smtp_server.clear()
+    with pytest.raises(AssertionError) as caught:
+        smtp_server.check()
+    flaws = str(caught.value).splitlines()
+    assert len(flaws) == 12
+    assert all("message is flawed: missing-field" in flaw for flaw in flaws)

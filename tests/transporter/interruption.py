@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest_smtp4d
+from pytest_smtp4d import Email
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -81,7 +82,7 @@ class Post:
         self._numbers = itertools.count(1)
         self.accepted: set[str] = set()
 
-    def mail(self) -> dict[str, str]:
+    def mail(self) -> Email:
         """Return a new mail: its number is in its recipient, its subject and its text."""
         number = f"n{next(self._numbers):06}"
         return {
@@ -91,10 +92,10 @@ class Post:
             "textBody": f"begin {number}\r\nthe words of {number}\r\nend {number}",
         }
 
-    def took(self, mail: dict[str, str], status: Status) -> None:
+    def took(self, mail: Email, status: Status) -> None:
         """Keep what a status says of a mail."""
         if status.success:
-            self.accepted.add(mail["to"])
+            self.accepted.add(str(mail["to"]))
 
     def check(self, server: SMTPServer) -> None:
         """Each message that arrived is one whole mail, for its own recipient; each success is one of them."""

@@ -4,23 +4,27 @@ from __future__ import annotations
 
 from email import message_from_bytes
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
 from pytest_smtp4d import (
+    Email,
     MailMode,
+    MIMEOptions,
     SMTPTransporter,
     Status,
+    TransporterOptions,
     mail_convert_from_mime,
     mail_convert_to_mime,
     smtp_new_transporter,
 )
+from pytest_smtp4d.server.keywords import ExtensionName
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeTransporter, SMTPServer
 
-FIXED = {"sendAt": "2026-11-22T10:00:00Z", "messageId": "<1@example.com>"}
+FIXED: Email = {"sendAt": "2026-11-22T10:00:00Z", "messageId": "<1@example.com>"}
 """With these, and without parts, the same mail gives the same octets."""
 
 
@@ -39,7 +43,7 @@ def test_send_takes_an_email_object_and_returns_a_status_object(
     smtp_server: SMTPServer, transporter: SMTPTransporter
 ) -> None:
     """S13: the same object may be changed and sent again, as in a loop over invoices."""
-    email: dict[str, Any] = {"from": "a@example.com", "subject": "Invoice"}
+    email: Email = {"from": "a@example.com", "subject": "Invoice"}
     for number in range(3):
         email["to"] = f"customer{number}@example.org"
         status = transporter.send(email)
@@ -58,7 +62,7 @@ def test_what_each_release_brought_is_there(
     mime = b"From: x@example.net\r\nSubject: template\r\nContent-Type: text/html\r\n\r\n<p>Hi</p>\r\n"
     mail = mail_convert_from_mime(mime)
     mail["from"], mail["to"], mail["subject"] = "a@example.com", "b@example.org", "Grüße"
-    options: dict[str, Any] = {
+    options: TransporterOptions = {
         "header_charset": MailMode.ISO88591,
         "body_charset": MailMode.UTF8_BASE64,
         "log_file": tmp_path / "log.txt",
@@ -97,11 +101,11 @@ EXTENSIONS = [(), ("PIPELINING", "8BITMIME"), ("CHUNKING",), ("PIPELINING", "CHU
 @pytest.mark.parametrize("extensions", EXTENSIONS, ids=lambda extensions: "+".join(extensions) or "none")
 @pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
 def test_what_is_sent_is_what_arrives(
-    smtp_server: SMTPServer, transporter: SMTPTransporter, body: str, extensions: tuple[str, ...]
+    smtp_server: SMTPServer, transporter: SMTPTransporter, body: str, extensions: tuple[ExtensionName, ...]
 ) -> None:
     """T1: the octets captured are those of `mail_convert_to_mime`; the text comes back as it was."""
     smtp_server.configure(extensions=extensions)
-    mail = {"from": "a@example.com", "to": "b@example.org", "textBody": body, **FIXED}
+    mail: Email = {"from": "a@example.com", "to": "b@example.org", "textBody": body, **FIXED}
     assert transporter.send(mail)
     message = smtp_server.messages.one()
     assert message.content == mail_convert_to_mime(mail).encode("latin-1")
@@ -111,7 +115,7 @@ def test_what_is_sent_is_what_arrives(
 
 @pytest.mark.parametrize("extensions", EXTENSIONS, ids=lambda extensions: "+".join(extensions) or "none")
 def test_a_hundred_recipients(
-    smtp_server: SMTPServer, transporter: SMTPTransporter, extensions: tuple[str, ...]
+    smtp_server: SMTPServer, transporter: SMTPTransporter, extensions: tuple[ExtensionName, ...]
 ) -> None:
     """One transaction, one message, every one of them in the envelope, in order, once."""
     smtp_server.configure(extensions=extensions)
@@ -129,13 +133,13 @@ def test_8bit_only_where_it_is_offered(
 ) -> None:
     """ISO-8859-1 mode: 8bit and BODY=8BITMIME, or quoted-printable and neither; the text is the same."""
     smtp_server.configure(extensions=("8BITMIME",) if offered else ())
-    mail = {"from": "a@example.com", "to": "b@example.org", "textBody": "Grüße", **FIXED}
+    mail: Email = {"from": "a@example.com", "to": "b@example.org", "textBody": "Grüße", **FIXED}
     assert make_transporter(body_charset="ISO-8859-1").send(mail)
     message = smtp_server.messages.one(text_body="Grüße")
     assert (b"Gr\xfc\xdfe" in message.content) is offered
     assert message.mail_options == (("BODY=8BITMIME",) if offered else ())
     if offered:
-        options = {"bodyCharset": "ISO-8859-1"}
+        options: MIMEOptions = {"bodyCharset": "ISO-8859-1"}
         assert message.content == mail_convert_to_mime(mail, options).encode("latin-1")
 
 
@@ -158,7 +162,7 @@ def test_a_non_ascii_local_part_needs_smtputf8(
     smtp_server: SMTPServer, make_transporter: MakeTransporter
 ) -> None:
     """Sent with SMTPUTF8 where that is offered, else an error that says so; a domain never needs it."""
-    mail = {"from": "a@example.com", "to": "grüße@bücher.example", "subject": "x"}
+    mail: Email = {"from": "a@example.com", "to": "grüße@bücher.example", "subject": "x"}
     with make_transporter() as transporter:
         assert transporter.send(mail)
     message = smtp_server.messages.one()
@@ -186,10 +190,10 @@ def test_a_non_ascii_local_part_needs_smtputf8(
     ids=["messageId", "domain", "cid"],
 )
 def test_what_ascii_cannot_say_needs_smtputf8(
-    smtp_server: SMTPServer, make_transporter: MakeTransporter, more: dict[str, Any]
+    smtp_server: SMTPServer, make_transporter: MakeTransporter, more: Email
 ) -> None:
     """RFC 6532: sent raw with SMTPUTF8, or a failed status before a word of the mail was said."""
-    mail = {"from": "a@example.com", "to": "b@example.org", "textBody": "x", **more}
+    mail: Email = {"from": "a@example.com", "to": "b@example.org", "textBody": "x", **more}
     with make_transporter() as transporter:
         transporter.send(mail).raise_for_status()
     message = smtp_server.messages.one()

@@ -13,12 +13,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pytest_smtp4d import AsyncSMTPTransporter, SMTPTransporter, Status
+from pytest_smtp4d import AsyncSMTPTransporter, Email, SMTPTransporter, Status
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-MAIL = {"from": "ä@example.com", "to": "b@example.org; c@example.org", "textBody": "Grüße\r\n"}
+MAIL: Email = {"from": "ä@example.com", "to": "b@example.org; c@example.org", "textBody": "Grüße\r\n"}
 
 
 class Babbler:

@@ -9,7 +9,7 @@ import tracemalloc
 from typing import TYPE_CHECKING, TypeVar
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.errors import Cause, Problem
@@ -71,7 +71,6 @@ LINES = st.sampled_from(
 STREAM = st.lists(st.one_of(LINES, st.binary(max_size=40)), max_size=12).map(b"".join)
 
 
-@settings(deadline=None)
 @given(STREAM, st.sampled_from(["secure", "transaction", "login", "noop"]), st.data())
 def test_any_stream_ends_in_a_result_or_a_problem(stream: bytes, what: str, data: st.DataObject) -> None:
     """Whatever a peer sends before it leaves: nothing else is raised, and nothing hangs."""

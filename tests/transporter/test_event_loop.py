@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter
+from pytest_smtp4d import AsyncSMTPTransporter, Email
 from pytest_smtp4d.transporter.event_loop import can_watch
 from tests.transporter.loops import LoopWithoutReaders
 from tests.transporter.scripted import Line, ScriptedServer
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d import SMTPServer
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi\r\n"}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi\r\n"}
 
 
 @pytest.fixture(params=[asyncio.SelectorEventLoop, LoopWithoutReaders], ids=["watched", "in a thread"])
@@ -87,7 +87,7 @@ def test_a_large_mail_leaves_the_loop_to_others(
     loop: asyncio.AbstractEventLoop, smtp_server: SMTPServer
 ) -> None:
     """Twenty million octets are composed, and sent, while other tasks have their turns."""
-    mail = {**MAIL, "textBody": "All work and no play makes Jack a dull boy.\r\n" * 450_000}
+    mail: Email = {**MAIL, "textBody": "All work and no play makes Jack a dull boy.\r\n" * 450_000}
     threads = set()
     transporter = AsyncSMTPTransporter(**smtp_server.client_options())
 

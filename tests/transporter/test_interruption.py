@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter, Event, SMTPTransporter
+from pytest_smtp4d import AsyncSMTPTransporter, Email, Event, SMTPTransporter
 from pytest_smtp4d.transporter import event_loop
 from tests.transporter.interruption import Interrupt, Post, Strike, send_under_signals
 
@@ -168,9 +168,9 @@ def test_a_send_in_a_loop_that_is_struck_anywhere(server: SMTPServer, opcodes: b
     kept = []
     loop = asyncio.new_event_loop()
     loop.set_exception_handler(lambda _loop, context: kept.append(context.get("exception")))
-    transporter = AsyncSMTPTransporter(**{**server.client_options(), "send_time_out": 0.2})
+    transporter = AsyncSMTPTransporter(**server.client_options(), send_time_out=0.2)
 
-    async def send(mail: dict[str, str]) -> None:
+    async def send(mail: Email) -> None:
         with suppress(RuntimeError):  # what struck a callback goes to the loop's handler
             post.took(mail, await transporter.send(mail))
 

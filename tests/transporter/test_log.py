@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter, smtp_log
+from pytest_smtp4d import Email, SMTPServer, SMTPTransporter, smtp_log
 from pytest_smtp4d.transporter import log
 
 if TYPE_CHECKING:
@@ -20,7 +20,12 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d import MakeTransporter
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Logged", "textBody": "the body\r\n"}
+MAIL: Email = {
+    "from": "a@example.com",
+    "to": "b@example.org",
+    "subject": "Logged",
+    "textBody": "the body\r\n",
+}
 
 
 @pytest.fixture(autouse=True)

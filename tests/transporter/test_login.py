@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import SMTPTransporter
+from pytest_smtp4d import Email, Mechanism, SMTPTransporter, TLSMode
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, MakeTransporter, SMTPServer
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "x", "textBody": "x"}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "x", "textBody": "x"}
 PASSWORD: dict[str, Any] = {"user": "me", "password": "pässword", "access_token_oauth2": None}
 TOKEN: dict[str, Any] = {"user": "me", "access_token_oauth2": "t" * 3000, "password": None}
 
@@ -42,8 +42,8 @@ def smtp_server_settings() -> dict[str, Any]:
 def test_every_mode_and_the_strongest_by_default(
     make_smtp_server: MakeSMTPServer,
     make_transporter: MakeTransporter,
-    tls: str,
-    offered: tuple[str, ...],
+    tls: TLSMode,
+    offered: tuple[Mechanism, ...],
     options: dict[str, Any],
     mechanism: str,
 ) -> None:
@@ -60,14 +60,13 @@ def test_every_mode_and_the_strongest_by_default(
     "mechanism", ["PLAIN", "LOGIN", "CRAM-MD5", "SCRAM-SHA-1", "SCRAM-SHA-256", "XOAUTH2", "OAUTHBEARER"]
 )
 def test_a_wrong_secret_is_the_servers_no(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, mechanism: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, mechanism: Mechanism
 ) -> None:
     """535 5.7.8, at AUTH, by one try of one mechanism."""
     server = make_smtp_server(auth=(mechanism,))
-    wrong = {"access_token_oauth2": "wrong"} if "OAUTH" in mechanism else {"password": "wrong"}
-    status = make_transporter(
-        server, user="me", **{"password": None, "access_token_oauth2": None, **wrong}
-    ).send(MAIL)
+    is_token = "OAUTH" in mechanism
+    token, password = ("wrong", None) if is_token else (None, "wrong")
+    status = make_transporter(server, user="me", password=password, access_token_oauth2=token).send(MAIL)
     assert (status.status, status.command, status.enhanced_code) == (535, "AUTH", "5.7.8")
     assert status.errors == ()
     assert [command.verb for command in server.sessions[0].commands].count("AUTH") == 1
@@ -117,7 +116,8 @@ def test_a_user_without_a_secret(make_transporter: MakeTransporter) -> None:
 @pytest.mark.parametrize("secret", ["password", "accessTokenOAuth2"])
 def test_a_secret_without_a_user(smtp_server: SMTPServer, secret: str) -> None:
     """Told when it is first needed, with what is missing, and without a connection."""
-    status = SMTPTransporter({"host": smtp_server.host, "port": smtp_server.port, secret: "x"}).send(MAIL)
+    options: Any = {"host": smtp_server.host, "port": smtp_server.port, secret: "x"}
+    status = SMTPTransporter(options).send(MAIL)
     assert [error["errCode"] for error in status.errors] == [1304]
     assert status.errors[0]["message"].startswith(f"{secret} is given without user")
     assert (status.command, smtp_server.sessions) == ("AUTH", ())

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import SMTPTransporter
+from pytest_smtp4d import Email, SMTPTransporter
 from pytest_smtp4d.smtp.sasl import Derivation
 from tests.transporter.scripted import Line, ScriptedServer
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Client]
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi"}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi"}
 
 
 # -- refusals

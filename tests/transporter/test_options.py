@@ -13,12 +13,13 @@ from pytest_smtp4d import (
     AsyncSMTPTransporter,
     AuthenticationMode,
     MailMode,
+    ServerObject,
     SMTPTransporter,
     TransporterOptionError,
     smtp_new_transporter,
 )
 
-HOST = {"host": "smtp.example.com"}
+HOST: ServerObject = {"host": "smtp.example.com"}
 
 
 def test_defaults() -> None:
@@ -62,7 +63,7 @@ def test_defaults() -> None:
     }
 
 
-EVERY_OPTION: dict[str, Any] = {
+EVERY_OPTION: ServerObject = {
     "host": "smtp.example.com",
     "port": 2525,
     "user": "me",
@@ -197,7 +198,7 @@ def test_secrets_are_not_readable(secret: str) -> None:
         ({**HOST, "implicitTls": "yes"}, "implicitTls must be True or False"),
     ],
 )
-def test_every_slip_is_named(options: dict[str, Any], words: str) -> None:
+def test_every_slip_is_named(options: Any, words: str) -> None:
     """C4: bad input is a `TransporterOptionError` (a `ValueError`) that names the option, at construction."""
     with pytest.raises(TransporterOptionError) as caught:
         SMTPTransporter(options)
@@ -208,7 +209,7 @@ def test_every_slip_is_named(options: dict[str, Any], words: str) -> None:
 def test_keywords_are_spelled_in_snake_case() -> None:
     """A keyword slip is answered with a keyword."""
     with pytest.raises(TransporterOptionError, match="'sendTimeOut' \\(did you mean 'send_time_out'\\?\\)"):
-        SMTPTransporter(host="smtp.example.com", sendTimeOut=1)
+        SMTPTransporter(host="smtp.example.com", sendTimeOut=1)  # type: ignore[call-arg]
 
 
 @pytest.mark.parametrize("server", ["smtp.example.com", 5, ["host"]])

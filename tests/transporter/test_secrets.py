@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from _pytest._io.saferepr import saferepr
 
-from pytest_smtp4d import SMTPTransporter, TransporterOptionError, smtp_new_transporter
+from pytest_smtp4d import Mechanism, SMTPTransporter, TLSMode, TransporterOptionError, smtp_new_transporter
 from tests.transporter.interruption import PACKAGE, Strike
 
 if TYPE_CHECKING:
@@ -71,13 +71,18 @@ def leaks(error: BaseException | None) -> list[str]:
 )
 @pytest.mark.parametrize("tls", ["none", pytest.param("implicit", marks=pytest.mark.slow)])
 def test_no_frame_of_a_login_shows_a_secret(
-    make_smtp_server: MakeSMTPServer, mechanism: str, secret: dict[str, str], tls: str
+    make_smtp_server: MakeSMTPServer, mechanism: Mechanism, secret: dict[str, str], tls: TLSMode
 ) -> None:
     """Struck at any line, from the making of the transporter to the end of the login."""
     server = make_smtp_server(
         tls=tls, users={"me": PASSWORD}, tokens={"me": TOKEN}, auth=(mechanism,), strict=False
     )
-    options = {**server.client_options(), "password": None, "access_token_oauth2": None, **secret}
+    options: dict[str, Any] = {
+        **server.client_options(),
+        "password": None,
+        "access_token_oauth2": None,
+        **secret,
+    }
     struck = 0
     for at in itertools.count(1):
         made: list[SMTPTransporter] = []

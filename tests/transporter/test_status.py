@@ -11,16 +11,16 @@ from pytest_smtp4d.errors import Cause, Problem
 from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.transporter.status import FAILED_TO_SEND, Status
 
-REFUSED = Status.from_reply(
+REFUSED = Status._from_reply(
     Reply(550, "5.1.1 No such user"),
     "RCPT",
     success=False,
     refused={"b@example.org": Reply(550, "5.1.1 No such user")},
 )
-SENT = Status.from_reply(Reply(250, "2.0.0 Queued"), "CONTENT", success=True)
+SENT = Status._from_reply(Reply(250, "2.0.0 Queued"), "CONTENT", success=True)
 PROBLEM = Problem(Cause.CONNECTION_REFUSED, "smtp.example.com:587 refused the connection", "CONNECT")
-UNSENT = Status.from_problem(PROBLEM, FAILED_TO_SEND)
-UNCHECKED = Status.from_problem(PROBLEM)
+UNSENT = Status._from_problem(PROBLEM, FAILED_TO_SEND)
+UNCHECKED = Status._from_problem(PROBLEM)
 
 
 def test_a_status_is_true_when_it_succeeded() -> None:
@@ -108,7 +108,7 @@ def test_the_repr_begins_with_what_decided() -> None:
 def test_the_repr_has_at_most_240_characters() -> None:
     """However long the reply and however many were refused."""
     refused = {f"user{number}@example.org": Reply(550, "no") for number in range(100)}
-    long = Status.from_reply(Reply(550, "x" * 500), "RCPT", success=False, refused=refused)
+    long = Status._from_reply(Reply(550, "x" * 500), "RCPT", success=False, refused=refused)
     assert len(repr(long)) == 240
     assert repr(long).startswith("Status(RCPT: '550 xxx")
     assert repr(long).endswith("…, success=False)")
@@ -116,7 +116,7 @@ def test_the_repr_has_at_most_240_characters() -> None:
 
 def test_a_status_compares_by_value() -> None:
     """Two statuses of the same reply are equal."""
-    assert Status.from_reply(Reply(250, "2.0.0 Queued"), "CONTENT", success=True) == SENT
+    assert Status._from_reply(Reply(250, "2.0.0 Queued"), "CONTENT", success=True) == SENT
 
 
 def test_4ds_slip_points_to_the_right_member() -> None:

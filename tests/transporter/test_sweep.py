@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import AsyncSMTPTransporter
+from pytest_smtp4d import AsyncSMTPTransporter, Email
+from pytest_smtp4d.server.keywords import ExtensionName
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeTransporter, SMTPServer, Status
@@ -22,7 +23,7 @@ def smtp_server_settings() -> dict[str, Any]:
     return {"users": {"me": "pw"}}
 
 
-def mail(subject: str, to: str = "b@example.org") -> dict[str, str]:
+def mail(subject: str, to: str = "b@example.org") -> Email:
     """Return a mail that is recognised by its subject."""
     return {"from": "a@example.com", "to": to, "subject": subject, "textBody": "x"}
 
@@ -72,7 +73,7 @@ def test_a_fault_in_the_second_mail(smtp_server: SMTPServer, make_transporter: M
 @pytest.mark.smtp_sweep(stages=("MAIL", "RCPT", "DATA", "BDAT", "CONTENT"))
 @pytest.mark.parametrize("extensions", [(), ("PIPELINING",), ("CHUNKING",), ("PIPELINING", "CHUNKING")])
 def test_two_recipients_with_any_extensions(
-    smtp_server: SMTPServer, make_transporter: MakeTransporter, extensions: tuple[str, ...]
+    smtp_server: SMTPServer, make_transporter: MakeTransporter, extensions: tuple[ExtensionName, ...]
 ) -> None:
     """Whatever is offered, a mail for two arrives for both, or for nobody."""
     smtp_server.configure(extensions=extensions)

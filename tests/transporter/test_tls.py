@@ -7,20 +7,21 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import SMTPServer, SMTPTransporter
+from pytest_smtp4d import CertificateName, Email, SMTPServer, SMTPTransporter, TLSMode
+from pytest_smtp4d.server.keywords import TLSVersion
 from pytest_smtp4d.transporter.trust import default_context
 
 if TYPE_CHECKING:
     from pytest_smtp4d import MakeSMTPServer, MakeTransporter
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Secret", "textBody": "x"}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "Secret", "textBody": "x"}
 
 TLS_MODES = ["starttls", "implicit"]
 
 
 @pytest.mark.parametrize("tls", TLS_MODES)
 def test_a_trusted_certificate_is_trusted(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: TLSMode
 ) -> None:
     """The mail goes through TLS 1.2 or later, and the capabilities are asked for anew after STARTTLS."""
     server = make_smtp_server(tls=tls)
@@ -48,8 +49,8 @@ def test_a_trusted_certificate_is_trusted(
 def test_each_bad_certificate_has_its_own_error(
     make_smtp_server: MakeSMTPServer,
     make_transporter: MakeTransporter,
-    tls: str,
-    certificate: str,
+    tls: TLSMode,
+    certificate: CertificateName,
     code: int,
     words: str,
 ) -> None:
@@ -67,7 +68,7 @@ def test_each_bad_certificate_has_its_own_error(
 
 @pytest.mark.parametrize("tls", TLS_MODES)
 def test_a_name_is_verified(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: TLSMode
 ) -> None:
     """The name localhost is in the certificate, and is asked for by SNI."""
     server = make_smtp_server(tls=tls)
@@ -79,7 +80,7 @@ def test_a_name_is_verified(
 
 @pytest.mark.parametrize("tls", TLS_MODES)
 def test_the_systems_trust_is_the_default(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: TLSMode
 ) -> None:
     """A CA that the system does not know is refused without an `ssl_context`."""
     server = make_smtp_server(tls=tls)
@@ -93,7 +94,7 @@ def test_the_systems_trust_is_the_default(
 
 @pytest.mark.parametrize("tls", TLS_MODES)
 def test_no_common_version(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: TLSMode
 ) -> None:
     """The server speaks TLS 1.2 alone, the client TLS 1.3 alone."""
     server = make_smtp_server(tls=tls, tls_versions=("TLSv1.2",), strict=False)
@@ -107,7 +108,7 @@ def test_no_common_version(
 @pytest.mark.parametrize("tls", TLS_MODES)
 @pytest.mark.parametrize("version", ["TLSv1.2", "TLSv1.3"])
 def test_a_client_certificate_that_is_required(
-    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: str, version: str
+    make_smtp_server: MakeSMTPServer, make_transporter: MakeTransporter, tls: TLSMode, version: TLSVersion
 ) -> None:
     """Without one the error says so, in either version of TLS; with one the mail goes."""
     server = make_smtp_server(tls=tls, client_certificate="required", tls_versions=(version,), strict=False)

@@ -17,6 +17,7 @@ import pytest
 
 from pytest_smtp4d import (
     AsyncSMTPTransporter,
+    Email,
     SMTPTransporter,
     last_errors,
     on_err_call,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     Make = Callable[..., Client]
 
-MAIL = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi\r\n"}
+MAIL: Email = {"from": "a@example.com", "to": "b@example.org", "subject": "Hello", "textBody": "Hi\r\n"}
 
 
 def cause_of(status: Status) -> tuple[int, str | None, str, list[int]]:

@@ -132,7 +132,7 @@ class FaultTurn:
         self.own = own
         self.announced: Reply | None = own
         self.octets_per_second: float | None = None
-        self.is_effective = False
+        self.is_effective: bool = False
         """Whether the command took effect."""
         self._protocol = protocol
         self._commit = commit

@@ -25,7 +25,7 @@ class _Store:
         self._limit = limit
         self._whole = b""
         self._octets: io.BytesIO | None = None
-        self.size = 0
+        self.size: int = 0
         """Octets so far, kept or not."""
 
     @property
@@ -99,7 +99,7 @@ class ChunkReader(_Store):
 
     def __init__(self, length: int, limit: int | None = None) -> None:
         super().__init__(limit)
-        self.left = length
+        self.left: int = length
         """Octets that have not come yet."""
 
     @property

@@ -121,7 +121,7 @@ class Exchange:
         self.user: str | None = None
         """Who logged in, when it has succeeded."""
         # Where the client speaks first, what the server would say is an empty challenge.
-        self.reply = _challenge(b"" if mechanism in CLIENT_FIRST else challenge)
+        self.reply: Reply = _challenge(b"" if mechanism in CLIENT_FIRST else challenge)
         """What the server says now."""
         self._steps: ServerMechanism | None = steps
         self._takes_time = mechanism.startswith("SCRAM-")

@@ -15,6 +15,8 @@ from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.words import escaped
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pytest_smtp4d.server.settings import ServerSettings
 
 __all__ = ["Offer"]
@@ -29,15 +31,15 @@ class Offer:
 
     def __init__(self, settings: ServerSettings) -> None:
         self.settings = settings
-        self.has_enhanced_codes = settings.esmtp and "ENHANCEDSTATUSCODES" in settings.extensions
+        self.has_enhanced_codes: bool = settings.esmtp and "ENHANCEDSTATUSCODES" in settings.extensions
         """Whether replies carry enhanced status codes (RFC 2034)."""
-        self.has_chunking = settings.esmtp and "CHUNKING" in settings.extensions
+        self.has_chunking: bool = settings.esmtp and "CHUNKING" in settings.extensions
         """Whether BDAT is served (RFC 3030)."""
-        self.verbs = frozenset(verb for verb in VERBS if self._serves(verb))
+        self.verbs: frozenset[str] = frozenset(verb for verb in VERBS if self._serves(verb))
         """The commands that are served (RFC 5321 4.1.1.8: HELP lists them)."""
-        self.capabilities = lru_cache(2)(self._capabilities)
+        self.capabilities: Callable[..., Reply] = lru_cache(2)(self._capabilities)
         """The reply to EHLO, given whether TLS is on."""
-        self.refusal_of = lru_cache(128)(self._refusal_of)
+        self.refusal_of: Callable[..., Reply | None] = lru_cache(128)(self._refusal_of)
         """See `_refusal_of`."""
 
     def _serves(self, verb: str) -> bool:

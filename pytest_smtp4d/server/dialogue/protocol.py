@@ -109,42 +109,44 @@ class ServerProtocol:
         settings: ServerSettings | None = None,
         target: tuple[str, int] | None = None,
     ) -> None:
-        self.host = host
-        self.offer = host.offer if settings is None else Offer(settings)
-        self.settings = self.offer.settings
-        self.record = Recorder()
+        self.host: Host = host
+        self.offer: Offer = host.offer if settings is None else Offer(settings)
+        self.settings: ServerSettings = self.offer.settings
+        self.record: Recorder = Recorder()
         """Writes the session down."""
-        self.session = Session(peer, self.record, target)
+        self.session: Session = Session(peer, self.record, target)
         """What a test sees of it."""
-        self.input = b""
+        self.input: bytes = b""
         """What has arrived; up to `position` it was taken."""
-        self.position = 0
+        self.position: int = 0
         self.output: list[bytes] = []
         """What is to be written, through TLS where that is on."""
-        self.flights = bytearray()
+        self.flights: bytearray = bytearray()
         """What is to be written before it, as it is: the octets of a handshake."""
         self.closing: Close | None = None
         """Set where the session is over."""
-        self.skipping = False
+        self.skipping: bool = False
         """The rest of an over-long line is being thrown away."""
-        self.busy = True
+        self.busy: bool = True
         """The greeting, a handshake or a command is in progress."""
-        self.verb = ""
-        self.line = b""
+        self.verb: str = ""
+        self.line: bytes = b""
         """The command line in progress; the verb is upper case."""
         self.told: Reply | None = None
         """The reply that the command in progress was given, as far as it has one."""
-        self.greeted = self.extended = self.authenticated = False
+        self.greeted: bool = False
+        self.extended: bool = False
+        self.authenticated: bool = False
         """Whether HELO or EHLO took effect, whether it was EHLO, and whether AUTH did."""
-        self.refused = False
+        self.refused: bool = False
         """The greeting was a refusal: there is no service but QUIT (RFC 5321 3.1)."""
-        self.mute = False
+        self.mute: bool = False
         """A fault silenced the session: what comes is recorded, has no effect and gets no reply."""
-        self.has_quit = False
+        self.has_quit: bool = False
         """Whether the client sent QUIT."""
-        self.messages = 0
+        self.messages: int = 0
         """How many messages were stored in this session."""
-        self.expects_content = False
+        self.expects_content: bool = False
         """DATA took effect: what comes is content."""
         self._received = self._base = self._seen = self._overlong_from = 0
         self._guarded = self.settings.require_tls or self.settings.require_auth
@@ -240,7 +242,7 @@ class ServerProtocol:
 
     def close(self, reason: str, *, abort: bool = False, notify: bool = True) -> None:
         """End the session; `reason` is recorded unless there is one."""
-        self.session.end(reason)
+        self.session._end(reason)
         if self.closing is None:
             self.closing = Close(abort, notify)
 
@@ -250,8 +252,8 @@ class ServerProtocol:
         """Forget the envelope, and what came of the content."""
         self.transaction: Transaction | None = None
         self.chunks: list[bytes] = []
-        self.chunks_failed = False
-        self.utf8 = False
+        self.chunks_failed: bool = False
+        self.utf8: bool = False
 
     def forget_client(self) -> None:
         """Forget what was said in clear text, for after a handshake it counts for nothing (RFC 3207 4.2)."""
@@ -311,6 +313,6 @@ class ServerProtocol:
 
     def continue_in_new_record(self) -> None:
         """Go on in an empty record; an open transaction is taken along."""
-        self.session, self.record = self.session.continued()
+        self.session, self.record = self.session._continued()
         if self.transaction is not None:
-            self.session.begin(self.transaction)
+            self.session._begin(self.transaction)

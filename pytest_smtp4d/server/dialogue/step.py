@@ -114,8 +114,8 @@ class Host(Protocol):
     def deliver(self) -> Callable[[ReceivedMessage], None]:
         """Takes a message that was accepted, before its reply is written."""
 
-    def now(self) -> Callable[[], datetime]:
-        """Return what tells the time of this call, as an aware datetime, when somebody asks."""
+    def now(self) -> datetime:
+        """Return the time of this call, as an aware datetime."""
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""

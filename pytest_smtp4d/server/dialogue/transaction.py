@@ -145,7 +145,7 @@ def _refusal_to_rcpt(protocol: ServerProtocol, path: Path | None) -> Reply | Non
 def _policy_on(protocol: ServerProtocol, transaction: Transaction, mailbox: str) -> Reply | None:
     """Return why a recipient who could be served is not served now, or None."""
     settings = protocol.settings
-    if settings.recipient_limit is not None and transaction.recipients >= settings.recipient_limit:
+    if settings.recipient_limit is not None and transaction._recipients >= settings.recipient_limit:
         return replies.TOO_MANY_RECIPIENTS
     wait = settings.greylist
     if wait is not None and protocol.host.is_greylisted(
@@ -158,9 +158,9 @@ def _policy_on(protocol: ServerProtocol, transaction: Transaction, mailbox: str)
 def _commit_rcpt(protocol: ServerProtocol, path: Path, effective: bool, reply: Reply | None) -> None:
     assert protocol.transaction is not None
     if effective:
-        protocol.transaction.accept_recipient(path.mailbox, path.parameters)
+        protocol.transaction._accept_recipient(path.mailbox, path.parameters)
     elif reply is not None:
-        protocol.transaction.refuse_recipient(path.mailbox, reply)
+        protocol.transaction._refuse_recipient(path.mailbox, reply)
 
 
 # -- DATA
@@ -192,7 +192,7 @@ def _refusal_to_data(protocol: ServerProtocol, argument: str) -> Reply | None:
         return replies.DATA_NO_ARGUMENT
     if protocol.chunks or protocol.chunks_failed:
         return replies.BDAT_BEGUN
-    if not protocol.transaction.recipients:
+    if not protocol.transaction._recipients:
         return replies.NO_VALID_RECIPIENTS if protocol.transaction.refused else replies.RCPT_FIRST
     if _body(protocol.transaction) == "BINARYMIME":
         return replies.NEEDS_BDAT
@@ -295,7 +295,7 @@ def _end_content(
     transaction = protocol.transaction
     if is_too_big:
         own = replies.TOO_BIG
-    elif transaction is None or not transaction.recipients:
+    elif transaction is None or not transaction._recipients:
         own = replies.NO_VALID_RECIPIENTS
     else:
         own = replies.QUEUED
@@ -304,7 +304,7 @@ def _end_content(
         protocol.end_transaction()
         if transaction is not None:
             transaction.reply = reply
-            if effective and transaction.recipients and not is_too_big:
+            if effective and transaction._recipients and not is_too_big:
                 _store(protocol, transaction, octets, reply)
 
     if protocol.mute or any(map(protocol.host.rules.may_match, stages)):
@@ -318,7 +318,7 @@ def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, re
         transaction.mail_from,
         transaction.rcpt_to,
         transaction.mail_options,
-        transaction.rcpt_options,
+        transaction._given_options,
         octets,
         protocol.host.now(),
         protocol.session,
@@ -383,7 +383,7 @@ def _refusal_to_bdat(protocol: ServerProtocol) -> Reply | None:
         return replies.MAIL_FIRST
     if protocol.chunks_failed:
         return replies.BDAT_FAILED
-    if not protocol.transaction.recipients:
+    if not protocol.transaction._recipients:
         return replies.NO_VALID_RECIPIENTS if protocol.transaction.refused else replies.RCPT_FIRST
     return None
 

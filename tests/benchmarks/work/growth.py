@@ -67,7 +67,6 @@ def captured(*, judged: bool = True) -> Iterator[tuple[SMTPServer, Client]]:
         client = Client(server.port)
         yield server, client
         client.quit()
-        server.settle()
         if judged:
             look_at(server)
 

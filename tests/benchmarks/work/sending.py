@@ -9,7 +9,10 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from email.message import EmailMessage
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from pytest_smtp4d import Email
 
 WARM_UP = 20
 AT_ONCE = 10
@@ -91,7 +94,7 @@ def transporter_realistic(port: int) -> Iterator[Send]:
 
         def send(count: int) -> None:
             for _ in range(count):
-                mail = {
+                mail: Email = {
                     "from": "Ada <ada@example.com>",
                     "to": "Bob <bob@example.org>",
                     "subject": "Your invoice",

@@ -63,7 +63,7 @@ class FakeHost:
 
     def begin(self, session: Session, transaction: Transaction) -> None:
         """Record that a MAIL began, or tried to begin, a transaction."""
-        session.begin(transaction)
+        session._begin(transaction)
         self.transactions.append(transaction)
 
     def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
@@ -74,9 +74,9 @@ class FakeHost:
         """Keep what went wrong."""
         self.errors.append(f"{where}: {type(error).__name__}: {error}")
 
-    def now(self) -> Callable[[], datetime]:
+    def now(self) -> datetime:
         """Every message comes at the same moment."""
-        return lambda: datetime(2026, 1, 1, tzinfo=timezone.utc)
+        return datetime(2026, 1, 1, tzinfo=timezone.utc)
 
     def is_greylisted(self, wait: float, peer: str, sender: str, recipient: str) -> bool:
         """Return what the test says."""
@@ -126,7 +126,7 @@ class DrivenSession:
     def leave(self) -> None:
         """Close as a client does, between commands."""
         self.protocol.record.left(has_quit=self.protocol.has_quit)
-        self.session.end("client closed")
+        self.session._end("client closed")
         self._dialogue.close()
 
     def start_tls(self) -> None:

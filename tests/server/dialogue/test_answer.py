@@ -109,7 +109,7 @@ def test_each_action_at_each_stage(stage: str, action: str) -> None:
     leaves = stage == "QUIT" and action in ("delay", "accept", "trickle", "pass_through")
     assert (client.closed is not None) is (leaves or action == "disconnect")
     assert client.protocol.mute is (action == "silence")
-    assert client.session.broken is (action in ("trickle", "send", "silence"))
+    assert client.session._broken is (action in ("trickle", "send", "silence"))
     spoken = [line for line in client.session.transcript.lines if line.fault]
     assert (spoken != []) is (action not in ("silence", "disconnect"))
     assert {line.fault for line in spoken} <= {str(fault)}
@@ -134,7 +134,7 @@ def test_silence(stage: str) -> None:
     host.rules.add(stage, times=1).silence()
     client = reach(host, stage)
     assert client.rest() == b""
-    assert client.session.broken
+    assert client.session._broken
     client.send(f"{HELLO}\r\n{MAIL}\r\nQUIT\r\n")
     assert client.is_silent
     assert client.session.ended is None
@@ -486,7 +486,7 @@ def test_a_predicate_that_raises() -> None:
 def test_a_function_that_raises() -> None:
     """451, and the error is kept for the verdict."""
     host = server()
-    host.rules.add("NOOP").reply_with(lambda event: 1 / 0)
+    host.rules.add("NOOP").reply_with(lambda event: int(1 / 0))
     client = DrivenSession(host)
     client.open()
     assert client.ask("NOOP") == "451 4.3.0 The test's own function failed"

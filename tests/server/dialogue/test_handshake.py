@@ -258,7 +258,7 @@ def test_tls_slow(mode: str) -> None:
     expected = [Sleep(3), Handshake(CLIENT_HELLO), *hello, Handshake(CLIENT_FINISHED), *ticket]
     assert steps(client)[: len(expected) - 1] == expected[:-1]
     assert client.session.tls is TLS
-    assert client.session.broken
+    assert client.session._broken
 
 
 @pytest.mark.parametrize("mode", MODES)

@@ -5,7 +5,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.faults.match import Event
@@ -16,6 +16,7 @@ from pytest_smtp4d.records.recorder import Raw
 from pytest_smtp4d.records.violation import VIOLATIONS, judge
 from pytest_smtp4d.server.dialogue.step import Flight
 from pytest_smtp4d.smtp.sasl import SERVER_MECHANISMS, Secrets, client_mechanism
+from tests.profiles import share
 from tests.server.dialogue.driving import (
     CLIENT_HELLO,
     ENVELOPE,
@@ -304,10 +305,10 @@ def conversation(faults: list[tuple[str, dict[str, Any], int]]) -> DrivenSession
 def views(client: DrivenSession) -> tuple[Any, ...]:
     """Return all that can be read of a session."""
     session = client.session
-    return session.commands, session.transcript.lines, session.violations, session.broken
+    return session.commands, session.transcript.lines, session.violations, session._broken
 
 
-@settings(max_examples=60)
+@share(0.6)
 @given(pieces=st.lists(PIECES, max_size=8), faults=FAULTS, leaves=st.booleans())
 def test_views_are_the_same_whenever_one_asks(
     pieces: list[bytes], faults: list[tuple[str, dict[str, Any], int]], leaves: bool
@@ -329,7 +330,7 @@ def test_views_are_the_same_whenever_one_asks(
     assert judge(Raw(list(patient.protocol.record.raw.entries))).violations == curious.session.violations
 
 
-@settings(max_examples=60)
+@share(0.6)
 @given(
     lines=st.lists(
         st.sampled_from(
@@ -358,7 +359,7 @@ def test_views_of_a_long_session_are_the_same_whenever_one_asks(lines: list[byte
             for client in (curious, patient):
                 client.send(line)
                 if client.protocol.record.is_long:  # as the connection does
-                    client.session.forget_middle()
+                    client.session._forget_middle()
             views(curious)
         assert views(curious) == views(patient)
 
@@ -421,7 +422,6 @@ def everything(client: DrivenSession) -> bytes:
     return octets + "\n".join(texts).encode()
 
 
-@settings(max_examples=100)
 @given(
     mechanism=st.sampled_from(SERVER_MECHANISMS),
     password=PASSWORD,

@@ -51,7 +51,7 @@ def test_a_mail_that_was_refused_is_recorded() -> None:
     client.ask("MAIL nonsense")
     client.envelope()
     client.ask("MAIL FROM:<eve@example.net>")
-    client.session.end("test")
+    client.session._end("test")
     assert [(t.mail_from, t.reply and t.reply.code) for t in client.host.transactions] == [
         ("ada@example.com", 552),
         ("ada@example.com", None),
