@@ -15,7 +15,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 from pytest_smtp4d import clock
-from pytest_smtp4d.records.expect import explain_excess, explain_lack, nearest_miss
 
 if TYPE_CHECKING:
     import asyncio
@@ -202,6 +201,8 @@ class Look:
 
     def excess(self, wanted: int) -> AssertionError:
         """Return the failure that too many were found."""
+        from pytest_smtp4d.records.expect import explain_excess
+
         test = self._arrivals.test()
         return AssertionError(explain_excess(self._expectation, self.found, wanted=wanted, test=test))
 
@@ -210,6 +211,8 @@ class Look:
 
         A report reads how the nearest message compares from its `near_miss`.
         """
+        from pytest_smtp4d.records.expect import explain_lack, nearest_miss
+
         looked_at = tuple(self._messages[: self._seen])
         words = explain_lack(
             self._expectation,

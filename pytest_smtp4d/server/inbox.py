@@ -13,16 +13,16 @@ from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import check_count
-from pytest_smtp4d.records.expect import Expectation
 from pytest_smtp4d.server.arrivals import Arrivals, Look, refuse_to_block
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Mapping
     from types import TracebackType
 
     from typing_extensions import Unpack
 
     from pytest_smtp4d.records.criteria import Criteria
+    from pytest_smtp4d.records.expect import Expectation
     from pytest_smtp4d.records.record import ReceivedMessage, Session
     from pytest_smtp4d.server.arrivals import Wait
 
@@ -70,7 +70,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             0
         """
         looked_at = tuple(self._arrivals.messages)
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         kept = [message for message in looked_at if not expectation.accepts(message)]
         self._arrivals.replace(kept, len(looked_at))
 
@@ -84,7 +84,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             >>> [message.subject for message in smtp_server.messages.where(to="bob@example.org")]
             ['Welcome']
         """
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         return [message for message in tuple(self._arrivals.messages) if expectation.accepts(message)]
 
     def one(
@@ -108,7 +108,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             'shop@example.com'
         """
         __tracebackhide__ = True
-        waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
+        waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         if timeout + settle:
             refuse_to_block("one()", "await messages.await_one(...)")
         return self._arrivals.block(waiting)
@@ -126,7 +126,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             'shop@example.com'
         """
         __tracebackhide__ = True
-        waiting = self._one(Expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
+        waiting = self._one(_expectation(criteria), _seconds("timeout", timeout), _seconds("settle", settle))
         return await self._arrivals.suspend(waiting, "await_one")
 
     def wait_for(
@@ -153,7 +153,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             ['Welcome']
         """
         __tracebackhide__ = True
-        waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
+        waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
         if timeout:
             refuse_to_block("wait_for()", "await messages.await_for(...)")
         return self._arrivals.block(waiting)
@@ -170,7 +170,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             1
         """
         __tracebackhide__ = True
-        waiting = self._wait_for(Expectation(criteria), _count(count), _seconds("timeout", timeout))
+        waiting = self._wait_for(_expectation(criteria), _count(count), _seconds("timeout", timeout))
         return await self._arrivals.suspend(waiting, "await_for")
 
     def none(self, within: float = 0.0, **criteria: Unpack[Criteria]) -> Literal[True]:
@@ -190,7 +190,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             True
         """
         __tracebackhide__ = True
-        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        waiting = self._none(_expectation(criteria), _seconds("within", within))
         if within:
             refuse_to_block("none()", "await messages.await_none(...)")
         return self._arrivals.block(waiting)
@@ -205,7 +205,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             True
         """
         __tracebackhide__ = True
-        waiting = self._none(Expectation(criteria), _seconds("within", within))
+        waiting = self._none(_expectation(criteria), _seconds("within", within))
         return await self._arrivals.suspend(waiting, "await_none")
 
     def expect(
@@ -233,7 +233,7 @@ class Inbox(Sequence["ReceivedMessage"]):
             >>> sent[0].rcpt_to
             ('ann@example.org',)
         """
-        expectation = Expectation(criteria)
+        expectation = _expectation(criteria)
         seconds = _seconds("timeout", timeout), _seconds("settle", settle)
         return ExpectedMessages(self._arrivals, expectation, _count(count, 0), *seconds)
 
@@ -360,6 +360,13 @@ class ExpectedMessages:
         if len(look.found) < self._count:
             raise look.lack(self._count, self._timeout)
         self._sent += look.found
+
+
+def _expectation(criteria: Mapping[str, object]) -> Expectation:
+    """Return what criteria expect; what compares is imported only where something is expected."""
+    from pytest_smtp4d.records.expect import Expectation
+
+    return Expectation(criteria)
 
 
 def _seconds(name: str, value: object) -> float:

@@ -190,6 +190,8 @@ class SeveralOf:
         """Return the names."""
         if value is None and self.optional:
             return None
+        if not value and isinstance(value, tuple | list | set | frozenset):
+            return () if self.also is None else self.also(name, ())
         known = tuple(self.names())
         if self.all_by and value in (self.all_by, (self.all_by,), [self.all_by]):
             return known

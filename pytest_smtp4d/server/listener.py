@@ -12,21 +12,28 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server import loop
-from pytest_smtp4d.server.connection import ServerConnection
-from pytest_smtp4d.server.transport import SocketTransport
 
 if TYPE_CHECKING:
     from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["Listener"]
+__all__ = ["Listener", "prepare"]
 
 BACKLOG = 1024
 """Connections that may wait to be accepted."""
 
 RETRY = 0.1
 """Seconds after which accepting is tried again when the process has no descriptor left."""
+
+
+def prepare() -> None:
+    """Import what serves a connection, in the caller's thread: the loop would stand still meanwhile.
+
+    It takes longer than the whole life of a server that nobody connects to, so that one does without it.
+    """
+    import pytest_smtp4d.server.connection
+    import pytest_smtp4d.server.transport  # noqa: F401
 
 
 class Listener:
@@ -145,6 +152,9 @@ class Listener:
         accepted.setblocking(False)
         target = None if self._entrance is None else self._entrance.arrived(peer[1])
         try:
+            from pytest_smtp4d.server.connection import ServerConnection
+            from pytest_smtp4d.server.transport import SocketTransport
+
             connection = ServerConnection(self._state, self._loop.loop, self._entrance, target)
             SocketTransport(self._loop, accepted, peer, connection)
         except Exception as error:  # noqa: BLE001 - kept until the verdict

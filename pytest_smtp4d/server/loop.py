@@ -24,8 +24,8 @@ __all__ = ["LoopThread", "current", "stop"]
 _T = TypeVar("_T")
 
 
-BUFFER = 262_144
-"""Octets that are received at once at most."""
+BUFFER = 131_072
+"""Octets that are received at once at most; twice as many take no less time, and 0.25 MiB more memory."""
 
 
 _IS_SEEN_AT_ONCE = hasattr(selectors, "EpollSelector")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Literal
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server import entrance, watch
 from pytest_smtp4d.server.entrance import Entrance
-from pytest_smtp4d.server.listener import Listener
+from pytest_smtp4d.server.listener import Listener, prepare
 from pytest_smtp4d.server.settings import KINDS, ServerSettings
 from pytest_smtp4d.server.state import ServerState
 from pytest_smtp4d.slips import Slips
@@ -241,6 +241,7 @@ class SMTPServer(Slips):
         """
         if not self._port:
             raise RuntimeError("the server has no port before it is started: use `with` or start()")
+        prepare()  # whoever asks is about to connect
         return self._port
 
     @property
@@ -292,6 +293,7 @@ class SMTPServer(Slips):
             if self._listener is None or self._is_down:
                 return None
             if implicit not in self._entrances:
+                prepare()
                 door = Entrance(self._state, implicit=implicit)
                 listener = Listener(self._state, entrance.HOST, 0, door)
                 door.port = listener.port

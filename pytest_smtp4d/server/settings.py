@@ -13,7 +13,6 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.records.violation import VIOLATIONS
 from pytest_smtp4d.server.kinds import Accounts, Boolean, HostNames, Kind, Number, OneOf, SeveralOf, Text
 from pytest_smtp4d.smtp.extension import EXTENSIONS as _EXTENSIONS
 from pytest_smtp4d.words import nearest
@@ -229,7 +228,16 @@ class ServerSettings:
             >>> smtp_server.settings.replace(users={"ada": "secret"}).require_auth
             True
         """
-        return self.from_mapping({**self._given, **changes}) if changes else self
+        changed = {name: value for name, value in changes.items() if not self._has(name, value)}
+        return self.from_mapping({**self._given, **changed}) if changed else self
+
+    def _has(self, name: str, value: object) -> bool:
+        """Return whether a setting was given as this very value."""
+        given = self._given.get(name, _MISSING)
+        if type(given) is not type(value) or given != value:  # True == 1 == 1.0
+            return False
+        # What can change in place may have changed since.
+        return value is None or isinstance(value, str | int | float) or bool(getattr(self, name) == value)
 
 
 @lru_cache(64)
@@ -241,6 +249,7 @@ NAMES = tuple(setting.name for setting in fields(ServerSettings) if setting.init
 """The names of all settings, in the order of the documentation."""
 
 _NAMES = frozenset(NAMES)
+_MISSING = object()
 
 
 def meanings() -> dict[str, str]:
@@ -279,7 +288,13 @@ def _mechanisms() -> tuple[str, ...]:
     return tuple(SERVER_MECHANISMS)
 
 
-_VIOLATION_NAMES = SeveralOf(lambda: tuple(VIOLATIONS), all_by="*")
+def _violations() -> tuple[str, ...]:
+    from pytest_smtp4d.records.violation import VIOLATIONS
+
+    return tuple(VIOLATIONS)
+
+
+_VIOLATION_NAMES = SeveralOf(_violations, all_by="*")
 
 KINDS: Mapping[str, Kind] = {
     "host": Text(),

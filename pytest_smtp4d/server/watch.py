@@ -14,8 +14,6 @@ import sys
 from typing import TYPE_CHECKING, Any, Protocol
 from weakref import WeakKeyDictionary
 
-from pytest_smtp4d.records.advice import advice, summary
-from pytest_smtp4d.records.lint import FLAWS
 from pytest_smtp4d.server.cleared import ClearedSessions
 
 if TYPE_CHECKING:
@@ -268,6 +266,8 @@ class Watch:
         return "\n\n".join(text for server in self.servers for text in self._transcripts(server, full))
 
     def _transcripts(self, server: Watched, full: bool) -> Iterator[str]:
+        from pytest_smtp4d.records.advice import advice, summary
+
         sessions = self._all(server)
         if not sessions:
             yield f"{_where(server)}: no client connected"
@@ -303,7 +303,11 @@ def _where(server: Watched) -> str:
 
 def _fatal_flaws(session: Session, start: int, settings: ServerSettings) -> Iterator[Violation]:
     """Yield what is wrong with the messages of a session, where the settings say that it matters."""
-    if session._broken or FLAWS.keys().isdisjoint(settings.fatal_violations):
+    if session._broken or not settings.fatal_violations:
+        return
+    from pytest_smtp4d.records.lint import FLAWS
+
+    if FLAWS.keys().isdisjoint(settings.fatal_violations):
         return
     for transaction in session.transactions[start:]:
         if transaction.message is not None:

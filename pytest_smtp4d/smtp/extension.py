@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Literal
 
 from pytest_smtp4d.errors import RemoteProtocolError
-from pytest_smtp4d.smtp.envelope import xtext_decode
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -122,6 +121,8 @@ def _pattern(pattern: str) -> Callable[[str], bool]:
 
 
 def _is_xtext(value: str) -> bool:
+    from pytest_smtp4d.smtp.envelope import xtext_decode
+
     try:
         xtext_decode(value)
     except RemoteProtocolError:

@@ -473,6 +473,30 @@ print(sum(isinstance(thing, SMTPServer) for thing in gc.get_objects()))
     assert (run.stdout, run.stderr) == ("0\n", "")
 
 
+def test_a_server_that_nobody_connects_to_imports_little() -> None:
+    """What serves a connection is imported when a test asks for the port, or a client comes all the same."""
+    script = """
+import socket, sys
+from pytest_smtp4d import SMTPServer
+def serves():
+    return "aiosmtpd.smtp" in sys.modules, "pytest_smtp4d.records.record" in sys.modules
+with SMTPServer() as server:
+    print(*serves())
+with socket.socket() as probe:
+    probe.bind(("127.0.0.1", 0))
+    port = probe.getsockname()[1]
+with SMTPServer(port=port) as server:
+    with socket.create_connection(("127.0.0.1", port)) as client:
+        print(client.recv(3).decode(), *serves())
+with SMTPServer() as server:
+    print(server.port > 0, *serves())
+"""
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", script], capture_output=True, text=True, timeout=60
+    )
+    assert (run.stdout, run.stderr) == ("False False\n220 True True\nTrue True True\n", "")
+
+
 async def _tasks() -> int:
     return len(asyncio.all_tasks())
 

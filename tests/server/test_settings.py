@@ -153,3 +153,24 @@ def test_loopback_needs_no_leave(host: str) -> None:
 def test_another_host_needs_leave() -> None:
     """`allow_remote` is the leave."""
     assert ServerSettings(host="0.0.0.0", allow_remote=True).host == "0.0.0.0"
+
+
+@pytest.mark.parametrize(
+    "value", [{"users": {"ada": "pass"}}, {"tls": "none"}, {"extensions": ("SIZE",)}, {}]
+)
+def test_replacing_by_what_is_there_changes_nothing(value: dict[str, Any]) -> None:
+    """A marker that repeats what a server was made with costs no second check, and makes no second value."""
+    made = ServerSettings(**value)
+    assert made.replace(**value) is made
+
+
+def test_replacing_by_what_only_looks_the_same() -> None:
+    """True is not 1, a mapping that was changed in place is new, and an unknown name is refused."""
+    users = {"ada": "pass"}
+    made = ServerSettings(users=users, size_limit=1)
+    users["bob"] = "word"
+    assert made.replace(users=users).users == {"ada": "pass", "bob": "word"}
+    with pytest.raises(SettingsError, match="size_limit"):
+        made.replace(size_limit=True)
+    with pytest.raises(SettingsError, match="there is no setting 'nope'"):
+        made.replace(nope=None)  # type: ignore[call-arg]

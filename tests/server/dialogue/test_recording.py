@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pytest_smtp4d.faults.match import Event
+from pytest_smtp4d.records import recorder
 from pytest_smtp4d.records.canary import CANARY
 from pytest_smtp4d.records.lint import FLAWS
 from pytest_smtp4d.records.recorder import Raw
@@ -301,7 +302,7 @@ def conversation(faults: list[tuple[str, dict[str, Any], int]]) -> DrivenSession
     return DrivenSession(host)
 
 
-def views(client: DrivenSession) -> tuple[object, ...]:
+def views(client: DrivenSession) -> tuple[Any, ...]:
     """Return all that can be read of a session."""
     session = client.session
     return session.commands, session.transcript.lines, session.violations, session._broken
@@ -320,13 +321,47 @@ def test_views_are_the_same_whenever_one_asks(
         for octet in octets:
             curious.send(bytes([octet]))
             patient.send(bytes([octet]))
-            before, found = found, curious.session.violations
+            before, found = found, views(curious)[2]
             assert found[: len(before)] == before  # what was found stays
         if leaves and curious.closed is None:
             curious.leave()
             patient.leave()
     assert views(curious) == views(patient)
     assert judge(Raw(list(patient.protocol.record.raw.entries))).violations == curious.session.violations
+
+
+@share(0.6)
+@given(
+    lines=st.lists(
+        st.sampled_from(
+            [
+                b"NOOP\r\n",
+                b"NOOP\n",
+                b"XYZZY\r\n",
+                b"RSET\r\nNOOP\r\n",
+                ENVELOPE + b"DATA\r\n",
+                b"Subject: x\n\r\n\xe4\r\n.\r\n",
+                b"BDAT 7\r\nabcdefg",
+                b"AUTH LOGIN YWRh\r\n",
+                b"cGFzcw==\r\n",
+            ]
+        ),
+        min_size=10,
+        max_size=60,
+    )
+)
+def test_views_of_a_long_session_are_the_same_whenever_one_asks(lines: list[bytes]) -> None:
+    """Where the middle of a session is forgotten, nothing depends on who had looked at it before."""
+    limits = mock.patch.multiple(recorder, SHORTENED=8 * recorder.WIDTH, LIMIT=20 * recorder.WIDTH)
+    with limits, mock.patch("secrets.token_hex", return_value="0" * 32):
+        curious, patient = conversation([]), conversation([])
+        for line in (EHLO, *lines):
+            for client in (curious, patient):
+                client.send(line)
+                if client.protocol.record.is_long:  # as the connection does
+                    client.session._forget_middle()
+            views(curious)
+        assert views(curious) == views(patient)
 
 
 # -- secrets --------------------------------------------------------------------------------------------
@@ -393,7 +428,19 @@ def everything(client: DrivenSession) -> bytes:
     initial=st.booleans(),
     sizes=st.lists(st.integers(1, 40), min_size=1, max_size=5),
     slip=st.sampled_from(
-        ["", "no EHLO", "no mechanism", "no verb", "twice", "bare LF", "lower case", "early"]
+        [
+            "",
+            "no EHLO",
+            "no mechanism",
+            "no verb",
+            "twice",
+            "bare LF",
+            "lower case",
+            "early",
+            "wrong password",
+            "over-long",
+            "behind content",
+        ]
     ),
     faults=FAULTS,
 )
@@ -418,10 +465,13 @@ def test_no_secret_is_ever_recorded(
         lines = [lines[0], b"STARTTLS", *responses]
     elif slip == "twice":
         lines += responses
+    elif slip == "over-long":
+        lines[-1] = lines[-1] + b" " + b"x" * 13_000
+    elif slip == "behind content":
+        lines += [ENVELOPE + b"DATA", b".", *responses]
     octets += b"".join(line + (b"\n" if slip == "bare LF" else b"\r\n") for line in lines) + b"NOOP\r\n"
-    host = FakeHost(
-        users={"ada": password}, tokens={"ada": password}, auth_without_tls=True, require_auth=False
-    )
+    known = "another" if slip == "wrong password" else password
+    host = FakeHost(users={"ada": known}, tokens={"ada": known}, auth_without_tls=True, require_auth=False)
     host.flights = [Flight(b"", TLS)]
     for stage, actions, after in faults:
         host.rules.declare(stage, after=after, times=1, optional=True, **actions)
