@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import sys
 from importlib.metadata import version as installed_version
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sphinx.util import logging
@@ -19,12 +21,14 @@ author = "The pytest-smtp4d authors"
 copyright = f"2026, {author}"
 release = version = installed_version("pytest-smtp4d")
 
+sys.path.insert(0, str(Path(__file__).parent))  # for `snippet`
 extensions = [
     "myst_parser",
     "sphinx.ext.autodoc",
     "sphinx.ext.intersphinx",
     "sphinx.ext.napoleon",
     "sphinx_copybutton",
+    "snippet",
 ]
 exclude_patterns = ["_build", "examples"]
 nitpicky = True
@@ -53,6 +57,8 @@ if "READTHEDOCS" in os.environ:
 nitpick_ignore_regex = [("py:(obj|class|exc)", ".*")]
 
 html_theme = "furo"
+html_static_path = ["_static"]
+html_css_files = ["pages.css"]
 html_title = f"{project} {release}"
 
 

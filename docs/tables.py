@@ -6,7 +6,9 @@ them is replaced by what the function of that NAME here returns. The test suite 
 
 from __future__ import annotations
 
+import os
 import re
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -139,7 +141,10 @@ def fixtures() -> str:
                         scope = "session" if "session" in decorator else "function"
                         yield f"`{node.name}`", scope, (ast.get_docstring(node) or "").partition("\n")[0]
 
-    return rows(("fixture", "scope", "what it is"), sorted(lines()))
+    def need(line: tuple[object, ...]) -> tuple[object, ...]:
+        return line[1], line[0] not in ("`smtp_server`", "`transporter`"), line[0]
+
+    return rows(("fixture", "scope", "what it is"), sorted(lines(), key=need))
 
 
 def markers() -> str:
@@ -239,9 +244,11 @@ def message_views() -> str:
 
     def lines() -> Iterator[tuple[object, ...]]:
         for name, member in vars(ReceivedMessage).items():
+            if name.startswith("_"):
+                continue
             if isinstance(member, cached_property):
                 yield f"`{name}`", _first_line(member.func)
-            elif inspect.isfunction(member) and not name.startswith("_"):
+            elif inspect.isfunction(member):
                 parameters = [*inspect.signature(member).parameters.values()][1:]
                 shown = (str(parameter.replace(annotation=parameter.empty)) for parameter in parameters)
                 yield f"`{name}({', '.join(shown)})`", _first_line(member)
@@ -305,18 +312,86 @@ def media_types() -> str:
     return rows(("extension", "type"), [*lines, ("any other, or none", "`application/octet-stream`")])
 
 
+@cache
+def readme_failure() -> str:
+    """What pytest says of the test on README's first page that fails."""
+    import subprocess
+    import sys
+
+    options = ["-p", "no:randomly", "-p", "no:cacheprovider", "--tb=short", "-q"]
+    run = subprocess.run(
+        [sys.executable, "-m", "pytest", *options, "test_invoice.py"],
+        cwd=DOCS / "examples" / "first-page",
+        env={name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "SMTP4D"))},
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
+    )
+    if "1 failed, 1 passed" not in run.stdout:
+        raise RuntimeError(f"one test of the first page should pass, and one fail:\n{run.stdout}{run.stderr}")
+    told = run.stdout.partition("\nE   ")[2].partition("\n(QUIT)")[0]
+    told = re.sub(r"\n/.*smtplib.*\n", "\n", f"E   {told}")
+    told = re.sub(r"(?<=C: ehlo ).*", "[127.0.0.1]", told)
+    told = re.sub(r" with 127\.0\.0\.1:\d+|(?<=127\.0\.0\.1):\d+", "", told)
+    lines = [line if len(line) <= 100 else f"{line[:96].rpartition(' ')[0]} …" for line in told.splitlines()]
+    return "\n".join(["```text", *(line for line in lines if line), "```"])
+
+
+def serve_options() -> str:
+    """Options of `serve`, from its argument parser."""
+    import argparse
+
+    from pytest_smtp4d.server.serve import serve_parser
+
+    commands = argparse.ArgumentParser(prog="x").add_subparsers()
+    serve = serve_parser(commands)
+
+    def written(action: argparse.Action) -> str:
+        value = action.metavar or ("|".join(map(str, action.choices)) if action.choices else None)
+        if value is None and action.nargs != 0:
+            value = action.dest.upper()
+        return f"{', '.join(action.option_strings)} {value or ''}".strip()
+
+    def meaning(action: argparse.Action) -> str:
+        text = (action.help or "") % {"default": action.default, "prog": "serve"}
+        return text.replace("<", "\\<")
+
+    return rows(
+        ("option", "what it does"),
+        ((f"`{written(action)}`", meaning(action)) for action in serve._actions if action.dest != "help"),
+    )
+
+
+def http_routes() -> str:
+    """Routes of the API, from its OpenAPI document."""
+    from pytest_smtp4d.http.api import description
+
+    def lines() -> Iterator[tuple[object, ...]]:
+        for path, methods in description()["paths"].items():
+            for method, operation in methods.items():
+                query = [f"`{one['name']}`" for one in operation["parameters"] if one["in"] == "query"]
+                body = operation.get("requestBody", {}).get("description", "")
+                yield f"`{method.upper()} {path}`", operation["summary"], ", ".join(query), body
+
+    return rows(("request", "what it does", "query", "body"), lines())
+
+
 TABLES: dict[str, Callable[[], str]] = {
     "error-codes": error_codes,
     "failure": failure,
     "fault-actions": fault_actions,
     "fault-stages": fault_stages,
     "fixtures": fixtures,
+    "http-routes": http_routes,
     "ini-settings": ini_settings,
     "line-limits": line_limits,
     "markers": markers,
     "media-types": media_types,
     "message-views": message_views,
+    "readme-failure": readme_failure,
     "rooms": rooms,
+    "serve-options": serve_options,
     "server-options": server_options,
     "setting-values": setting_values,
     "settings": settings,
@@ -327,7 +402,7 @@ TABLES: dict[str, Callable[[], str]] = {
 
 def pages() -> Iterator[tuple[Path, str, str]]:
     """Yield each page that holds a table: its path, its text as it is, and as it should be."""
-    for path in sorted(DOCS.rglob("*.md")):
+    for path in [DOCS.parent / "README.md", *sorted(DOCS.rglob("*.md"))]:
         text = path.read_text(encoding="utf-8")
         fresh = _TABLE.sub(lambda match: f"{match[1]}{TABLES[match[2]]()}\n{match[3]}", text)
         if _TABLE.search(text):
@@ -339,7 +414,7 @@ def main() -> None:
     for path, text, fresh in pages():
         if text != fresh:
             path.write_text(fresh, encoding="utf-8")
-            print(f"wrote {path.relative_to(DOCS)}")  # noqa: T201 - a script
+            print(f"wrote {path.relative_to(DOCS.parent)}")  # noqa: T201 - a script
 
 
 if __name__ == "__main__":

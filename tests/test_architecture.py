@@ -27,6 +27,11 @@ ROOMS: tuple[str, ...] = (
     "factories",
     "collection",
     "__main__",
+    # The package judge.
+    "judge.verdict",
+    "judge.table",
+    "judge.trial",
+    "judge.program",
     # The package server.
     "server.serve",
     # The package intercept.
@@ -207,6 +212,17 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
         }
     ),
     "intercept": frozenset({"errors", "server.certificates", "server.entrance", "server.server", "words"}),
+    "judge": frozenset(
+        {
+            "errors",
+            "faults",
+            "records",
+            "server.disturbance",
+            "server.server",
+            "server.settings",
+            "server.watch",
+        }
+    ),
     "mail": frozenset({"errors", "spelling", "words"}),
     "records": frozenset({"errors", "mail", "slips", "smtp", "words"}),
     "report": frozenset({"errors", "mail", "records", "server.ini", "server.watch", "words"}),

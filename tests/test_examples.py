@@ -19,41 +19,52 @@ def code_of(source: str, *, without_types: bool = False) -> str:
     """Return source without its docstrings, comments and, if asked, annotations: what runs."""
     tree = ast.parse(source)
     for node in ast.walk(tree):
-        if isinstance(node, ast.FunctionDef):
-            if ast.get_docstring(node) is not None:
-                node.body = node.body[1:]
-            if without_types:
-                node.returns = None
-                for argument in node.args.args:
-                    argument.annotation = None
-    return ast.unparse(WithoutTypes().visit(tree) if without_types else tree)
+        if isinstance(node, ast.FunctionDef | ast.Module) and ast.get_docstring(node) is not None:
+            node.body = node.body[1:]
+        if isinstance(node, ast.FunctionDef) and without_types:
+            node.returns = None
+            for argument in node.args.args:
+                argument.annotation = None
+    return ast.unparse(tree)
 
 
-class WithoutTypes(ast.NodeTransformer):
-    """Makes `mail: Email = {}` the assignment that it is."""
-
-    def visit_AnnAssign(self, node: ast.AnnAssign) -> ast.AST:
-        """Return the assignment alone."""
-        assert node.value is not None
-        return ast.copy_location(ast.Assign([node.target], node.value), node)
-
-
-def test_the_test_in_readme_is_one_that_runs() -> None:
-    """The test on README's first screen is the file of the examples, without its types and docstring."""
+def test_the_tests_in_readme_are_those_that_run() -> None:
+    """The code on README's first screen is a file of the examples, without its types and docstrings."""
     (shown,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    source = (EXAMPLES / "test_readme.py").read_text(encoding="utf-8")
-    test = source[source.index("def test_") :]
-    assert code_of(shown) == code_of(test, without_types=True)
-    assert len(shown.strip().splitlines()) <= 12
+    source = (EXAMPLES / "first-page" / "test_invoice.py").read_text(encoding="utf-8")
+    code = code_of(source, without_types=True).replace("from pytest_smtp4d import SMTPServer\n", "")
+    assert code_of(shown) == code.partition("from __future__ import annotations\n")[2].strip()
+    assert len(shown.strip().splitlines()) <= 15
+
+
+def test_readme_is_short() -> None:
+    """A person decides in ten seconds: what it is, the command and the test come first."""
+    assert len(README.splitlines()) <= 125
+    assert README.index("pip install pytest-smtp4d") < 300
 
 
 def test_the_commands_in_readme_are_those_of_ci() -> None:
-    """README shows two commands, one line each; `.ci/run` runs the very one for the tests."""
+    """README shows two commands for a clone, one line each; `.ci/run` runs the very one for the tests."""
     first, second, third = re.findall(r"```sh\n(.*?)\n```", README, re.DOTALL)
-    assert (first, second) == ("python3 tests/run.py examples", "python3 tests/run.py")
-    assert third == "pip install pytest-smtp4d"
+    assert first == "pip install pytest-smtp4d"
+    assert (second, third) == ("python3 tests/run.py examples", "python3 tests/run.py")
     checks = (PROJECT / ".ci" / "run").read_text(encoding="utf-8")
-    assert re.search(rf"SMTP4D_REQUIRE_PEERS=1 \S+ {re.escape(second)} ", checks)
+    assert re.search(rf"SMTP4D_REQUIRE_PEERS=1 \S+ {re.escape(third)} ", checks)
+
+
+def test_the_links_in_readme_work_wherever_it_is_shown() -> None:
+    """On PyPI there is nothing beside README: links are whole addresses, and ours name files."""
+    targets = re.findall(r"\]\(([^)\s]+)\)", README)
+    assert [target for target in targets if not target.startswith("https://")] == []
+    for start, end, shown in (
+        ("https://pytest-smtp4d.readthedocs.io/en/latest/", ".html", ("docs/", ".md")),
+        ("https://github.com/pytest-smtp4d/pytest-smtp4d/blob/main/", "", ("", "")),
+        ("https://raw.githubusercontent.com/pytest-smtp4d/pytest-smtp4d/main/", "", ("", "")),
+    ):
+        ours = [target for target in targets if target.startswith(start)]
+        files = [shown[0] + target[len(start) :].removesuffix(end) + shown[1] for target in ours]
+        assert files
+        assert [file for file in files if not (PROJECT / file).is_file()] == []
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(PROJECT)))
@@ -84,7 +95,9 @@ def test_every_example_asserts() -> None:
         assert tests, f"{path.name} has no test"
         for test in tests:
             words = ast.unparse(test)
-            assert "assert " in words or ".one(" in words or "raises(" in words, f"{path.name}: {test.name}"
+            assert "assert " in words or ".one(" in words or re.search("[rR]aises?\\(", words), (
+                f"{path.name}: {test.name}"
+            )
 
 
 def run(

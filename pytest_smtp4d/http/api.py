@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 import json
 from contextlib import contextmanager
+from math import isfinite
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import quote
 
 from starlette.applications import Starlette
 from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
-from starlette.responses import HTMLResponse, JSONResponse, Response, StreamingResponse
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from pytest_smtp4d.errors import SettingsError
@@ -28,6 +29,7 @@ from pytest_smtp4d.server.archive import Subscription
 from pytest_smtp4d.server.documents import (
     camel,
     fresh,
+    json_text,
     message_document,
     message_row,
     session_document,
@@ -111,6 +113,16 @@ ROUTES = (
 )
 
 
+class Json(Response):
+    """A document, as JSON."""
+
+    media_type = "application/json"
+
+    def render(self, content: object) -> bytes:
+        """Return the octets of a document."""
+        return json_text(content, compact=True).encode()
+
+
 def application(
     serving: Serving, names: Callable[[], Iterable[str]], stopping: threading.Event
 ) -> Callable[..., Awaitable[None]]:
@@ -125,19 +137,21 @@ def application(
     routes = [Route(PREFIX + row.path, getattr(api, row.name), methods=[row.method]) for row in ROUTES]
     routes += [Route("/", api.page), Route("/data", api.data)]
     handlers: Any = {HTTPException: _refused, SettingsError: _impossible, Exception: _failed}
-    return Gate(Starlette(routes=routes, exception_handlers=handlers), names)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    app.router.redirect_slashes = False  # `DELETE /messages/`, where an id was forgotten, must not mean all
+    return Gate(app, names)
 
 
 async def _refused(_: Request, error: HTTPException) -> Response:
-    return JSONResponse({"error": error.detail}, error.status_code, headers=error.headers)
+    return Json({"error": error.detail}, error.status_code, headers=error.headers)
 
 
 async def _impossible(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": str(error)}, 422)
+    return Json({"error": str(error)}, 422)
 
 
 async def _failed(_: Request, error: Exception) -> Response:
-    return JSONResponse({"error": f"{type(error).__name__}: {error}"}, 500)
+    return Json({"error": f"{type(error).__name__}: {error}"}, 500)
 
 
 class Api:
@@ -172,7 +186,7 @@ class Api:
     async def server(self, _: Request) -> Response:
         """Return what the server is."""
         server, archive = self._serving.server, self._archive
-        return JSONResponse(
+        return Json(
             {
                 "host": server.host,
                 "port": server.port,
@@ -198,12 +212,12 @@ class Api:
             for name, value in (await _body(request)).items()
         }
         self._serving.server.configure(**changes)
-        return JSONResponse(settings_document(self._serving.server.settings, _SETTINGS))
+        return Json(settings_document(self._serving.server.settings, _SETTINGS))
 
     async def reset(self, _: Request) -> Response:
         """Be as at the start."""
         await run_in_threadpool(self._serving.reset)
-        self._faults.clear()
+        self._forget_faults()
         return Response(status_code=204)
 
     async def advance(self, request: Request) -> Response:
@@ -221,7 +235,7 @@ class Api:
         """Judge."""
         problems = await run_in_threadpool(self._serving.problems)
         if problems:
-            return JSONResponse({"error": "problems", "problems": problems}, 409)
+            return Json({"error": "problems", "problems": problems}, 409)
         return Response(status_code=204)
 
     # -- messages -------------------------------------------------------------------------------------------
@@ -238,12 +252,12 @@ class Api:
             others = [(kept.number, fresh(kept.message)) for kept in self._archive.messages(after)]
             document = await run_in_threadpool(nearest_of, search, others)
             words = {"error": "noMatch", "found": len(found), "count": count, "nearest": document}
-            return JSONResponse(words, 404)
+            return Json(words, 404)
 
         def rows() -> list[Document]:
             return [message_row(kept.number, kept.session, fresh(kept.message)) for kept in found[:limit]]
 
-        return JSONResponse(await run_in_threadpool(rows))
+        return Json(await run_in_threadpool(rows))
 
     async def _found(
         self, search: Search, after: int, count: int, seconds: float, request: Request
@@ -292,13 +306,13 @@ class Api:
         search = Search.of(request.query_params.multi_items())
         matching = await run_in_threadpool(_matching, search, self._archive.messages())
         deleted = self._archive.delete([kept.number for kept in matching])
-        return JSONResponse({"deleted": deleted})
+        return Json({"deleted": deleted})
 
     async def message(self, request: Request) -> Response:
         """Return a message."""
         kept = self._kept(request)
         document = await run_in_threadpool(message_document, kept.number, kept.session, kept.message)
-        return JSONResponse(document)
+        return Json(document)
 
     async def raw(self, request: Request) -> Response:
         """Return the octets of a message, which no browser shows."""
@@ -332,7 +346,7 @@ class Api:
                 raise SettingsError(f"there is no {name!r}{nearest(name, _PAGING)}")
         limit, after = _whole(query, "limit", PAGE, 1), _whole(query, "after", 0, 0)
         found = [kept for kept in self._archive.sessions() if kept.story.number > after][:limit]
-        return JSONResponse([session_row(kept.session, kept.story) for kept in found])
+        return Json([session_row(kept.session, kept.story) for kept in found])
 
     async def session(self, request: Request) -> Response:
         """Return a session."""
@@ -340,13 +354,13 @@ class Api:
         kept = self._archive.session(number)
         if kept is None:
             raise HTTPException(404, f"there is no session {number}: it was never here, or it has left")
-        return JSONResponse(await run_in_threadpool(session_document, kept.session, kept.story))
+        return Json(await run_in_threadpool(session_document, kept.session, kept.story))
 
     # -- faults ---------------------------------------------------------------------------------------------
 
     async def faults(self, _: Request) -> Response:
         """Return the faults."""
-        return JSONResponse([self._fault(fault) for fault in self._serving.server._rules.faults])
+        return Json([self._fault(fault) for fault in self._serving.server._rules.faults])
 
     async def add_fault(self, request: Request) -> Response:
         """Declare a fault."""
@@ -363,14 +377,14 @@ class Api:
         except TypeError as error:
             raise SettingsError(f"no fault: {error}") from None
         self._archive.publish(("faults", self._number(fault)))
-        return JSONResponse(self._fault(fault), 201)
+        return Json(self._fault(fault), 201)
 
     async def delete_faults(self, _: Request) -> Response:
         """Remove all faults."""
         rules = self._serving.server._rules
         for fault in rules.faults:
             rules.remove(fault)
-        self._faults.clear()
+        self._forget_faults()
         self._archive.publish(("faults", 0))
         return Response(status_code=204)
 
@@ -383,6 +397,13 @@ class Api:
         self._serving.server._rules.remove(fault)
         self._archive.publish(("faults", number))
         return Response(status_code=204)
+
+    def _forget_faults(self) -> None:
+        """Forget the ids of faults that are gone; one that another client declared just now keeps its own."""
+        declared = self._serving.server._rules.faults
+        self._faults = {
+            number: fault for number, fault in self._faults.items() if any(fault is one for one in declared)
+        }
 
     def _number(self, fault: Fault) -> int:
         for number, known in self._faults.items():
@@ -435,7 +456,7 @@ class Api:
 
     async def openapi(self, _: Request) -> Response:
         """Return the description."""
-        return JSONResponse(description())
+        return Json(description())
 
 
 def description() -> Document:
@@ -477,12 +498,19 @@ def _download(octets: bytes, kind: str, name: str) -> Response:
 
 async def _body(request: Request) -> Document:
     try:
-        body = json.loads(await request.body())
+        body = json.loads(await request.body(), parse_float=_finite, parse_constant=_finite)
     except (ValueError, RecursionError) as error:
         raise HTTPException(400, f"the body is no JSON: {error}") from None
     if not isinstance(body, dict):
         raise SettingsError("the body is a JSON object")
     return body
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(f"{text} is not a number that JSON knows")
+    return value
 
 
 def _known(name: str, names: Mapping[str, str]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import socket
 import threading
+from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
 import uvicorn
@@ -48,6 +49,9 @@ class Service:
         app = application(serving, lambda: self._names(serving), self._stopping)
         config = uvicorn.Config(
             app,
+            http="h11",  # the other parser that uvicorn may find has no limit on headers
+            ws="none",
+            loop="asyncio",
             log_config=None,
             access_log=False,
             lifespan="off",
@@ -68,7 +72,9 @@ class Service:
 
     def _names(self, serving: Serving) -> set[str]:
         names = {"localhost", self.host, *serving.server.settings.names}
-        return names | {"127.0.0.1", "::1"} if is_loopback(self.host) else names
+        # A socket on every address is on loopback, too.
+        everywhere = ip_address(self._socket.getsockname()[0]).is_unspecified
+        return names | {"127.0.0.1", "::1"} if everywhere or is_loopback(self.host) else names
 
     def __enter__(self) -> Self:
         """Begin to serve; connections are queued from now on."""

@@ -275,7 +275,7 @@ def explain_lack(
     """
     matched = [message for message in messages if expectation.accepts(message)]
     count = "no message" if wanted == 1 else f"{len(matched)} of {wanted} messages"
-    waited = f" within {timeout:g} s" if timeout else " (looked once: `timeout` waits)"
+    waited = f" within {timeout:g} s" if timeout else " (looked once, did not wait: see `timeout`)"
     if during:
         waited = f"{during} or{waited} of its end" if timeout else during
     near = nearest_miss(expectation, messages) if expectation else None

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, ClassVar, Literal, NamedTuple
 
 from pytest_smtp4d.records import recorder
 from pytest_smtp4d.records.canary import CANARY_FIELD, injected_command, injected_field
-from pytest_smtp4d.records.lint import FLAWS, lint
+from pytest_smtp4d.records.lint import FLAWS, FlawName, lint
 from pytest_smtp4d.records.masking import MASK, begins_login
 from pytest_smtp4d.smtp.command import VERBS, is_too_long
 from pytest_smtp4d.smtp.extension import Extensions, owner_of
@@ -28,33 +28,25 @@ if TYPE_CHECKING:
 
 __all__ = ["VIOLATIONS", "Judge", "Judged", "Violation", "ViolationName", "judge", "words_of"]
 
-ViolationName = Literal[
-    "bare-lf",
-    "line-too-long",
-    "out-of-order",
-    "pipelining-not-offered",
-    "parameter-not-offered",
-    "8bit-not-offered",
-    "no-ehlo-after-starttls",
-    "cleartext-credentials",
-    "certificate-not-verified",
-    "injection",
-    "body-parameter-missing",
-    "no-quit",
-    "duplicate-message",
-    "bare-cr",
-    "nul",
-    "missing-field",
-    "duplicate-field",
-    "invalid-date",
-    "invalid-message-id",
-    "invalid-address",
-    "8bit-header",
-    "bcc-disclosed",
-    "invalid-mime",
-    "invalid-list-unsubscribe",
-    "calendar-method-mismatch",
-]
+ViolationName = (
+    Literal[
+        "bare-lf",
+        "line-too-long",
+        "out-of-order",
+        "pipelining-not-offered",
+        "parameter-not-offered",
+        "8bit-not-offered",
+        "no-ehlo-after-starttls",
+        "cleartext-credentials",
+        "certificate-not-verified",
+        "injection",
+        "body-parameter-missing",
+        "no-quit",
+        "duplicate-message",
+    ]
+    | FlawName
+)
+"""What a client does wrong in the dialogue, and what is wrong with a message (`lint.FlawName`)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,14 @@
 """Messages and sessions as JSON can say them, for programs in any language; keys are in camelCase.
 
-RFC 5321 3.3 (a session holds transactions, and these messages).
+RFC 5321 3.3 (a session holds transactions, and these messages), RFC 8259 8.2 (lone surrogates).
 """
 
 from __future__ import annotations
 
 import base64
 import hashlib
+import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.records.record import ReceivedMessage
@@ -23,6 +25,7 @@ __all__ = [
     "Document",
     "camel",
     "fresh",
+    "json_text",
     "message_document",
     "message_row",
     "session_document",
@@ -43,6 +46,24 @@ def camel(name: str) -> str:
 def snake_names(names: Mapping[str, object] | tuple[str, ...]) -> dict[str, str]:
     """Return the names by their spelling in JSON."""
     return {camel(name): name for name in names}
+
+
+_LONE_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def json_text(document: object, *, compact: bool = False) -> str:
+    """Return a document as JSON that every parser reads.
+
+    An octet of a mail that is not UTF-8 is a lone surrogate in its text. No encoding can carry one and not
+    every parser takes its escape, so it becomes U+FFFD.
+
+    Args:
+        document: what to write.
+        compact: without blanks.
+    """
+    separators = (",", ":") if compact else None
+    text = json.dumps(document, ensure_ascii=False, allow_nan=False, separators=separators)
+    return _LONE_SURROGATE.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def fresh(message: ReceivedMessage) -> ReceivedMessage:

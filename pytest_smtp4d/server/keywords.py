@@ -97,8 +97,12 @@ class SettingsDict(TypedDict, total=False):
     connection_limit: int | None
     message_limit: int | None
     strict: bool
-    ignore_violations: Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
-    fatal_violations: Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
+    ignore_violations: (
+        Literal["*"] | Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
+    )
+    fatal_violations: (
+        Literal["*"] | Sequence[Literal["*"] | ViolationName] | AbstractSet[Literal["*"] | ViolationName]
+    )
 
 
 class _Address(TypedDict):

@@ -37,7 +37,9 @@ _MOST_PORTS = 65535
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit status."""
     parser = argparse.ArgumentParser(
-        prog="python -m pytest_smtp4d", description="A fake SMTP server that misbehaves on command."
+        prog="python -m pytest_smtp4d",
+        description="A fake SMTP server that misbehaves on command.",
+        epilog="Other commands, each with its own --help: judge, report.",
     )
     parser.add_argument("--version", action="version", version=_version())
     commands = parser.add_subparsers(required=True, metavar="COMMAND")

@@ -8,12 +8,11 @@ written by threads of its own (see `output`), so no reader can hold the server u
 from __future__ import annotations
 
 import itertools
-import json
 import time
 from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.documents import message_document, session_row
+from pytest_smtp4d.server.documents import json_text, message_document, session_row
 from pytest_smtp4d.server.fault_words import parse_fault
 from pytest_smtp4d.server.follower import Follower
 from pytest_smtp4d.server.output import Output
@@ -78,7 +77,7 @@ class Voice:
     def event(self, kind: str, document: Document) -> None:
         """Print an event, where events are printed."""
         if self._form == "json":
-            self._out.line(json.dumps({"event": kind, **document}))
+            self._out.line(json_text({"event": kind, **document}))
 
     def message(self, number: int, story: Story, message: ReceivedMessage) -> None:
         """Print a message in its form, which the writing thread makes."""
@@ -100,12 +99,12 @@ class Voice:
             words = f"message {number} cannot be read: {type(error).__name__}: {error}"
             self.say(f"error: {words}")
             document = {"id": number, "error": words}
-        return json.dumps({"event": "message", **document}) + "\n"
+        return json_text({"event": "message", **document}) + "\n"
 
     def _lost(self, count: int) -> str:
         words = f"{count} items are lost here: the output was not read"
         if self._form == "json":
-            return json.dumps({"event": "error", "error": words, "lost": count}) + "\n"
+            return json_text({"event": "error", "error": words, "lost": count}) + "\n"
         return f"--- {words}\n"
 
 

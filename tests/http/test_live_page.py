@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 from typing import TYPE_CHECKING
 
 import pytest
 
-from tests.report.browser import Page, programs, running
+from tests.peers.conftest import PROJECT, missing
+from tests.report.browser import Page, Trap, programs, running
+from tests.report.hostile import hostile_mails
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +25,8 @@ def chrome(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Chrome]:
     """A browser."""
     found = programs()
     if found is None:
-        pytest.skip("Chromium is not installed: apt-get install chromium chromium-driver")
+        missing("Chromium", "apt-get install chromium chromium-driver")
+        return
     with running(*found, tmp_path_factory.mktemp("profile")) as browser:
         yield browser
 
@@ -84,3 +88,64 @@ def test_a_hostile_subject_stays_text(live: Page, api: Api) -> None:
     api.send("<img src=x onerror=window.hit=1>", "</script><script>window.hit=1</script>")
     live.until(lambda: "onerror" in "".join(live.texts("#list [role=option]")))
     assert live.run("return window.hit") is None
+
+
+CORPUS = sorted((PROJECT / "tests" / "corpus").glob("*.eml"))
+AT_ONCE = 5
+"""Mails that the server of these tests keeps."""
+
+
+def deliver(api: Api, content: bytes) -> None:
+    """Send octets as they are; a mail may be empty, and hold lines that are too long."""
+    with socket.create_connection(api.serving.server.address, 20) as client:
+        replies = client.makefile("rb")
+        head = b"EHLO localhost\r\nMAIL FROM:<ada@example.com>\r\nRCPT TO:<bob@example.org>\r\n"
+        client.sendall(head + b"BDAT %d LAST\r\n%bQUIT\r\n" % (len(content), content))
+        assert b"221 " in replies.read()
+        replies.close()
+
+
+def open_every_view(live: Page) -> None:
+    """Look at each mail of the list in each view, as a person does."""
+    live.run("document.querySelector('#list [role=option]').click()")
+    for _ in live.all("#list [role=option]"):
+        for number in range(1, len(live.all("[role=tab]")) + 1):
+            live.press(str(number))
+        live.press("1")
+        if live.all("iframe"):
+            with live.frame():
+                assert live.all("iframe, frame, object, embed, script, link, base, meta[http-equiv]") == []
+        live.press("j")
+
+
+def until_listed(live: Page, count: int) -> None:
+    """Wait until the list shows so many mails."""
+    live.until(
+        lambda: len(live.all("#list [role=option]")) == count and "no client" not in live.texts("#list")[0]
+    )
+
+
+@pytest.mark.slow
+def test_hostile_mails_stay_harmless(live: Page, api: Api) -> None:
+    """Those of the corpus and those made to attack: nothing runs, and nobody but this server is asked."""
+    trap = Trap()
+    mails = [*hostile_mails(trap.port).values(), *(path.read_bytes() for path in CORPUS)]
+    shown = 0
+    while shown < len(mails):
+        batch = mails[shown : shown + AT_ONCE]
+        for content in batch:
+            deliver(api, content)
+        until_listed(live, len(batch))
+        open_every_view(live)
+        assert live.run("return window.pwned") is None
+        shown += len(batch)
+        api("POST", "/api/v1/reset")
+        live.until(lambda: "no client connected" in "".join(live.texts("#list [role=option]")))
+    # After the last reset: octets that SMTP does not allow are meant here.
+    api.serving.server.configure(ignore_violations="*")
+    assert shown == len(mails) > AT_ONCE
+    assert [url for url in live.loaded() if not url.startswith(api.url)] == []
+    trap.visit()
+    assert trap.heard == [b"visit"]
+    assert len(live.chrome.window_handles) == 1
+    trap.close()

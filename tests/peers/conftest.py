@@ -13,7 +13,13 @@ import pytest
 from tests.peers.postfix import Postfix, running_postfix
 
 PROJECT = Path(__file__).parents[2]
-PACKAGES = {"node": "nodejs", "dovecot": "dovecot-core", "smtp-sink": "postfix"}
+PACKAGES = {
+    "node": "nodejs",
+    "dovecot": "dovecot-core",
+    "smtp-sink": "postfix",
+    "php": "php-cli libphp-phpmailer",
+    "go": "golang-go",
+}
 
 CONTENT = b"".join(
     (

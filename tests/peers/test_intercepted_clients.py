@@ -23,6 +23,7 @@ import pytest
 from pytest_smtp4d import AsyncSMTPTransporter, CertificateName, Email, SMTPServer, SMTPTransporter
 from pytest_smtp4d.intercept import interception
 from pytest_smtp4d.intercept.watching import client_verifies
+from tests.peers.tidy import run_and_close
 
 TIMEOUT = 5
 SENDER, RECIPIENT, SUBJECT = "ada@example.com", "bob@example.org", "Redirected"
@@ -159,7 +160,7 @@ def by_asyncio(host: str, port: Port, number: int) -> None:
         finally:
             writer.close()
 
-    asyncio.run(send())
+    run_and_close(send())
 
 
 def by_anyio(host: str, port: Port, number: int) -> None:
@@ -257,7 +258,7 @@ def by_aiosmtplib(host: str, port: Port, number: int) -> None:
     sending = aiosmtplib.send(
         message(), hostname=host, port=number, use_tls=number == 465, start_tls=number == 587, timeout=TIMEOUT
     )
-    asyncio.run(sending)
+    run_and_close(sending)
 
 
 def by_django(host: str, port: Port, number: int) -> None:
@@ -323,7 +324,7 @@ def by_fastapi_mail(host: str, port: Port, number: int) -> None:
     mail = fastapi_mail.MessageSchema(
         subject=SUBJECT, recipients=[RECIPIENT], body="Hi.", subtype=fastapi_mail.MessageType.plain
     )
-    asyncio.run(fastapi_mail.FastMail(config).send_message(mail))
+    run_and_close(fastapi_mail.FastMail(config).send_message(mail))
 
 
 def by_apprise(host: str, port: Port, number: int) -> None:

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import json
+import os
 import smtplib
 import subprocess
 from collections.abc import Callable
 from email.message import EmailMessage
 from email.utils import localtime, make_msgid
+from pathlib import Path
 
 import aiosmtplib
 import django.conf
@@ -15,7 +17,7 @@ from django.core.mail.backends.smtp import EmailBackend
 
 from pytest_smtp4d import SMTPServer, SMTPTransporter, mail_new_attachment
 from pytest_smtp4d.records.lint import lint
-from tests.peers.conftest import Foreign
+from tests.peers.conftest import PROJECT, Foreign
 
 if not django.conf.settings.configured:
     django.conf.settings.configure(DEFAULT_CHARSET="utf-8", USE_TZ=True)
@@ -134,3 +136,47 @@ def test_our_transporter_sends_nothing_wrong(smtp_server: SMTPServer, transporte
     )
     assert status.success, status
     assert flaws_of_what_arrived(smtp_server) == []
+
+
+PHPMAILER = r"""
+require getenv('PHPMAILER') ?: 'libphp-phpmailer/autoload.php';
+$mail = new PHPMailer\PHPMailer\PHPMailer(true);
+$mail->isSMTP();
+[, $mail->Host, $mail->Port] = $argv;
+$mail->CharSet = 'UTF-8';
+$mail->setFrom('info@example.com', 'Müller, Söhne & Co.');
+$mail->addAddress('bob@example.org');
+$mail->addAddress('zoe@example.org', 'Dr. Zoë Lee');
+$mail->addBCC('eve@example.org');
+$mail->Subject = str_repeat('Grüße ', 20);
+$mail->isHTML();
+$mail->Body = '<p>Größe</p>';
+$mail->AltBody = str_repeat("Größe\n", 30);
+$mail->addStringAttachment(str_repeat("\7", 1000), 'größe.bin');
+$mail->send();
+"""
+
+
+@pytest.mark.slow
+def test_phpmailer_sends_nothing_wrong(smtp_server: SMTPServer, foreign: Foreign) -> None:
+    """PHPMailer with HTML, its text, Bcc and an attachment."""
+    command = [foreign("php"), "-r", PHPMAILER, "--", smtp_server.host, str(smtp_server.port)]
+    trust = {**os.environ, "SSL_CERT_FILE": smtp_server.ca_file}
+    result = subprocess.run(command, env=trust, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stdout + result.stderr
+    assert flaws_of_what_arrived(smtp_server) == []
+
+
+@pytest.mark.slow
+def test_go_sends_what_it_is_given(smtp_server: SMTPServer, foreign: Foreign, tmp_path: Path) -> None:
+    """Go's net/smtp composes nothing: of our example's four lines only what they lack is reported."""
+    program = tmp_path / "net_smtp"
+    source = PROJECT / "docs" / "examples" / "senders" / "net_smtp.go"
+    subprocess.run([foreign("go"), "build", "-o", str(program), str(source)], check=True, timeout=300)
+    smtp_server.configure(users={"me": "secret"})
+    command = [str(program), "careful_starttls", smtp_server.host, str(smtp_server.port), smtp_server.ca_file]
+    result = subprocess.run(command, capture_output=True, text=True, timeout=60)
+    assert result.returncode == 0, result.stderr
+    assert [(flaw.name, flaw.line) for flaw in smtp_server.messages.one().problems] == [
+        ("missing-field", "(no Date)")
+    ]

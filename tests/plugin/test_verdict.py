@@ -374,7 +374,7 @@ def test_mail_that_comes_later_does_not_contradict_the_words(run: Run) -> None:
     result.assert_outcomes(failed=1)
     result.stdout.fnmatch_lines(
         [
-            "E*nobody connected: no message arrived (looked once: `timeout` waits)",
+            "E*nobody connected: no message arrived (looked once, did not wait: see `timeout`)",
             "E*no client connected by then: give yours*",
             "*SMTP transcript*",
             "C: Subject: Hello",

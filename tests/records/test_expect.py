@@ -137,7 +137,7 @@ def lack(
 def test_nobody_came() -> None:
     """Without any client the words say so, and what a client needs."""
     assert lack({}, [], []) == (
-        "nobody connected: no message arrived (looked once: `timeout` waits)\n"
+        "nobody connected: no message arrived (looked once, did not wait: see `timeout`)\n"
         "no client connected by then: give yours the server's host and port, or `client_options()`"
     )
 
@@ -241,7 +241,7 @@ def test_refused_transactions_are_shown() -> None:
     partly._begin(half)
     open_one._begin(Transaction("a@example.com", tuple(f"r{number}@example.org" for number in range(5))))
     assert lack({}, [], [refused, partly, open_one]) == (
-        "refused with 451 4.3.0 Try later: no message arrived (looked once: `timeout` waits)\n"
+        "refused with 451 4.3.0 Try later: no message arrived (looked once, did not wait: see `timeout`)\n"
         "refused transactions:\n"
         "  from a@example.com: refused with 550 5.7.1 Sender refused\n"
         "  from <>: RCPT nobody@example.org refused with 550 5.1.1 No such user, abandoned (RSET)\n"
@@ -481,7 +481,7 @@ def test_very_many_are_cut() -> None:
     session._begin(Transaction("a@example.com", message=message()))
     lines = lack({}, [message(f"Mail {number}") for number in range(50)], [session], wanted=51).split("\n")
     assert lines[:4] == [
-        "50 of 51 messages arrived (looked once: `timeout` waits)",
+        "50 of 51 messages arrived (looked once, did not wait: see `timeout`)",
         "arrived:",
         "  (30 earlier left out)",
         "  31. from shop@example.com to bob@example.org, subject 'Mail 30'",

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
-from typing import Literal, NamedTuple
+from pathlib import Path
+from typing import Literal, NamedTuple, get_args, get_type_hints
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pytest_smtp4d.records import violation
+from pytest_smtp4d.records.lint import FLAWS, Finding
 from pytest_smtp4d.records.record import Session
 from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.records.violation import VIOLATIONS, Judge, Violation
@@ -76,6 +79,20 @@ def test_the_list_is_closed() -> None:
         "calendar-method-mismatch": False,
     }
     assert all(row.rfc.startswith("RFC ") and row.meaning for row in VIOLATIONS.values())
+
+
+def literals(annotation: object) -> list[object]:
+    """Return the values of a union of literals, in order."""
+    parts = get_args(annotation)
+    return [one for part in parts for one in (literals(part) or [part])]
+
+
+def test_every_name_that_has_a_type_has_a_row() -> None:
+    """What a type checker takes for a name is in the tables, in their order; the flaws are in one table."""
+    assert literals(get_type_hints(Finding)["name"]) == list(FLAWS)
+    assert literals(get_type_hints(Violation)["name"]) == list(VIOLATIONS)
+    source = Path(violation.__file__).read_text(encoding="utf-8")
+    assert [name for name in FLAWS if f'"{name}"' in source] == []
 
 
 def test_a_violation_reads_well() -> None:

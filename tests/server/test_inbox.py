@@ -108,7 +108,7 @@ def test_one_fails_on_none() -> None:
         inbox.one(subject="Welcome")
     assert str(failure.value) == (
         "no client came as far as MAIL: no message with subject='Welcome' arrived "
-        "(looked once: `timeout` waits)\n"
+        "(looked once, did not wait: see `timeout`)\n"
         "sessions still open, before MAIL:\n"
         "  127.0.0.1:1: still open; no command"
     )
