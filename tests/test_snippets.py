@@ -107,4 +107,4 @@ def test_what_is_shown_is_what_runs() -> None:
 def test_an_example_has_a_reader(path: Path) -> None:
     """Every file of examples is shown on a page, or belongs to one that is told of elsewhere."""
     shown = any(path.relative_to(DOCS).as_posix() in page.read_text(encoding="utf-8") for page in PAGES)
-    assert shown or path.stem.startswith("test_4d_") or path.parent.name in ("audited", "picture")
+    assert shown or path.stem.startswith("test_4d_") or path.parent.name in ("audited", "picture", "planted")

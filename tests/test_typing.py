@@ -119,10 +119,13 @@ def required(checker: str) -> None:
 
 def run_checker(folder: Path, *arguments: str) -> str:
     """Run a type checker in a folder and return what it prints; one that could not work fails the test."""
+    # `pyright --verifytypes` asks the first Python on the path for packages, whatever `--pythonpath` says.
+    path = os.pathsep.join((str(Path(sys.executable).parent), os.environ["PATH"]))
+    quiet = {"PYRIGHT_PYTHON_GLOBAL_NODE": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"}
     run = subprocess.run(
         [sys.executable, "-m", *arguments],
         cwd=folder,
-        env={"PYRIGHT_PYTHON_GLOBAL_NODE": "1", "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1", **os.environ},
+        env={**quiet, **os.environ, "PATH": path},
         capture_output=True,
         text=True,
         timeout=300,

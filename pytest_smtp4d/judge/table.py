@@ -76,12 +76,13 @@ def _grouped(points: Sequence[tuple[str, str]]) -> Iterator[str]:
             yield from (point_id(stage, kind) for kind in kinds)
 
 
-def failure(run: Run) -> str:
+def failure(run: Run, advice: str) -> str:
     """Return why nothing else runs: undisturbed, the program did not deliver exactly one mail."""
     count = "no mail" if not run.messages else f"{run.messages} mails"
     ending = "was killed at the limit" if run.hung else f"ended with status {run.exit_status}"
     transcript = run.transcript or "(it never connected)"
+    told = f"{advice}\n" if advice else ""
     return (
-        f"undisturbed, the program delivered {count} instead of one, and {ending}\n"
+        f"undisturbed, the program delivered {count} instead of one, and {ending}\n{told}"
         f"--- its output\n{run.output.rstrip() or '(nothing)'}\n--- its sessions\n{transcript}"
     )

@@ -158,9 +158,11 @@ def try_once(case: Case, point: tuple[str, str] | None, stopping: Stopping) -> R
             return is_open or (claims_success and not server.messages)
 
         trust = {"SSL_CERT_FILE": server.ca_file, "NODE_EXTRA_CA_CERTS": server.ca_file}
+        environment = {**os.environ, **trust}
+        environment.pop("CURL_CA_BUNDLE", None)  # curl would take it instead
         outcome = program.run(
             case.command_for(server),
-            {**os.environ, **trust},
+            environment,
             case.stdin,
             case.limit,
             is_busy=is_busy,

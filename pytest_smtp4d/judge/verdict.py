@@ -123,11 +123,6 @@ def _check(command: Sequence[str]) -> None:
         raise SettingsError("judge needs process groups, which this system does not have")
     if not command:
         raise SettingsError(f"there is no command: write it behind `--`, as in {USAGE}")
-    if not any("{port}" in argument for argument in command):
-        raise SettingsError(
-            "the command does not name {port}: each run has a server of its own, so write {host} and {port} "
-            "where the program takes host and port"
-        )
 
 
 @contextlib.contextmanager
@@ -172,13 +167,20 @@ def _runs(
             unreached.append(point)
 
 
+def _advice(case: Case) -> str:
+    """Return what the command lacks to find the server, or ""."""
+    if any("{port}" in argument for argument in case.command):
+        return ""
+    return "each run has a server of its own: write {host} and {port} where the program takes host and port"
+
+
 def _as_table(case: Case, points: Sequence[tuple[str, str]], stopping: Stopping) -> int:
     unreached: list[tuple[str, str]] = []
     runs: list[Run] = []
     for run in _runs(case, points, stopping, unreached):
         if not runs:
             if run.messages != 1:
-                sys.stderr.write(table.failure(run) + "\n")
+                sys.stderr.write(table.failure(run, _advice(case)) + "\n")
                 return NOT_JUDGED
             _say(table.head())
         _say(table.line(run))
@@ -194,7 +196,7 @@ def _as_json(case: Case, points: Sequence[tuple[str, str]], stopping: Stopping) 
     if runs[0].messages != 1:
         status = NOT_JUDGED
         answer |= {
-            "error": table.failure(runs[0]).partition("\n")[0],
+            "error": table.failure(runs[0], _advice(case)).partition("\n---")[0],
             "output": runs[0].output,
             "transcript": runs[0].transcript,
         }

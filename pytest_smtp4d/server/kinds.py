@@ -311,7 +311,7 @@ class Accounts:
             return value
         if value == ["*"]:
             return "*"
-        return dict(self._account(name, str(line), ":") for line in value)
+        return dict(self._account(name, line, ":") for line in value)
 
     def option(self) -> Mapping[str, Any]:
         """One account an option."""

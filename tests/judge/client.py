@@ -43,7 +43,7 @@ def send() -> None:
 
 def wait() -> float:
     """Return the seconds that it is ready to wait for a reply."""
-    return 600 if SIN == "hangs" else 0.3
+    return 600 if SIN == "hangs" else 1.0
 
 
 def main() -> None:
