@@ -72,7 +72,7 @@ class Arrivals:
 
     def put(self, message: ReceivedMessage) -> None:
         """Add a message and wake who waits."""
-        message.test = self.test()
+        object.__setattr__(message, "test", self.test())  # `Slips` looks at each assignment
         with self._lock:
             self.messages.append(message)
             for log in self._logs:

@@ -24,10 +24,6 @@ __all__ = ["LoopThread", "current", "stop"]
 _T = TypeVar("_T")
 
 
-BUFFER = 131_072
-"""Octets that are received at once at most; twice as many take no less time, and 0.25 MiB more memory."""
-
-
 _IS_SEEN_AT_ONCE = hasattr(selectors, "EpollSelector")
 """Whether another thread can add a descriptor while the loop waits: an epoll can be."""
 
@@ -112,8 +108,6 @@ class LoopThread:
         self.loop: asyncio.AbstractEventLoop = _Loop(self._selector)
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
         """Coroutines to run before the loop closes."""
-        self.buffer: memoryview = memoryview(bytearray(BUFFER))
-        """What the connections of this loop receive into, one at a time."""
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
 

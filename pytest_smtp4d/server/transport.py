@@ -2,8 +2,7 @@
 
 asyncio's own transport is told of octets by way of a handle, a context and four calls for each receive, which
 cost a session more than what it does with them. This one is called from `loop.LoopThread` as soon as the
-selector knows, and receives into the buffer that all connections of a loop share, because a buffer made anew
-for each receive is dear, too. To its protocol it behaves as asyncio's does: `connection_made`,
+selector knows. To its protocol it behaves as asyncio's does: `connection_made`,
 `data_received`, `eof_received`, `pause_writing`, `resume_writing`, and in a later turn `connection_lost`.
 """
 
@@ -18,6 +17,9 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.loop import LoopThread
 
 __all__ = ["SocketTransport"]
+
+RECEIVED = 65_536
+"""Octets that are received at once at most; for twice as many, memory is mapped anew each time."""
 
 HIGH_WATER = 65_536
 """Octets that wait for a client to read before the protocol is told to stop."""
@@ -63,24 +65,20 @@ class SocketTransport(asyncio.Transport):
             if events & EVENT_WRITE:
                 self._send_unsent()
             if events & EVENT_READ and self._reads and not self._is_closing:
-                self._receive()
+                octets = self._socket.recv(RECEIVED)
+                if octets:
+                    self._protocol.data_received(octets)
+                elif self._protocol.eof_received():
+                    self.pause_reading()
+                else:
+                    self.close()
+        except BlockingIOError:
+            return
         except OSError as error:
             self._lose(error)
         except Exception as error:
             self._lose(error)
             raise
-
-    def _receive(self) -> None:
-        try:
-            count = self._socket.recv_into(self._thread.buffer)
-        except BlockingIOError:
-            return
-        if count:
-            self._protocol.data_received(bytes(self._thread.buffer[:count]))
-        elif self._protocol.eof_received():
-            self.pause_reading()
-        else:
-            self.close()
 
     def pause_reading(self) -> None:
         """Leave what comes where it is."""

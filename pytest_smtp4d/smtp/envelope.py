@@ -116,11 +116,6 @@ class Path:
     mailbox: str
     parameters: tuple[str, ...] = ()
 
-    @property
-    def is_ascii(self) -> bool:
-        """True when the mailbox needs no SMTPUTF8 (RFC 6531)."""
-        return self.mailbox.isascii()
-
 
 def is_domain(text: str) -> bool:
     """Return True when `text` is a Domain of RFC 5321 4.1.2 (no address literal)."""

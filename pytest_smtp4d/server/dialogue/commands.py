@@ -9,7 +9,7 @@ STARTTLS and QUIT go on after their reply, so they are dialogues themselves.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_smtp4d.faults.action import Accept, Send, Silence, Trickle
 from pytest_smtp4d.server.dialogue import replies
@@ -21,29 +21,24 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["Plain", "ehlo", "expn", "helo", "help_", "noop", "quit_", "rset", "start_tls", "starttls", "vrfy"]
+__all__ = ["ehlo", "expn", "helo", "help_", "noop", "quit_", "rset", "start_tls", "starttls", "vrfy"]
 
 
-class Plain(NamedTuple):
-    """A command that waits for nothing.
+if TYPE_CHECKING:
+    Plain = tuple[str, Reply, Commit | None, tuple[str, ...]]
+"""A command that waits for nothing. A bare tuple, for every command makes one:
 
-    Args:
-        argument: what faults match.
-        own: what the server says of itself.
-        commit: see `answer.answer_plainly`; None where the command does nothing.
-        parameters: of MAIL and RCPT, for faults.
-    """
-
-    argument: str
-    own: Reply
-    commit: Commit | None = None
-    parameters: tuple[str, ...] = ()
+* what faults match;
+* what the server says of itself;
+* what the command does when it takes effect (see `answer.answer_plainly`), None for nothing;
+* the parameters of MAIL and RCPT, for faults.
+"""
 
 
 def helo(protocol: ServerProtocol, argument: str) -> Plain:
     """Greet a client of the HELO age (RFC 5321 4.1.1.1)."""
     own = protocol.refusal("HELO") or (replies.HELO_OK if argument else replies.HELO_NEEDS_NAME)
-    return Plain(argument, own, lambda effective, _: _greet(protocol, argument, False, effective))
+    return argument, own, lambda effective, _: _greet(protocol, argument, False, effective), ()
 
 
 def ehlo(protocol: ServerProtocol, argument: str) -> Plain:
@@ -54,7 +49,7 @@ def ehlo(protocol: ServerProtocol, argument: str) -> Plain:
         own = replies.EHLO_NEEDS_NAME
     else:
         own = protocol.refusal("EHLO") or protocol.offer.capabilities(protocol.record.tls)
-    return Plain(argument, own, lambda effective, _: _greet(protocol, argument, True, effective))
+    return argument, own, lambda effective, _: _greet(protocol, argument, True, effective), ()
 
 
 def _greet(protocol: ServerProtocol, name: str, extended: bool, effective: bool) -> None:
@@ -67,28 +62,28 @@ def _greet(protocol: ServerProtocol, name: str, extended: bool, effective: bool)
 def rset(protocol: ServerProtocol, argument: str) -> Plain:
     """Abandon the transaction (RFC 5321 4.1.1.5)."""
     own = protocol.refusal("RSET") or (replies.NO_ARGUMENT if argument else replies.OK)
-    return Plain("", own, lambda effective, _: protocol.end_transaction() if effective else None)
+    return "", own, lambda effective, _: protocol.end_transaction() if effective else None, ()
 
 
 def noop(protocol: ServerProtocol, argument: str) -> Plain:
     """Do nothing (RFC 5321 4.1.1.9)."""
-    return Plain(argument, protocol.refusal("NOOP") or replies.OK)
+    return argument, protocol.refusal("NOOP") or replies.OK, None, ()
 
 
 def vrfy(protocol: ServerProtocol, argument: str) -> Plain:
     """Say that addresses are not verified (RFC 5321 4.1.1.6, 7.3)."""
     own = replies.NOT_VERIFIED if argument else replies.VRFY_NEEDS_ADDRESS
-    return Plain(argument, protocol.refusal("VRFY") or own)
+    return argument, protocol.refusal("VRFY") or own, None, ()
 
 
 def expn(protocol: ServerProtocol, argument: str) -> Plain:
     """Say that lists are not shown (RFC 5321 4.1.1.7, 7.3)."""
-    return Plain(argument, protocol.refusal("EXPN") or replies.NO_EXPN)
+    return argument, protocol.refusal("EXPN") or replies.NO_EXPN, None, ()
 
 
 def help_(protocol: ServerProtocol, argument: str) -> Plain:
     """List the commands that are served, or show the syntax of one (RFC 5321 4.1.1.8)."""
-    return Plain(argument, protocol.refusal("HELP") or protocol.offer.help_on(argument))
+    return argument, protocol.refusal("HELP") or protocol.offer.help_on(argument), None, ()
 
 
 def quit_(protocol: ServerProtocol, argument: str) -> Dialogue[None]:

@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING
 
 from pytest_smtp4d.server.dialogue import commands, login, replies, transaction
 from pytest_smtp4d.server.dialogue.answer import answer, answer_plainly
-from pytest_smtp4d.server.dialogue.commands import Plain
 from pytest_smtp4d.server.dialogue.protocol import TOO_LONG, ServerProtocol
 from pytest_smtp4d.server.dialogue.step import DONE, MORE, Dialogue
 from pytest_smtp4d.smtp.command import MAX_LINE, is_too_long
@@ -21,6 +20,7 @@ from pytest_smtp4d.smtp.command import MAX_LINE, is_too_long
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
+    from pytest_smtp4d.server.dialogue.commands import Plain
     from pytest_smtp4d.smtp.reply import Reply
 
 __all__ = ["COMMANDS", "converse"]
@@ -108,9 +108,10 @@ def _command(protocol: ServerProtocol, line: bytes, verb: str, argument: str) ->
     if command is None:
         return answer(protocol, verb, protocol.refusal(verb) or replies.NOT_RECOGNISED)
     result = command(protocol, argument)
-    if not isinstance(result, Plain):
+    if not isinstance(result, tuple):
         return result
+    matched, own, commit, parameters = result
     if protocol.host.rules.may_match(verb):
-        return answer(protocol, result.argument, result.own, result.commit, parameters=result.parameters)
-    answer_plainly(protocol, result.own, result.commit)
+        return answer(protocol, matched, own, commit, parameters=parameters)
+    answer_plainly(protocol, own, commit)
     return None

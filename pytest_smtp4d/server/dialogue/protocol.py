@@ -69,7 +69,6 @@ class ServerProtocol:
 
     __slots__ = (
         "_base",
-        "_guarded",
         "_overlong_from",
         "_received",
         "_seen",
@@ -85,6 +84,7 @@ class ServerProtocol:
         "has_quit",
         "host",
         "input",
+        "is_guarded",
         "line",
         "messages",
         "mute",
@@ -149,7 +149,7 @@ class ServerProtocol:
         self.expects_content: bool = False
         """DATA took effect: what comes is content."""
         self._received = self._base = self._seen = self._overlong_from = 0
-        self._guarded = self.settings.require_tls or self.settings.require_auth
+        self.is_guarded: bool = self.settings.require_tls or self.settings.require_auth
         self.end_transaction()
 
     # -- octets in ------------------------------------------------------------------------------------------
@@ -210,11 +210,6 @@ class ServerProtocol:
             self.skipping = True
             self._overlong_from = self._base + start
 
-    def is_pipelined(self, line: bytes) -> bool:
-        """Return whether a line just taken had come before the reply to the command before it was given."""
-        began = self._overlong_from if line is TOO_LONG else self._base + self.position - len(line)
-        return began < self._seen
-
     def octets(self) -> Dialogue[bytes]:
         """Wait for whatever arrives, at least one octet, and take it."""
         while not self.waiting:
@@ -263,11 +258,11 @@ class ServerProtocol:
 
     def refuse_service(self) -> None:
         """Serve nothing but QUIT from here on."""
-        self.refused = self._guarded = True
+        self.refused = self.is_guarded = True
 
     def refusal(self, verb: str) -> Reply | None:
         """Return why a command cannot be served in this session now, or None."""
-        if not self._guarded:
+        if not self.is_guarded:
             return None
         if self.refused and verb != "QUIT":
             return replies.NO_SERVICE
@@ -294,11 +289,11 @@ class ServerProtocol:
         self.busy = True
         self.line = line
         record = self.record
-        pipelined = self.is_pipelined(line)
         if line is TOO_LONG:
             self.verb, record.stage = "", "UNKNOWN"
-            record.overlong_line(pipelined=pipelined)
+            record.overlong_line(pipelined=self._overlong_from < self._seen)
             return "", ""
+        pipelined = self._base + self.position - len(line) < self._seen
         text = line.rstrip(b"\r\n").decode("utf-8", "surrogateescape")
         verb, _, argument = text.partition(" ")
         verb = verb.upper()

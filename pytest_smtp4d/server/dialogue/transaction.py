@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.dialogue import replies
 from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, answer_plainly, ask
-from pytest_smtp4d.server.dialogue.commands import Plain
 from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
 from pytest_smtp4d.server.dialogue.step import MORE
 from pytest_smtp4d.smtp.envelope import MalformedPath, Path, parse_path
@@ -22,6 +21,7 @@ from pytest_smtp4d.smtp.reply import Reply
 
 if TYPE_CHECKING:
     from pytest_smtp4d.faults.rules import Rules
+    from pytest_smtp4d.server.dialogue.commands import Plain
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.server.dialogue.step import Dialogue
 
@@ -50,18 +50,18 @@ def mail(protocol: ServerProtocol, argument: str) -> Plain:
     path, own = _read_path(argument, "FROM")
     own = _refusal_to_mail(protocol, path) or own
     if path is None or protocol.transaction is not None or not protocol.greeted:
-        return Plain(path.mailbox if path else "", own, _unopened(protocol, path))
+        return path.mailbox if path else "", own, _unopened(protocol, path), ()
     if path.parameters:
         protocol.record.parameters(protocol.line, path.parameters)
 
     def commit(effective: bool, reply: Reply | None) -> None:
         _commit_mail(protocol, path, effective, reply)
 
-    return Plain(path.mailbox, own, commit, path.parameters)
+    return path.mailbox, own, commit, path.parameters
 
 
 def _refusal_to_mail(protocol: ServerProtocol, path: Path | None) -> Reply | None:
-    if (refusal := protocol.refusal("MAIL")) is not None:
+    if protocol.is_guarded and (refusal := protocol.refusal("MAIL")) is not None:
         return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
@@ -76,7 +76,7 @@ def _refusal_to_mail(protocol: ServerProtocol, path: Path | None) -> Reply | Non
         refusal = protocol.offer.refusal_of("MAIL", path.parameters, protocol.extended, protocol.record.tls)
         if refusal is not None:
             return refusal
-    if not path.is_ascii and not _names_smtputf8(path):
+    if not path.mailbox.isascii() and not _names_smtputf8(path):
         return replies.NEEDS_SMTPUTF8
     return None
 
@@ -114,18 +114,18 @@ def rcpt(protocol: ServerProtocol, argument: str) -> Plain:
     path, own = _read_path(argument, "TO")
     own = _refusal_to_rcpt(protocol, path) or own
     if path is None or protocol.transaction is None:
-        return Plain(path.mailbox if path else "", own)
+        return path.mailbox if path else "", own, None, ()
     if path.parameters:
         protocol.record.parameters(protocol.line, path.parameters)
 
     def commit(effective: bool, reply: Reply | None) -> None:
         _commit_rcpt(protocol, path, effective, reply)
 
-    return Plain(path.mailbox, own, commit, path.parameters)
+    return path.mailbox, own, commit, path.parameters
 
 
 def _refusal_to_rcpt(protocol: ServerProtocol, path: Path | None) -> Reply | None:
-    if (refusal := protocol.refusal("RCPT")) is not None:
+    if protocol.is_guarded and (refusal := protocol.refusal("RCPT")) is not None:
         return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
@@ -137,7 +137,7 @@ def _refusal_to_rcpt(protocol: ServerProtocol, path: Path | None) -> Reply | Non
         refusal = protocol.offer.refusal_of("RCPT", path.parameters, protocol.extended, protocol.record.tls)
         if refusal is not None:
             return refusal
-    if not path.is_ascii and not protocol.utf8:
+    if not path.mailbox.isascii() and not protocol.utf8:
         return replies.NEEDS_SMTPUTF8
     return _policy_on(protocol, protocol.transaction, path.mailbox)
 
@@ -178,11 +178,11 @@ def data(protocol: ServerProtocol, argument: str) -> Plain:
         if not effective and reply is not None and protocol.transaction is not None:
             protocol.transaction.reply = reply
 
-    return Plain("", _refusal_to_data(protocol, argument) or replies.GO_AHEAD, commit)
+    return "", _refusal_to_data(protocol, argument) or replies.GO_AHEAD, commit, ()
 
 
 def _refusal_to_data(protocol: ServerProtocol, argument: str) -> Reply | None:
-    if (refusal := protocol.refusal("DATA")) is not None:
+    if protocol.is_guarded and (refusal := protocol.refusal("DATA")) is not None:
         return refusal
     if not protocol.greeted:
         return replies.HELLO_FIRST
@@ -221,9 +221,11 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     octets = reader.content
     transaction = protocol.transaction
     protocol.record.content(octets, transaction.mail_options if transaction is not None and octets else None)
-    rest = _end_content(protocol, octets, is_too_big=reader.is_too_big)
-    if rest is not None:
-        yield from rest
+    own, commit = _end_content(protocol, octets, is_too_big=reader.is_too_big)
+    if protocol.mute or protocol.host.rules.may_match("CONTENT"):
+        yield from answer(protocol, "", own, commit, content=octets)
+    else:
+        answer_plainly(protocol, own, commit)
 
 
 def _feed(protocol: ServerProtocol, reader: DotReader | ChunkReader) -> bool:
@@ -288,29 +290,25 @@ def _thresholds(rules: Rules, stages: tuple[str, ...], before: int) -> list[tupl
     return sorted(found)
 
 
-def _end_content(
-    protocol: ServerProtocol, octets: bytes, *, is_too_big: bool, stages: tuple[str, ...] = ("CONTENT",)
-) -> Dialogue[object] | None:
-    """Answer the end of content, or return the dialogue that does; what was sent is stored first."""
+def _end_content(protocol: ServerProtocol, octets: bytes, *, is_too_big: bool) -> tuple[Reply, Commit]:
+    """Return the reply to the end of content, and what stores the message before it is given."""
     transaction = protocol.transaction
+    can_be_stored = False
     if is_too_big:
         own = replies.TOO_BIG
     elif transaction is None or not transaction._recipients:
         own = replies.NO_VALID_RECIPIENTS
     else:
-        own = replies.QUEUED
+        own, can_be_stored = replies.QUEUED, True
 
     def commit(effective: bool, reply: Reply | None) -> None:
         protocol.end_transaction()
         if transaction is not None:
             transaction.reply = reply
-            if effective and transaction._recipients and not is_too_big:
+            if effective and can_be_stored:
                 _store(protocol, transaction, octets, reply)
 
-    if protocol.mute or any(map(protocol.host.rules.may_match, stages)):
-        return answer(protocol, "", own, commit, stages=stages, content=octets)
-    answer_plainly(protocol, own, commit)
-    return None
+    return own, commit
 
 
 def _store(protocol: ServerProtocol, transaction: Transaction, octets: bytes, reply: Reply | None) -> None:
@@ -408,6 +406,5 @@ def _end_chunks(protocol: ServerProtocol, chunk: bytes, *, is_too_big: bool) -> 
     if octets:
         is_binary = _body(transaction) == "BINARYMIME"
         protocol.record.whole(octets, transaction.mail_options, binary=is_binary)
-    rest = _end_content(protocol, octets, is_too_big=is_too_big, stages=("BDAT", "CONTENT"))
-    if rest is not None:
-        yield from rest
+    own, commit = _end_content(protocol, octets, is_too_big=is_too_big)
+    yield from answer(protocol, "", own, commit, stages=("BDAT", "CONTENT"), content=octets)
