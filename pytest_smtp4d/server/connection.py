@@ -26,7 +26,7 @@ from pytest_smtp4d import clock
 from pytest_smtp4d.records.record import Tls
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.dialogue import replies
-from pytest_smtp4d.server.dialogue.dialogue import converse
+from pytest_smtp4d.server.dialogue.dialogue import GROUP, converse
 from pytest_smtp4d.server.dialogue.protocol import Close, ServerProtocol
 from pytest_smtp4d.server.dialogue.step import DONE, MORE, Ask, Compute, Flight, Handshake, Sleep
 from pytest_smtp4d.server.settings import CERTIFICATES
@@ -47,10 +47,7 @@ __all__ = ["INPUT_LIMIT", "ServerConnection", "tls_reason"]
 INPUT_LIMIT = 262_144
 """Octets that wait for a command in progress before the client is made to wait."""
 
-OUTPUT_LIMIT = 256
-"""Replies to pipelined commands that are written at once."""
-
-TURN = 1000
+TURN = 4 * GROUP
 """Pipelined commands that one session may have done before the others have their turn."""
 
 LINGER = 1.0
@@ -184,18 +181,16 @@ class ServerConnection(SMTP):
     def _go_on(self) -> None:
         """Resume the dialogue as long as it can go on; then write what it said, and look what follows."""
         protocol = self.protocol
-        commands = 0
+        groups = 0
         while self._can_go_on and not self._blocked and not self._closing:
             self._resume()
             if protocol.closing is not None:
                 self._hang_up(protocol.closing)
                 return
             if self._step is DONE:
-                commands += 1
-                # The reply to content leaves at once: what is pipelined behind it can take its time.
-                if protocol.record.stage == "CONTENT" or len(protocol.output) >= OUTPUT_LIMIT:
-                    self._flush()
-                if commands >= TURN:
+                groups += 1
+                self._flush()
+                if groups * GROUP >= TURN:
                     self._yield_turn()
                     break
         if self._state.observer is not None:

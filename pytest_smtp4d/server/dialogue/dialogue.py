@@ -23,7 +23,10 @@ if TYPE_CHECKING:
     from pytest_smtp4d.server.dialogue.commands import Plain
     from pytest_smtp4d.smtp.reply import Reply
 
-__all__ = ["COMMANDS", "converse"]
+__all__ = ["COMMANDS", "GROUP", "converse"]
+
+GROUP = 250
+"""Pipelined commands that are answered before their replies leave."""
 
 TLS_HANDSHAKE = b"\x16\x03"
 """How a TLS record of a handshake begins (RFC 8446 5.1)."""
@@ -55,10 +58,12 @@ def converse(protocol: ServerProtocol) -> Dialogue[None]:
     protocol.busy = False
     if protocol.closing is None and not protocol.record.tls:
         yield from _expect_clear_text(protocol)
+    answered = 0
     while protocol.closing is None:
         protocol.busy = False
         line = protocol.take_line()
         if line is None:
+            answered = 0
             yield MORE
             continue
         verb, argument = protocol.begin_command(line)
@@ -72,8 +77,12 @@ def converse(protocol: ServerProtocol) -> Dialogue[None]:
             except Exception as error:  # noqa: BLE001 - kept for the verdict; the session goes on
                 protocol.host.failed(error, f"the server at {protocol.record.stage}")
                 protocol.say(protocol.worded(replies.INTERNAL_ERROR))
-        if protocol.position < len(protocol.input):
-            yield DONE  # else it waits for octets anyway
+        answered += 1
+        # The reply to content leaves at once: what is pipelined behind it can take its time.
+        is_due = answered >= GROUP or protocol.record.stage == "CONTENT"
+        if is_due and protocol.position < len(protocol.input):  # else it waits for octets anyway
+            answered = 0
+            yield DONE
 
 
 def _greet(protocol: ServerProtocol) -> Dialogue[None]:

@@ -32,14 +32,14 @@ class _Signal(Enum):
     """The steps that need no words of their own."""
 
     MORE = "more octets"
-    DONE = "a command is answered"
+    DONE = "commands are answered"
 
 
 MORE = _Signal.MORE
 """Go on when the client has sent more octets; nothing is answered."""
 
 DONE = _Signal.DONE
-"""A command is answered and another is waiting: other sessions may have their turn first."""
+"""Content or a group of commands is answered, and more is waiting: replies can leave, others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
