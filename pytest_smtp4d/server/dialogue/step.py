@@ -39,7 +39,7 @@ MORE = _Signal.MORE
 """Go on when the client has sent more octets; nothing is answered."""
 
 DONE = _Signal.DONE
-"""Content or a group of commands is answered, and more is waiting: replies can leave, others have their turn."""
+"""Content, or a group of commands, is answered and more waits: replies can leave, others have their turn."""
 
 
 @dataclass(frozen=True, slots=True)
