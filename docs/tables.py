@@ -85,20 +85,11 @@ def server_options() -> str:
 
 def settings() -> str:
     """What a fake server is set to: the meanings are those of the class's docstring."""
-    from pytest_smtp4d.server.settings import NAMES, ServerSettings, meanings
+    from pytest_smtp4d.server.settings import DERIVED, NAMES, ServerSettings, meanings
 
     words = meanings()
     plain = ServerSettings()
-    # Of these the default is a rule, not a value.
-    rules = {
-        "auth": "all that `users` and `tokens` allow",
-        "require_auth": "where `users` or `tokens` are given",
-        "auth_without_tls": "where TLS is not on offer",
-        "tls_versions": "the interpreter's",
-        "extensions": "all but the last three",
-        "users": "`{}`",
-        "tokens": "`{}`",
-    }
+    rules = {**DERIVED, "extensions": "all but the last three", "users": "`{}`", "tokens": "`{}`"}
     return rows(
         ("setting", "default", "what it does"),
         ((f"`{name}`", rules.get(name, f"`{getattr(plain, name)!r}`"), words[name]) for name in NAMES),

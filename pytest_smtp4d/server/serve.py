@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.fault_words import FAULT_HELP
 from pytest_smtp4d.server.kinds import Accounts
-from pytest_smtp4d.server.settings import KINDS, meanings
+from pytest_smtp4d.server.settings import DERIVED, KINDS, meanings
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -159,8 +159,9 @@ def add_settings(parser: argparse.ArgumentParser, without: Sequence[str] = ()) -
         keywords = dict(kind.option())
         if name == "names":
             keywords["action"] = "extend"  # several options, and several names in each
-        default = DEFAULT_PORT if name == "port" else _shown(getattr(defaults, name))
-        text = f"{words.get(name, name)} (default: {default})".replace("%", "%%")
+        default = DEFAULT_PORT if name == "port" else DERIVED.get(name) or _shown(getattr(defaults, name))
+        meaning = words.get(name, name).replace("; None: no limit", "").replace("; None: never", "")
+        text = f"{meaning} (default: {default})".replace("%", "%%")
         group.add_argument(option, dest=name, default=None, help=text, **keywords)
 
 

@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 __all__ = [
     "CERTIFICATES",
     "DEFAULT_EXTENSIONS",
+    "DERIVED",
     "EXTENSIONS",
     "ServerSettings",
     "meanings",
@@ -250,6 +251,15 @@ NAMES = tuple(setting.name for setting in fields(ServerSettings) if setting.init
 
 _NAMES = frozenset(NAMES)
 _MISSING = object()
+
+
+DERIVED: Mapping[str, str] = {
+    "auth": "all that users and tokens allow",
+    "require_auth": "where users or tokens are given",
+    "auth_without_tls": "where TLS is not on offer",
+    "tls_versions": "the interpreter's",
+}
+"""Settings whose default is a rule and not a value -> the rule."""
 
 
 def meanings() -> dict[str, str]:
