@@ -115,6 +115,7 @@ class _Output:
     is_open: bool = True
     octets: bytearray = field(default_factory=bytearray)
     left_out: int = 0
+    skips_line: bool = False
 
     def read(self) -> bool:
         """Read once; return whether there was anything."""
@@ -124,12 +125,19 @@ class _Output:
             return False
         self.is_open = bool(octets)
         self.octets += octets
+        if self.skips_line:
+            self._leave_out(0)
         if (excess := len(self.octets) - OUTPUT_LIMIT) > 0:
-            # Whole lines go, so that half a secret, which nothing could mask, never stays.
-            end = self.octets.find(b"\n", excess - 1) + 1 or len(self.octets)
-            del self.octets[:end]
-            self.left_out += end
+            self._leave_out(excess - 1)
         return self.is_open
+
+    def _leave_out(self, octets: int) -> None:
+        """Leave out so many octets and the rest of their line: half a secret could not be masked."""
+        end = self.octets.find(b"\n", octets) + 1
+        self.skips_line = not end
+        end = end or len(self.octets)
+        del self.octets[:end]
+        self.left_out += end
 
     def text(self) -> str:
         """Return what was kept, and how much was not."""
@@ -204,14 +212,15 @@ def _wait(
     stopping: Stopping,
 ) -> bool:
     """Wait until a program and its mail are done, or somebody stops the judge; return whether it hangs."""
-    ended = 0.0
+    quiet_since = 0.0
     while not stopping.number:
         now = time.monotonic()
         if process.poll() is not None:
-            ended = ended or now
             if not is_busy(process.returncode == 0) and not _is_alive(process.pid):
                 return False
-            if now >= ended + GRACE and not is_busy(False):
+            if not quiet_since or is_busy(False):
+                quiet_since = now
+            if now >= quiet_since + GRACE:
                 return False
         if now >= deadline:
             return True

@@ -479,6 +479,16 @@ class ServerConnection(SMTP):
         return ""
 
     @property
+    def is_turn_due(self) -> bool:
+        """Whether commands have arrived that wait until the other sessions had their turn."""
+        return self._is_turn_due
+
+    @property
+    def unread(self) -> socket.socket | None:
+        """The socket, where octets that wait at it will be taken; None where nothing is read."""
+        return self._tcp.get_extra_info("socket") if self._tcp.is_reading() else None
+
+    @property
     def descriptor(self) -> int:
         """The socket's file descriptor; -1 when it is closed."""
         connection = self._tcp.get_extra_info("socket")

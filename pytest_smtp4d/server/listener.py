@@ -36,6 +36,10 @@ def prepare() -> None:
     import pytest_smtp4d.server.transport  # noqa: F401
 
 
+MOST_TURNS = 1000
+"""How often the loop turns, at most, for what has arrived to be heard."""
+
+
 class Listener:
     """Takes connections for a server from now until `close`.
 
@@ -52,8 +56,8 @@ class Listener:
         self._state = state
         self._entrance = entrance
         self._host = host
-        self._guard = threading.Lock()
-        self._is_starved = False
+        self._guard = threading.RLock()  # a signal handler may ask while its thread holds it
+        self._is_starved = self._is_paused = False
         self._loop = loop.current()
         self._socket, self._holder = _bind_both(host, port)
         self.port: int = self._socket.getsockname()[1]
@@ -64,7 +68,7 @@ class Listener:
     def _listen(self) -> None:
         self._socket.listen(BACKLOG)
         self._socket.setblocking(False)
-        self._is_open = True
+        self._is_open, self._is_paused = True, False
         self._loop.at_end.add(self._leave)
         self._loop.listen(self._socket, self._accept)
 
@@ -102,9 +106,10 @@ class Listener:
     def settle(self) -> None:
         """Wait until the loop has looked at all that has arrived so far."""
         with self._guard:  # a connection that is just being taken is seen before or after
-            is_idle = not (self._state.connections or self._loop.is_called(self._socket))
+            listening = (self._socket,) if self._is_open else ()
+            is_idle = not (self._state.connections or self._loop.is_called(listening))
         if not is_idle:
-            self._run(_turn())
+            self._run(self._hear())
 
     def release_after_fork(self) -> None:
         """Give up this process's copies of the sockets, after a fork, and disturb nobody who uses them."""
@@ -119,9 +124,11 @@ class Listener:
     def _shut(self) -> None:
         with self._guard:
             was_open, self._is_open = self._is_open, False
+            is_watched = not self._is_paused
         if was_open:
             self._loop.at_end.discard(self._leave)
-            self._loop.stop_watching(self._socket)
+            if is_watched:
+                self._loop.stop_watching(self._socket)
             self._socket.close()
 
     def _run(self, coroutine: Any) -> None:
@@ -151,14 +158,15 @@ class Listener:
     def _welcome(self, accepted: socket.socket, peer: Any) -> None:
         accepted.setblocking(False)
         target = None if self._entrance is None else self._entrance.arrived(peer[1])
-        try:
-            from pytest_smtp4d.server.connection import ServerConnection
-            from pytest_smtp4d.server.transport import SocketTransport
+        from pytest_smtp4d.server.connection import ServerConnection
+        from pytest_smtp4d.server.transport import SocketTransport
 
-            connection = ServerConnection(self._state, self._loop.loop, self._entrance, target)
+        connection = ServerConnection(self._state, self._loop.loop, self._entrance, target)
+        try:
             SocketTransport(self._loop, accepted, peer, connection)
         except Exception as error:  # noqa: BLE001 - kept until the verdict
             accepted.close()
+            self._state.connections.discard(connection)
             self._state.failed(error, "the server at CONNECT")
 
     def _pause(self, error: OSError) -> None:
@@ -166,13 +174,24 @@ class Listener:
         if not self._is_starved:
             self._is_starved = True
             self._state.failed(error, "accepting connections")
+        self._is_paused = True
         self._loop.stop_watching(self._socket)
         self._loop.loop.call_later(RETRY, self._retry)
 
     def _retry(self) -> None:
         with self._guard:
-            if self._is_open:
+            if self._is_open and self._is_paused:
+                self._is_paused = False
                 self._loop.listen(self._socket, self._accept)
+
+    async def _hear(self) -> None:
+        """Let the loop turn until no session has anything left to hear, or one never stops."""
+        for _ in range(MOST_TURNS):
+            await _turn()
+            connections = tuple(self._state.connections)
+            unread = [one.unread for one in connections if one.unread is not None]
+            if not any(one.is_turn_due for one in connections) and not self._loop.is_called(unread):
+                break
 
     async def _end(self, reason: str) -> None:
         for connection in tuple(self._state.connections):

@@ -11,18 +11,22 @@ import atexit
 import os
 import selectors
 import threading
+from concurrent.futures import CancelledError, wait
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pytest_smtp4d import clock
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Callable, Coroutine
+    from collections.abc import Callable, Coroutine, Iterable
 
 __all__ = ["LoopThread", "current", "stop"]
 
 _T = TypeVar("_T")
 
+
+LOOK = 1.0
+"""Seconds after which somebody who waits for the loop looks whether it still runs."""
 
 _IS_SEEN_AT_ONCE = hasattr(selectors, "EpollSelector")
 """Whether another thread can add a descriptor while the loop waits: an epoll can be."""
@@ -146,7 +150,16 @@ class LoopThread:
         if self.is_current:
             coroutine.close()
             raise RuntimeError("a server's own loop cannot wait for itself: call this in another thread")
-        return asyncio.run_coroutine_threadsafe(coroutine, self.loop).result()
+        try:
+            future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
+        except RuntimeError:  # the loop is closed
+            coroutine.close()
+            raise CancelledError from None
+        while self.is_alive:  # what was given to a loop that is just ending is never run
+            if wait((future,), LOOK).done:
+                return future.result()
+        future.cancel()
+        return future.result()
 
     def watch(self, watched: socket.socket, before: int, events: int, ready: Callable[[int], None]) -> None:
         """Watch a socket for other events than before, 0 for none; in the loop's thread.
@@ -183,14 +196,16 @@ class LoopThread:
 
         if _IS_SEEN_AT_ONCE or self.is_current:
             self._selector.unregister(listening)
-        else:
+        elif self.is_alive:
             self.run(stop())
 
-    def is_called(self, listening: socket.socket) -> bool:
-        """Return whether a connection may wait at a listening socket."""
+    @staticmethod
+    def is_called(watched: Iterable[socket.socket]) -> bool:
+        """Return whether a connection, or octets, wait at one of these open sockets."""
         with _Glance() as glance:
-            glance.register(listening, selectors.EVENT_READ)
-            return self.is_alive and bool(glance.select(0))
+            for one in watched:
+                glance.register(one, selectors.EVENT_READ)
+            return bool(glance.select(0))
 
     def stop(self) -> None:
         """End the loop and its thread."""
@@ -199,7 +214,7 @@ class LoopThread:
             self._thread.join()
 
 
-# What looks at one descriptor once, and needs none of its own.
+# What looks at descriptors once, and needs none of its own.
 _Glance = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 _lock = threading.Lock()

@@ -16,6 +16,7 @@ from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.inbox import Inbox
 
 if TYPE_CHECKING:
+    import socket
     from collections.abc import Callable
     from datetime import datetime
 
@@ -34,6 +35,14 @@ class OpenConnection(Protocol):
     @property
     def descriptor(self) -> int:
         """The socket's file descriptor; -1 when it is closed."""
+
+    @property
+    def is_turn_due(self) -> bool:
+        """Whether commands have arrived that wait until the other sessions had their turn."""
+
+    @property
+    def unread(self) -> socket.socket | None:
+        """The socket, where octets that wait at it will be taken; None where nothing is read."""
 
     def drop(self, reply: Reply | None, abort: bool) -> None:
         """Close it now, whatever is in progress, with a reply first where one is given."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
+from contextlib import suppress
 from selectors import EVENT_READ, EVENT_WRITE
 from typing import TYPE_CHECKING
 
@@ -54,31 +55,42 @@ class SocketTransport(asyncio.Transport):
         self._watched = 0
         self._is_closing = self._is_lost = self._has_eof = self._is_full = False
         self._reads = True
-        protocol.connection_made(self)
+        try:
+            protocol.connection_made(self)
+        except Exception:
+            self._lose(None)
+            raise
         self._watch()
 
     # -- octets in ------------------------------------------------------------------------------------------
 
     def _ready(self, events: int) -> None:
         """Take what the selector found: octets, room for octets, or the end of the connection."""
+        if events & EVENT_WRITE and self._unsent:
+            self._send_unsent()
+        if not events & EVENT_READ or not self._reads or self._is_closing:
+            return
         try:
-            if events & EVENT_WRITE:
-                self._send_unsent()
-            if events & EVENT_READ and self._reads and not self._is_closing:
-                octets = self._socket.recv(RECEIVED)
-                if octets:
-                    self._protocol.data_received(octets)
-                elif self._protocol.eof_received():
-                    self.pause_reading()
-                else:
-                    self.close()
+            octets = self._socket.recv(RECEIVED)
         except BlockingIOError:
             return
         except OSError as error:
             self._lose(error)
-        except Exception as error:
-            self._lose(error)
+            return
+        try:
+            if octets:
+                self._protocol.data_received(octets)
+            elif self._protocol.eof_received():
+                self.pause_reading()
+            else:
+                self.close()
+        except Exception:
+            self._lose(None)
             raise
+
+    def is_reading(self) -> bool:
+        """Return whether octets are taken as they come."""
+        return self._reads and not self._is_closing
 
     def pause_reading(self) -> None:
         """Leave what comes where it is."""
@@ -114,11 +126,12 @@ class SocketTransport(asyncio.Transport):
             self._protocol.pause_writing()
 
     def _send_unsent(self) -> None:
-        if not self._unsent:
-            return
         try:
             sent = self._socket.send(self._unsent)
         except BlockingIOError:
+            return
+        except OSError as error:
+            self._lose(error)
             return
         del self._unsent[:sent]
         if self._is_full and len(self._unsent) <= LOW_WATER:
@@ -129,7 +142,11 @@ class SocketTransport(asyncio.Transport):
             if self._is_closing:
                 self._lose(None)
             elif self._has_eof:
-                self._socket.shutdown(socket.SHUT_WR)
+                self._shut_down()
+
+    def _shut_down(self) -> None:
+        with suppress(OSError):  # the client is gone already
+            self._socket.shutdown(socket.SHUT_WR)
 
     def get_write_buffer_size(self) -> int:
         """Return how many octets wait for the client to read."""
@@ -140,15 +157,11 @@ class SocketTransport(asyncio.Transport):
         return True
 
     def write_eof(self) -> None:
-        """Close this direction when all is sent.
-
-        Raises:
-            OSError: the client is gone.
-        """
+        """Close this direction when all is sent."""
         if not (self._is_closing or self._has_eof):
             self._has_eof = True
             if not self._unsent:
-                self._socket.shutdown(socket.SHUT_WR)
+                self._shut_down()
 
     # -- the end --------------------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import os
 import smtplib
@@ -532,11 +533,70 @@ def test_one_thread_for_all_servers() -> None:
 
 @pytest.mark.usefixtures("own_loop")
 def test_the_loop_ended_under_a_running_server() -> None:
-    """The server can still be stopped."""
+    """The server can still be looked at, and stopped."""
     server = SMTPServer().start()
     loop.stop()
+    assert server.messages.none()
     server.stop()
     assert refuses(server)
+
+
+def test_a_server_that_is_down_can_be_looked_at() -> None:
+    """`none`, `one` and `check` settle without a listening socket, and after the stop, too."""
+    with SMTPServer(tls="none") as server:
+        with server.down():
+            assert server.messages.none()
+            with pytest.raises(AssertionError, match="no message"):
+                server.messages.one()
+            server.check()
+        deliver(server)
+    assert len(server.messages.where()) == 1
+    assert server.messages.none(subject="not this one")
+    server.check()
+
+
+def test_all_that_has_arrived_is_heard() -> None:
+    """Several megabytes that wait at the socket while the loop is late are a message after `settle`."""
+    content = b"Subject: x\r\n\r\n" + b"x" * 70 + b"\r\n"
+    with SMTPServer(tls="none") as server:
+        with smtplib.SMTP(*server.address, timeout=5) as client:
+            client.sendmail("a@example.com", ["b@example.org"], content)
+        server.messages.clear()
+        with socket.create_connection(server.address, timeout=5) as raw:
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 8 << 20)
+            reader = raw.makefile("rb")
+            for line in (b"", b"HELO x", b"MAIL FROM:<a@example.com>", b"RCPT TO:<b@example.org>", b"DATA"):
+                raw.sendall(line + b"\r\n" if line else b"")
+                assert reader.readline()[:1] in (b"2", b"3")
+            late, goes_on = threading.Event(), threading.Event()
+
+            def be_late() -> None:
+                late.set()
+                goes_on.wait(10)
+
+            loop.current().loop.call_soon_threadsafe(be_late)
+            assert late.wait(10)
+            octets = content + b"y" * 70 + b"\r\n" + (b"z" * 70 + b"\r\n") * 20_000 + b".\r\n"
+            raw.setblocking(False)
+            sent = 0
+            with contextlib.suppress(BlockingIOError):
+                while sent < len(octets):
+                    sent += raw.send(octets[sent:])
+            goes_on.set()
+            raw.setblocking(True)
+            raw.sendall(octets[sent:])
+            assert not server.messages.where(subject="y")
+            assert server.messages.one(subject="x").content.endswith(b"z\r\n")
+
+
+@pytest.mark.usefixtures("own_loop")
+def test_a_signal_handler_may_ask_while_its_thread_does() -> None:
+    """`settle` can be entered again by the thread that is in it."""
+    with SMTPServer(tls="none") as server:
+        listener = server._listener
+        assert listener is not None
+        with listener._guard:
+            assert server.messages.none()
 
 
 @pytest.fixture
