@@ -220,9 +220,8 @@ def quoted_printable(octets: bytes) -> bytes:
     encoded = binascii.b2a_qp(octets, istext=True)
     if b"\r\n" not in octets:
         encoded = encoded.replace(b"=\n", b"=\r\n")
-    if (
-        b"=20\r" in encoded or b"=09\r" in encoded
-    ):  # a blank at the end of a line: Python lets such a line grow to 78
+    elif b"=20\r" in encoded or b"=09\r" in encoded:
+        # A blank at the end of a line: Python lets such a line grow to 78, but for the last one of a text.
         encoded = _LONG_LINE.sub(rb"\1=\r\n\2", encoded)
     if b"From " in encoded:
         encoded = _FROM_LINE.sub(_protected_from, encoded)

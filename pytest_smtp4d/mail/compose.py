@@ -7,8 +7,8 @@ arguments, so the same mail gives the same octets.
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Callable, Iterable, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any, NamedTuple, TypedDict
 
@@ -35,14 +35,7 @@ from pytest_smtp4d.words import nearest
 if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer
 
-__all__ = [
-    "MIMEOptions",
-    "addresses_of",
-    "compose",
-    "mail_convert_to_mime",
-    "needs_utf8",
-    "unique_text",
-]
+__all__ = ["Composer", "MIMEOptions", "compose", "mail_convert_to_mime", "unique_text"]
 
 _ADDRESS_KEYS = ("from", "sender", "to", "cc", "bcc", "replyTo")
 _ADDRESS_FIELDS = (
@@ -52,6 +45,99 @@ _ADDRESS_FIELDS = (
     ("cc", "Cc"),
     ("replyTo", "Reply-To"),
 )
+
+
+class Composer:
+    """Writes a mail object that was checked, and its addresses read, once.
+
+    Args:
+        mail: the mail object, which is not to be changed until all is written.
+
+    Raises:
+        TypeError: `mail` is not a mapping.
+        MailError: a malformed address or item of `headers`; names the key and the value.
+    """
+
+    __slots__ = ("_entries", "_items", "_mail")
+
+    def __init__(self, mail: Email | Mapping[str, Any]) -> None:
+        check_email(mail)
+        self._mail: Mapping[str, Any] = mail
+        self._items = _own_items(mail)
+        self._entries = _entries(mail)
+
+    def envelope(self) -> tuple[str, tuple[str, ...]]:
+        """Return where the mail comes from and all it goes to (RFC 8621 7, 4D `send`).
+
+        Returns:
+            The first `sender`, else the first `from`; and `to`, `cc`, `bcc` in that order without repetition.
+            Domains are in A-labels.
+
+        Raises:
+            MailError: no origin, no destination, or an origin without a domain.
+        """
+        for key in ("sender", "from"):
+            origins = mailboxes_of(self._entries.get(key, []))
+            if not all("@" in box.addr_spec for box in origins):
+                origins = parse_addresses(self._mail[key], key)  # says what is wrong with it
+            if origins:
+                break
+        else:
+            raise MailError("the mail has no origin: set 'from' (or 'sender') to an address")
+        recipients = distinct(
+            box for key in ("to", "cc", "bcc") for box in mailboxes_of(self._entries.get(key, []))
+        )
+        if not recipients:
+            raise MailError("the mail has no destination: set 'to', 'cc' or 'bcc' to one address or more")
+        return origins[0].ascii_addr_spec, recipients
+
+    @property
+    def needs_utf8(self) -> bool:
+        """Whether the mail can only be sent with SMTPUTF8 (RFC 6531, RFC 6532).
+
+        So it is where an address has a local part outside ASCII or a domain that IDNA forbids, or where a
+        message identifier or a Content-ID is not ASCII.
+        """
+        mail = self._mail
+        for entries in self._entries.values():
+            for box in mailboxes_of(entries):
+                if not box.ascii_addr_spec.isascii():
+                    return True
+        identifiers = [mail.get("messageId"), mail.get("inReplyTo"), *(mail.get("references") or ())]
+        identifiers += [item.cid for item in mail.get("attachments") or () if item is not None]
+        for identifier in identifiers:
+            if isinstance(identifier, str) and not identifier.isascii():
+                return True
+        for item in self._items:
+            if header_needs_utf8(item.name, item.value):
+                return True
+        return mail.get("bodyStructure") is not None and structure_needs_utf8(mail["bodyStructure"])
+
+    def compose(
+        self,
+        *,
+        header_charset: MailMode | str | None = None,
+        body_charset: MailMode | str | None = None,
+        eightbit: bool = True,
+        utf8: bool = False,
+        now: datetime,
+        unique: Callable[[], str],
+        signer: Signer | None = None,
+    ) -> bytes:
+        """Return the message that the mail object describes; as `compose` says."""
+        style = HeaderStyle(mode_of(header_charset, "headerCharset"), utf8)
+        parts = HeaderStyle(style.mode) if signer else style
+        body_style = BodyStyle(
+            parts, mode_of(body_charset, "bodyCharset"), eightbit and not signer, sealed=signer is not None
+        )
+        header = _header(self._mail, self._items, self._entries, style, now, unique)
+        content_header, body = write_body(body_of(self._mail, body_style), unique)
+        if signer:
+            from pytest_smtp4d.mail.smime import sign_entity
+
+            entity = b"%b\r\n%b" % (content_header, body)
+            content_header, body = sign_entity(signer, entity, now=now, unique=unique)
+        return b"".join((header, content_header, b"\r\n", body, b"\r\n"))
 
 
 def compose(
@@ -86,20 +172,15 @@ def compose(
         MailError: the mail object cannot become a message; names the key and the value.
         CertificateError: the signer cannot sign now (a `MailError`).
     """
-    check_email(mail)
-    style = HeaderStyle(mode_of(header_charset, "headerCharset"), utf8)
-    parts = HeaderStyle(style.mode) if signer else style
-    body_style = BodyStyle(
-        parts, mode_of(body_charset, "bodyCharset"), eightbit and not signer, sealed=signer is not None
+    return Composer(mail).compose(
+        header_charset=header_charset,
+        body_charset=body_charset,
+        eightbit=eightbit,
+        utf8=utf8,
+        now=now,
+        unique=unique,
+        signer=signer,
     )
-    header = _header(mail, style, now, unique)
-    content_header, body = write_body(body_of(mail, body_style), unique)
-    if signer:
-        from pytest_smtp4d.mail.smime import sign_entity
-
-        entity = b"%b\r\n%b" % (content_header, body)
-        content_header, body = sign_entity(signer, entity, now=now, unique=unique)
-    return b"".join((header, content_header, b"\r\n", body, b"\r\n"))
 
 
 # Fields of which a message has one (RFC 5322 3.6): further items of `headers` by that name are left out.
@@ -159,11 +240,16 @@ def _own_items(mail: Mapping[str, Any]) -> list[_Item]:
     ]
 
 
-def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: Callable[[], str]) -> bytes:
+def _header(
+    mail: Mapping[str, Any],
+    items: list[_Item],
+    entries: Mapping[str, list[Mailbox | Group]],
+    style: HeaderStyle,
+    now: datetime,
+    unique: Callable[[], str],
+) -> bytes:
     """Write the message's own fields, in the order of 4D's samples, then those of `headers` in theirs."""
-    items = _own_items(mail)
     named = {item.name.lower() for item in items}
-    entries = _entries(mail)
     if items:
         _check_everyone_is_reached(items, entries)
     origin = mailboxes_of(entries.get("from") or entries.get("sender") or [])
@@ -174,14 +260,20 @@ def _header(mail: Mapping[str, Any], style: HeaderStyle, now: datetime, unique: 
     for key, name, write in _WRITERS:
         if mail.get(key) is not None:
             fields.append((name, write(name, mail[key], style, key)))
-    written = {"bcc", "resent-bcc", *(name.lower() for name, _ in fields)}
+    if items:
+        fields += _further_fields(items, {name.lower() for name, _ in fields}, style)
+    return b"".join([octets for _, octets in fields])
+
+
+def _further_fields(items: list[_Item], written: set[str], style: HeaderStyle) -> Iterator[tuple[str, bytes]]:
+    """Write the items of `headers` that are not written yet."""
+    written |= {"bcc", "resent-bcc"}
     for item in items:
         lowered = item.name.lower()
         if lowered not in written:
-            fields.append((item.name, header_field(item.name, item.value, style, item.key)))
+            yield item.name, header_field(item.name, item.value, style, item.key)
             if lowered in _ONCE:
                 written.add(lowered)
-    return b"".join([octets for _, octets in fields])
 
 
 def _check_everyone_is_reached(items: list[_Item], entries: Mapping[str, list[Mailbox | Group]]) -> None:
@@ -297,57 +389,12 @@ _WRITERS: tuple[tuple[str, str, Callable[[str, Any, HeaderStyle, str], bytes]], 
 )
 
 
-# --- envelope -------------------------------------------------------------------------------------
-
-
-def addresses_of(mail: Email | Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Return the envelope of a mail object: where it comes from and all it goes to (RFC 8621 7, 4D `send`).
-
-    Returns:
-        The first `sender`, else the first `from`; and `to`, `cc`, `bcc` in that order without repetition.
-        Domains are in A-labels.
-
-    Raises:
-        TypeError: `mail` is not a mapping.
-        MailError: no origin, no destination, or a malformed address.
-    """
-    check_email(mail)
-    origins = parse_addresses(mail.get("sender"), "sender") or parse_addresses(mail.get("from"), "from")
-    if not origins:
-        raise MailError("the mail has no origin: set 'from' (or 'sender') to an address")
-    recipients = distinct(box for key in ("to", "cc", "bcc") for box in parse_addresses(mail.get(key), key))
-    if not recipients:
-        raise MailError("the mail has no destination: set 'to', 'cc' or 'bcc' to one address or more")
-    return origins[0].ascii_addr_spec, recipients
-
-
-def needs_utf8(mail: Email | Mapping[str, Any]) -> bool:
-    """Tell whether a mail can only be sent with SMTPUTF8 (RFC 6531, RFC 6532).
-
-    So it is where an address has a local part outside ASCII or a domain that IDNA forbids, or where a message
-    identifier or a Content-ID is not ASCII.
-
-    Raises:
-        MailError: a malformed address or item of `headers`.
-    """
-    boxes = (box for entries in _entries(mail).values() for box in mailboxes_of(entries))
-    if any(not box.ascii_addr_spec.isascii() for box in boxes):
-        return True
-    identifiers = [mail.get("messageId"), mail.get("inReplyTo"), *(mail.get("references") or ())]
-    identifiers += [item.cid for item in mail.get("attachments") or () if item is not None]
-    if any(isinstance(identifier, str) and not identifier.isascii() for identifier in identifiers):
-        return True
-    if any(header_needs_utf8(item.name, item.value) for item in _own_items(mail)):
-        return True
-    return mail.get("bodyStructure") is not None and structure_needs_utf8(mail["bodyStructure"])
-
-
 # --- 4D's command ---------------------------------------------------------------------------------
 
 
 def unique_text() -> str:
     """Return 32 upper-case hexadecimal digits, as 4D's samples have them."""
-    return uuid.uuid4().hex.upper()
+    return os.urandom(16).hex().upper()
 
 
 class MIMEOptions(TypedDict, total=False):
@@ -383,18 +430,17 @@ def mail_convert_to_mime(mail: Email, options: MIMEOptions | None = None) -> str
         >>> [line for line in mime.splitlines() if line.startswith("Subject")]
         ['Subject: =?UTF-8?Q?Gr=C3=BC=C3=9Fe?=']
     """
-    check_email(mail)
+    composer = Composer(mail)
     if options is not None and not isinstance(options, Mapping):
         raise TypeError(f"options are an object (a mapping), not {type(options).__name__}")
     given: dict[str, Any] = {**(options or {})}
     header_charset, body_charset = given.pop("headerCharset", None), given.pop("bodyCharset", None)
     for name in given:
         raise MailError(f"there is no option {name!r}{nearest(str(name), ('headerCharset', 'bodyCharset'))}")
-    octets = compose(
-        mail,
+    octets = composer.compose(
         header_charset=header_charset,
         body_charset=body_charset,
-        utf8=needs_utf8(mail),
+        utf8=composer.needs_utf8,
         now=datetime.now(timezone.utc),
         unique=unique_text,
     )

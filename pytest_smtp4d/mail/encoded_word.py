@@ -93,7 +93,9 @@ def encoded_pieces(text: str, codec: str, writing: Writing, limit: int, first: i
     start, room = 0, first
     while start < len(text):
         count = _fitting(text, start, codec, writing, room) or _fitting(text, start, codec, writing, limit)
-        count = _unpadded(text, start, count or 1, codec, writing.quantum)
+        if writing.quantum > 1:
+            count = _unpadded(text, start, count or 1, codec, writing.quantum)
+        count = count or 1
         yield writing.write(text[start : start + count].encode(codec))
         start += count
         room = limit
@@ -104,7 +106,7 @@ def _unpadded(text: str, start: int, count: int, codec: str, quantum: int) -> in
 
     Some readers join neighbouring B words before they decode them, and stop at the first "=".
     """
-    if quantum == 1 or start + count == len(text):
+    if start + count == len(text):
         return count
     for fewer in range(count, max(0, count - 4), -1):
         whole = len(text[start : start + fewer].encode(codec)) % quantum == 0
@@ -125,12 +127,13 @@ def word_charset(text: str, mode: MailMode) -> tuple[str, str]:
 def _fitting(text: str, start: int, codec: str, writing: Writing, limit: int) -> int:
     """Return how many characters from `start` fit `limit` octets when written, none parted from its marks."""
     low, high = 0, min(max(limit, 0), len(text) - start)
+    middle = high  # most texts fit as they are
     while low < high:
-        middle = (low + high + 1) // 2
         if writing.width(text[start : start + middle].encode(codec)) <= limit:
             low = middle
         else:
             high = middle - 1
+        middle = (low + high + 1) // 2
     if start + low < len(text):  # a mark, a joiner or a selector stays with the character before it
         count = low
         while count > 1 and _JOINS.match(text, start + count - 1):

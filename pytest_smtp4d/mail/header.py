@@ -39,7 +39,7 @@ _LONGEST_TOKEN = 900  # octets of text that may stand unbroken; longer words bec
 _PLAIN = re.compile(r"[!-~]+(?: [!-~]+)*")
 _VISIBLE = re.compile(r"[!-~]+")
 _BLANKS = re.compile(r"([ \t]+)")
-_ODD = re.compile(r"[\x00-\x1f\x7f]|  |^ | \Z")  # blanks that are not just one between two words, controls
+_ASCII = "".join(map(chr, range(128)))
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 _ATOMS = re.compile(r"[!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+(?: [!#$%&'*+\-/=?^_`{|}~0-9A-Za-z]+)*")
 _ATOM_UTF8 = r"[^\x00-\x20()<>\[\]:;@\\,.\"\x7f-\x9f]+"
@@ -148,12 +148,11 @@ def text_field(name: str, text: str, style: HeaderStyle, key: str) -> bytes:
 
 def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> list[tuple[str, str]]:
     """Part unstructured text into tokens, encoded from the first word that cannot stand raw to the last."""
+    if not style.utf8 and _is_plain(text):
+        return [(" ", word) for word in _plain_words(name, text, style, key)]
     pieces = _BLANKS.split(text)  # word, blanks, word, … ; an empty word where blanks begin or end the text
     words, gaps = pieces[::2], [" ", *pieces[1::2]]
-    if style.utf8 or len(text) > _LONGEST_TOKEN or "=?" in text or _ODD.search(text):
-        unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
-    else:
-        unfit = [index for index, word in enumerate(words) if not word.isascii()]
+    unfit = [index for index, word in enumerate(words) if not _stands(word, gaps[index], style)]
     if not unfit:
         return list(zip(gaps, words, strict=True))
     first, last = unfit[0], unfit[-1]
@@ -173,6 +172,29 @@ def _text_tokens(name: str, text: str, style: HeaderStyle, key: str) -> list[tup
     ]
 
 
+def _is_plain(text: str) -> bool:
+    """Tell whether text is words with one blank between two, of which just those outside ASCII are unfit."""
+    return (
+        len(text) <= _LONGEST_TOKEN
+        and text[0] != " " != text[-1]
+        and "  " not in text
+        and "=?" not in text
+        and not CONTROL.search(text)
+    )
+
+
+def _plain_words(name: str, text: str, style: HeaderStyle, key: str) -> list[str]:
+    """Return the words of plain text, those from the first unfit one to the last encoded."""
+    if text.isascii():
+        return text.split(" ")
+    begin = text.rfind(" ", 0, len(text) - len(text.lstrip(_ASCII))) + 1
+    end = text.find(" ", len(text.rstrip(_ASCII)))
+    run, behind = (text[begin:end], text[end + 1 :].split(" ")) if end >= 0 else (text[begin:], [])
+    before = text[: begin - 1].split(" ") if begin else []
+    encoded = encoded_words(run, style.words_mode, key, room=max(0, WIDTH - 2 - len(name) - begin))
+    return [*before, *encoded, *behind]
+
+
 def _stands(word: str, gap: str, style: HeaderStyle) -> bool:
     """Tell whether a word of unstructured text, and the blanks before it, can be written as they are."""
     if len(gap) > 40 or len(word) > _LONGEST_TOKEN or not word or "=?" in word:
@@ -190,9 +212,11 @@ def phrase_tokens(text: str, style: HeaderStyle, key: str, column: int) -> list[
     check_header_text(text, key)
     text = text.strip(" \t")
     if "=?" not in text and not CONTROL.search(text):
-        if (_ATOMS_UTF8 if style.utf8 else _ATOMS).fullmatch(text) and max(map(len, text.split(" "))) <= 200:
-            return text.split(" ")
-        if (style.utf8 or text.isascii()) and "  " not in text and max(map(len, text.split(" "))) <= 200:
+        words = text.split(" ")
+        short = len(text) <= 200 or max(map(len, words)) <= 200
+        if short and (_ATOMS_UTF8 if style.utf8 else _ATOMS).fullmatch(text):
+            return words
+        if short and (style.utf8 or text.isascii()) and "  " not in text:
             quoted = text.replace("\\", "\\\\").replace('"', '\\"')
             return f'"{quoted}"'.split(" ")  # folding inside a quoted string leaves its blanks as they are
     room = max(0, WIDTH - 1 - _BEHIND_PHRASE - column)

@@ -6,7 +6,6 @@ holds one; the tree is walked with a list, never by recursion, so its depth is f
 
 from __future__ import annotations
 
-import itertools
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -14,7 +13,7 @@ from pytest_smtp4d.mail.header import HeaderStyle
 from pytest_smtp4d.mail.parameter import parameter_field
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
 __all__ = ["Leaf", "Multipart", "write_body"]
 
@@ -55,42 +54,37 @@ def write_body(root: Leaf | Multipart, unique: Callable[[], str]) -> tuple[bytes
     if isinstance(root, Leaf):
         return root.header, root.body
     token = _boundary_token(root, unique)
-    counter = itertools.count(1)
-    boundary = f"=_{next(counter)}_{token}"
-    header = _multipart_header(root, boundary)
-    chunks: list[bytes] = []
-    open_parts: list[tuple[Iterator[Leaf | Multipart], bytes]] = [
-        (iter(root.children), boundary.encode("ascii"))
-    ]
+    boundary = b"=_1_" + token
+    chunks = [_multipart_header(root, boundary)]
+    open_parts = [(iter(root.children), b"--" + boundary)]
+    count = 1
     while open_parts:
         children, delimiter = open_parts[-1]
-        child = next(children, None)
-        if child is None:
-            open_parts.pop()
-            chunks.append(b"\r\n--%b--" % delimiter)
-            continue
-        chunks.append(b"\r\n--%b\r\n" % delimiter)
-        if isinstance(child, Leaf):
-            chunks += (child.header, b"\r\n", child.body)
+        for child in children:
+            if isinstance(child, Leaf):
+                chunks += (delimiter, b"\r\n", child.header, b"\r\n", child.body, b"\r\n")
+                continue
+            count += 1
+            boundary = b"=_%d_%b" % (count, token)
+            chunks += (delimiter, b"\r\n", _multipart_header(child, boundary), b"\r\n")
+            open_parts.append((iter(child.children), b"--" + boundary))
+            break
         else:
-            boundary = f"=_{next(counter)}_{token}"
-            chunks.append(_multipart_header(child, boundary))
-            open_parts.append((iter(child.children), boundary.encode("ascii")))
-    chunks[0] = chunks[0][
-        2:
-    ]  # the first delimiter begins the body: the empty line before it is there already
-    return header, b"".join(chunks)
+            chunks += (delimiter, b"--", b"\r\n")
+            open_parts.pop()
+    return chunks[0], b"".join(chunks[1:-1])
 
 
-def _multipart_header(node: Multipart, boundary: str) -> bytes:
+def _multipart_header(node: Multipart, boundary: bytes) -> bytes:
     """Write the fields of a multipart; its boundary is of our making and short."""
     if not node.parameters:
-        return f'Content-Type: {node.type};\r\n boundary="{boundary}"\r\n'.encode("ascii") + node.header
-    parameters = [*node.parameters, ("boundary", boundary)]
+        media_type = node.type.encode("ascii")
+        return b'Content-Type: %b;\r\n boundary="%b"\r\n%b' % (media_type, boundary, node.header)
+    parameters = [*node.parameters, ("boundary", boundary.decode("ascii"))]
     return parameter_field("Content-Type", node.type, parameters, HeaderStyle(), node.type) + node.header
 
 
-def _boundary_token(root: Multipart, unique: Callable[[], str]) -> str:
+def _boundary_token(root: Multipart, unique: Callable[[], str]) -> bytes:
     """Return a token that no leaf holds; base64 and quoted-printable cannot hold the "=_" before it."""
     bodies: list[bytes] = []
     waiting: list[Leaf | Multipart] = [root]
@@ -100,7 +94,7 @@ def _boundary_token(root: Multipart, unique: Callable[[], str]) -> str:
             bodies.append(node.body)
         else:
             waiting += node.children
-    token = unique()
-    while any(f"_{token}".encode("ascii") in body for body in bodies):
-        token += unique()  # longer each time: this ends even where `unique` repeats itself
+    token = unique().encode("ascii")
+    while any(token in body for body in bodies):
+        token += unique().encode("ascii")  # longer each time: this ends even where `unique` repeats itself
     return token

@@ -147,6 +147,8 @@ _PERCENT_WRITING = Writing(_percent_encoded, _percent_width)
 
 def ascii_fallback(name: str) -> str:
     """Return a file name for readers that know nothing of RFC 2231: accents dropped, anything else as "_"."""
+    if name.isascii() and name.isprintable():
+        return name
     plain = "".join(
         character for character in unicodedata.normalize("NFKD", name) if not unicodedata.combining(character)
     )

@@ -164,18 +164,20 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
     values: dict[str, EmailBodyValue] = {}
     attachments: list[MailAttachment] = []
     top: list[EmailBodyPart] = []
-    waiting: list[tuple[Part, str, int, list[EmailBodyPart]]] = [(root, "", 0, top)]
+    waiting: list[tuple[Part, int, list[EmailBodyPart]]] = [(Part(children=(root,)), 0, top)]
     while waiting:
-        part, parent_type, index, siblings = waiting.pop()
+        parent, index, siblings = waiting.pop()
+        part = parent.children[index]
+        if index + 1 < len(parent.children):
+            waiting.append((parent, index + 1, siblings))
         described = _described(part, is_root=part is root)
         siblings.append(described)
         if part.children:
             described["subParts"] = []
-            children = reversed(list(enumerate(part.children)))
-            waiting += [(child, part.type, number, described["subParts"]) for number, child in children]
+            waiting.append((part, 0, described["subParts"]))
             continue
         described["partId"] = part_id = f"p{len(values) + len(attachments) + 1:04}"
-        if _is_body(part, parent_type, index):
+        if _is_body(part, parent.type, index):
             values[part_id] = value = value_of_leaf(part, octets, is_text=is_text)
             if value["isEncodingProblem"] and (encoding := _encoding_of(part)):
                 described["encoding"] = encoding
@@ -186,12 +188,15 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
 
 def leaves_of(root: Part) -> Iterator[Part]:
     """Yield the parts that are texts of the body, in order."""
-    waiting: list[tuple[Part, str, int]] = [(root, "", 0)]
+    waiting = [(Part(children=(root,)), 0)]
     while waiting:
-        part, parent_type, index = waiting.pop()
+        parent, index = waiting.pop()
+        part = parent.children[index]
+        if index + 1 < len(parent.children):
+            waiting.append((parent, index + 1))
         if part.children:
-            waiting += [(child, part.type, number) for number, child in enumerate(part.children)][::-1]
-        elif _is_body(part, parent_type, index):
+            waiting.append((part, 0))
+        elif _is_body(part, parent.type, index):
             yield part
 
 

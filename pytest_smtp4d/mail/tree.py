@@ -10,13 +10,14 @@ import codecs
 import re
 from dataclasses import dataclass, field
 from functools import lru_cache
+from types import MappingProxyType
 from typing import TYPE_CHECKING, NamedTuple
 
 from pytest_smtp4d.mail.encoded_word import escape_words
 from pytest_smtp4d.mail.parameter import is_media_type, read_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 __all__ = ["Header", "Part", "read_root_header", "read_tree"]
 
@@ -24,7 +25,7 @@ __all__ = ["Header", "Part", "read_root_header", "read_tree"]
 # --- fields ---------------------------------------------------------------------------------------
 
 #   field = field-name ":" unstructured CRLF                              RFC 5322 2.2; blanks before ":" 4.5
-_FIELD = re.compile(r"^([!-9;-~]{1,900})[ \t]*:[ \t]*(.*(?:\n[ \t].*)*)", re.MULTILINE)
+_FIELD = re.compile(r"^([!-9;-~]{1,900})[ \t]*:[ \t]*(.*)", re.MULTILINE)
 _FIELD_OCTETS = re.compile(rb"^[!-9;-~]{1,900}[ \t]*:.*(?:\n[ \t].*)*\n?", re.MULTILINE)
 # How a header begins: a line of a mailbox file and lines that continue nothing may stand before a field.
 _HEADER_START = re.compile(r"(?:>?From .*\n)?(?:[ \t].*\n)*[!-9;-~]{1,900}[ \t]*:")
@@ -69,8 +70,10 @@ def _read_header(octets: bytes, *, is_text: bool) -> Header:
     plain = text.isascii() and "=?" not in text
     if is_text and not plain:
         lines = escape_words(lines)
+    if "\n " in lines or "\n\t" in lines:  # a NUL, of which there is none left, stands for the fold
+        lines = lines.replace("\n ", "\0 ").replace("\n\t", "\0\t")
     fields = [
-        (name, (value.replace("\n", "") if "\n" in value else value).strip(" \t"))
+        (name, (value.replace("\0", "") if "\0" in value else value).strip(" \t"))
         for name, value in _FIELD.findall(lines)
     ]
     return Header(fields, {name.lower(): value for name, value in reversed(fields)}, plain)
@@ -120,6 +123,9 @@ _LONGEST_DELIMITER = 1000  # octets of a line that may be a delimiter; RFC 2046 
 _DASHED_LINE = re.compile(rb"^--([^\n]*)", re.MULTILINE)
 
 
+_NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+
+
 @dataclass(slots=True)
 class Part:
     """A part of a message.
@@ -135,10 +141,10 @@ class Part:
 
     header: Header = _NO_HEADER
     type: str = "text/plain"
-    parameters: Mapping[str, str] = field(default_factory=dict)
+    parameters: Mapping[str, str] = field(default_factory=lambda: _NO_PARAMETERS)
     start: int = 0
     end: int = 0
-    children: list[Part] = field(default_factory=list)
+    children: Sequence[Part] = ()
 
     def value_of(self, name: str) -> str:
         """Return the first field called `name` (lower case), or ""."""
@@ -157,7 +163,7 @@ class _Reader:
     def __init__(self, octets: bytes, *, is_text: bool) -> None:
         self._octets = octets
         self._is_text = is_text
-        self._open: list[tuple[Part, bytes]] = []
+        self._open: list[_Open] = []
         self._depths: dict[bytes, list[int]] = {}
         self._dashed_lines: frozenset[bytes] | None = None
 
@@ -185,15 +191,16 @@ class _Reader:
         elif content == stop and stop > position:
             content = position + _end_of_fields(octets[position:stop])
         part.start = part.end = content
-        default = (
-            "message/rfc822" if self._open and self._open[-1][0].type == "multipart/digest" else "text/plain"
-        )
+        in_digest = self._open and self._open[-1].part.type == "multipart/digest"
+        default = "message/rfc822" if in_digest else "text/plain"
         part.type, part.parameters = _read_type(part.value_of("content-type"), default)
         if part.type.startswith("multipart/"):
             boundary = part.parameters.get("boundary", "").rstrip(" \t").encode("utf-8", "replace")
             if boundary:
                 self._depths.setdefault(boundary, []).append(len(self._open))
-                self._open.append((part, boundary))
+                children: list[Part] = []
+                part.children = children
+                self._open.append(_Open(part, boundary, children))
         return cut
 
     def _header_end(self, position: int) -> tuple[int, int, _Delimiter | None]:
@@ -221,7 +228,7 @@ class _Reader:
         while True:
             delimiter = delimiter or self._next_delimiter(position)
             end = self._line_end_before(delimiter.start) if delimiter else len(self._octets)
-            if inside is not None and not (self._open and self._open[-1][0] is inside):
+            if inside is not None and not (self._open and self._open[-1].part is inside):
                 inside.end = max(inside.start, end)
                 if delimiter is None or delimiter.depth < len(self._open) - 1:
                     self._leave_out_nothing(inside)
@@ -231,13 +238,13 @@ class _Reader:
                 self._close_innermost(end)
             if not delimiter.closes:
                 child = Part()
-                self._open[-1][0].children.append(child)
+                self._open[-1].children.append(child)
                 return child, delimiter.end
             inside, position, delimiter = None, delimiter.end, None
 
     def _leave_out_nothing(self, last: Part) -> None:
         """Take out a last part that is nothing: its delimiter should have been the closing one."""
-        siblings = self._open[-1][0].children if self._open else []
+        siblings = self._open[-1].children if self._open else []
         if (
             len(siblings) > 1
             and not last.header.fields
@@ -247,7 +254,7 @@ class _Reader:
 
     def _close_innermost(self, end: int) -> None:
         """End the innermost open multipart."""
-        part, boundary = self._open.pop()
+        part, boundary, _ = self._open.pop()
         part.end = max(part.start, end)
         depths = self._depths[boundary]
         depths.pop()
@@ -286,7 +293,7 @@ class _Reader:
     def _boundary_before_words(self, line: bytes) -> tuple[bytes, bool]:
         """Return the open boundary that a line begins with, and whether it closes; no boundary for none."""
         word = line.partition(b" ")[0].partition(b"\t")[0]
-        innermost = self._open[-1][1]
+        innermost = self._open[-1].boundary
         if word in self._depths:
             boundary, closes = word, False
         elif word.endswith(b"--") and word[:-2] in self._depths:
@@ -309,6 +316,14 @@ class _Reader:
         return position - 1 if position else 0
 
 
+class _Open(NamedTuple):
+    """A multipart that has not ended: its boundary, and its parts so far."""
+
+    part: Part
+    boundary: bytes
+    children: list[Part]
+
+
 class _Delimiter(NamedTuple):
     """A delimiter line: where it is, whose it is (an index of the open multiparts), and whether it closes."""
 
@@ -321,6 +336,6 @@ class _Delimiter(NamedTuple):
 def _read_type(value: str, default: str) -> tuple[str, Mapping[str, str]]:
     """Return the media type and the parameters of a Content-Type field; `default` where it is malformed."""
     if not value:
-        return default, {}
+        return default, _NO_PARAMETERS
     media_type, parameters = read_parameters(value)
-    return (media_type, parameters) if is_media_type(media_type) else (default, {})
+    return (media_type, parameters) if is_media_type(media_type) else (default, _NO_PARAMETERS)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d.errors import LocalProtocolError, MailError
 from pytest_smtp4d.mail.attachment import MailAttachment
-from pytest_smtp4d.mail.compose import addresses_of, compose, needs_utf8, unique_text
+from pytest_smtp4d.mail.compose import Composer, unique_text
 from pytest_smtp4d.mail.message import message_envelope, message_octets
 from pytest_smtp4d.smtp.envelope import Envelope
 
@@ -62,12 +62,12 @@ def outgoing_message(
         TypeError: it is neither a mapping nor a message.
     """
     if isinstance(mail, Mapping):
-        mail_from, rcpt_to = addresses_of(mail)
-        utf8 = needs_utf8(mail)
+        composer = Composer(mail)
+        mail_from, rcpt_to = composer.envelope()
+        utf8 = composer.needs_utf8
 
         def octets(eightbit: bool) -> bytes:
-            return compose(
-                mail,
+            return composer.compose(
                 header_charset=header_charset,
                 body_charset=body_charset,
                 eightbit=eightbit,

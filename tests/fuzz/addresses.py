@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pytest_smtp4d.errors import LocalProtocolError, MailError
 from pytest_smtp4d.mail.address import parse_addresses, read_addresses, read_entries
-from pytest_smtp4d.mail.compose import addresses_of, needs_utf8
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 from pytest_smtp4d.smtp import command
 from pytest_smtp4d.smtp.envelope import Envelope, MalformedPath, is_mailbox, parse_path
@@ -52,9 +52,9 @@ def _check_way(text: str) -> None:
     """Check the way of addresses that were accepted: envelope, command, header."""
     mail = {"from": "ada@example.com", "to": text}
     try:
-        mail_from, rcpt_to = addresses_of(mail)
+        mail_from, rcpt_to = Composer(mail).envelope()
         envelope = Envelope(mail_from, rcpt_to)
-        octets = octets_of(mail, utf8=needs_utf8(mail))
+        octets = octets_of(mail, utf8=Composer(mail).needs_utf8)
     except (MailError, LocalProtocolError):
         return
     for mailbox in envelope.rcpt_to:
@@ -65,4 +65,4 @@ def _check_way(text: str) -> None:
         assert line.count(b"\r\n") == 1
         assert parse_path(line.decode()[5:-2], "TO").mailbox == mailbox
     again = mail_convert_from_mime(octets)
-    assert addresses_of(again) == (mail_from, rcpt_to)
+    assert Composer(again).envelope() == (mail_from, rcpt_to)

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from pytest_smtp4d.mail.compose import compose, needs_utf8
+from pytest_smtp4d.mail.compose import Composer, compose
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
@@ -63,7 +63,7 @@ def essence(mail: Any) -> Any:
 def assert_stable(mime: bytes | str) -> None:
     """Parse, compose, parse, compose, parse: three readings have the same texts, the last two are equal."""
     first = mail_convert_from_mime(mime)
-    utf8 = needs_utf8(first)
+    utf8 = Composer(first).needs_utf8
     second = mail_convert_from_mime(octets_of(first, eightbit=False, utf8=utf8))
     composed = octets_of(second, eightbit=False, utf8=utf8)
     check_lines(composed, ascii_only=not utf8)

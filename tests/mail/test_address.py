@@ -12,7 +12,7 @@ from pytest_smtp4d.mail.address import (
     parse_entries,
     read_addresses,
 )
-from pytest_smtp4d.mail.compose import addresses_of
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.mailbox import Group, Mailbox, ascii_domain
 
 
@@ -263,7 +263,7 @@ def test_a_route_holds_no_address() -> None:
 def test_half_a_surrogate_pair_is_no_character(key: str) -> None:
     """It is refused wherever it stands, in the envelope too, and not when a command is written."""
     with pytest.raises(MailError, match=rf"^{key}: '\\udc98' \(U\+DC98\) cannot be written in UTF-8"):
-        addresses_of({"from": "a@example.com", "to": "b@example.org", key: "c@ex\udc98ample.com"})
+        Composer({"from": "a@example.com", "to": "b@example.org", key: "c@ex\udc98ample.com"}).envelope()
 
 
 @given(st.text(max_size=300))

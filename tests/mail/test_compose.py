@@ -12,7 +12,7 @@ import pytest
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import addresses_of, compose, mail_convert_to_mime, needs_utf8
+from pytest_smtp4d.mail.compose import Composer, compose, mail_convert_to_mime
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 
@@ -319,7 +319,7 @@ def test_a_sender_without_a_domain() -> None:
     mail = {"from": {"name": "Cron Daemon", "email": "root"}, "to": "a@example.com"}
     assert fields(mail)[2:4] == ["Message-ID: <ID1@localhost>", "From: Cron Daemon <root>"]
     with pytest.raises(MailError, match="from: 'root' is not an address"):
-        addresses_of(mail)
+        Composer(mail).envelope()
 
 
 def test_deterministic() -> None:
@@ -466,7 +466,7 @@ def test_messages_are_cut_to_a_readable_length() -> None:
 )
 def test_the_envelope(mail: Any, envelope: tuple[str, tuple[str, ...]]) -> None:
     """E3, E4: sender, else From; To, Cc and Bcc without repetition, domains without regard to letter case."""
-    assert addresses_of(mail) == envelope
+    assert Composer(mail).envelope() == envelope
 
 
 @pytest.mark.parametrize(
@@ -484,7 +484,7 @@ def test_the_envelope(mail: Any, envelope: tuple[str, tuple[str, ...]]) -> None:
 def test_no_envelope(mail: Any, words: str) -> None:
     """Without an origin or a destination there is nothing to send."""
     with pytest.raises(MailError) as caught:
-        addresses_of(mail)
+        Composer(mail).envelope()
     assert words in str(caught.value)
 
 
@@ -492,7 +492,7 @@ def test_no_envelope(mail: Any, words: str) -> None:
 def test_an_envelope_needs_a_mapping(mail: Any) -> None:
     """What is no object is a TypeError."""
     with pytest.raises(TypeError):
-        addresses_of(mail)
+        Composer(mail).envelope()
 
 
 @pytest.mark.parametrize(
@@ -529,7 +529,7 @@ def test_an_envelope_needs_a_mapping(mail: Any) -> None:
 )
 def test_needs_utf8(mail: Any, needed: bool) -> None:
     """Addresses that ASCII cannot say and identifiers outside ASCII need SMTPUTF8; text never does."""
-    assert needs_utf8(mail) is needed
+    assert Composer(mail).needs_utf8 is needed
 
 
 def test_utf8_headers_are_raw() -> None:

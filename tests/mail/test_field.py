@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import compose, needs_utf8
+from pytest_smtp4d.mail.compose import Composer, compose
 from pytest_smtp4d.mail.field import KINDS, field_value, header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import HeaderStyle
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
@@ -311,7 +311,9 @@ def composed(mail: Any, **options: Any) -> bytes:
     """Compose with a fixed clock and fixed ids, and SMTPUTF8 where it is needed."""
     numbers = itertools.count(1)
     now = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
-    return compose(mail, utf8=needs_utf8(mail), now=now, unique=lambda: f"ID{next(numbers)}", **options)
+    return compose(
+        mail, utf8=Composer(mail).needs_utf8, now=now, unique=lambda: f"ID{next(numbers)}", **options
+    )
 
 
 @pytest.mark.parametrize(
@@ -349,8 +351,8 @@ def test_what_parsing_yields_composing_takes(octets: bytes, field: bytes | None)
 def test_a_property_that_was_set_needs_no_smtputf8_any_more() -> None:
     """What a template's field needed does not matter once the property says something else."""
     mail = mail_convert_from_mime("From: ä@example.com\nMessage-ID: <ä@example.com>\n\n".encode())
-    assert needs_utf8(mail)
-    assert not needs_utf8({**mail, "from": "a@example.com", "messageId": "a@example.com"})
+    assert Composer(mail).needs_utf8
+    assert not Composer({**mail, "from": "a@example.com", "messageId": "a@example.com"}).needs_utf8
 
 
 @pytest.mark.parametrize("mode", MailMode)
