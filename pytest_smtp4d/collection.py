@@ -12,7 +12,16 @@ if TYPE_CHECKING:
 
     import pytest
 
-__all__ = ["marks_of", "own_marks_of", "reaches_a_server", "request_early", "without_server", "wrong"]
+__all__ = [
+    "is_ours",
+    "is_swept",
+    "marks_of",
+    "own_marks_of",
+    "reaches_a_server",
+    "request_early",
+    "without_server",
+    "wrong",
+]
 
 PLUGIN = "pytest_smtp4d.plugin"
 INTERCEPT_MARKS = ("smtp_intercept", "smtp_block")
@@ -88,7 +97,7 @@ def _wrong(item: pytest.Item, names: set[str], *, intercepts_all: bool) -> str:
         return ""
     if "smtp_server" not in fixture_names and not intercepts_all:
         return "smtp_sweep: the test does not use the fixture smtp_server: request it"
-    if "_smtp_markers" not in getattr(getattr(item, "callspec", None), "params", ()):
+    if not is_swept(item):
         return "smtp_sweep: it stands on a function, a class or a module, not on a parameter or in a TestCase"
     return ""
 
@@ -97,6 +106,8 @@ def request_early(item: pytest.Item, fixture: str) -> None:
     """Let an item request a function-scoped fixture before its others; the names are sorted by scope."""
     names: list[str] = item.fixturenames  # type: ignore[attr-defined] # what has _fixtureinfo has it
     definitions = _definitions(item)
+    if fixture in names:
+        names.remove(fixture)
     wider = (name for name in names if name in definitions and definitions[name][-1].scope != "function")
     names.insert(sum(1 for _ in wider), fixture)
 
@@ -107,20 +118,23 @@ def _definitions(item: pytest.Item) -> dict[str, Sequence[pytest.FixtureDef[Any]
     return {} if info is None else info.name2fixturedefs
 
 
+def is_swept(item: pytest.Item) -> bool:
+    """Return whether a test is an item of a sweep."""
+    return "_smtp_markers" in getattr(getattr(item, "callspec", None), "params", ())
+
+
+def is_ours(item: pytest.Item, fixture: str) -> bool:
+    """Return whether a test gets the fixture of that name from us, and from nobody who overrides it."""
+    definitions = _definitions(item).get(fixture, ())
+    return len(definitions) > 0 and _is_of_plugin(definitions[-1])
+
+
+def _is_of_plugin(definition: pytest.FixtureDef[Any]) -> bool:
+    return getattr(definition.func, "__module__", "") == PLUGIN
+
+
 def reaches_a_server(item: pytest.Item) -> bool:
     """Return whether a test's fixtures come to one of ours; bearing such a name is not enough."""
-    # The items of one function have these in common, and come one after the other.
-    info, names = getattr(item, "_fixtureinfo", None), tuple(getattr(item, "fixturenames", ()))
-    if not _reached or _reached[0] is not info or _reached[1] != names:
-        _reached[:] = [info, names, _reaches_a_server(item)]
-    return bool(_reached[2])
-
-
-_reached: list[object] = []
-"""What was looked up last, and what came of it."""
-
-
-def _reaches_a_server(item: pytest.Item) -> bool:
     definitions = _definitions(item)
     pending = [(name, -1) for name in getattr(item, "fixturenames", ())]
     seen: set[tuple[str, int]] = set()
@@ -131,7 +145,7 @@ def _reaches_a_server(item: pytest.Item) -> bool:
             continue
         seen.add((name, index))
         definition = chain[index]
-        if name in SERVER_FIXTURES and getattr(definition.func, "__module__", "") == PLUGIN:
+        if name in SERVER_FIXTURES and _is_of_plugin(definition):
             return True
         # A fixture that asks for its own name gets the one that it overrides.
         pending += [(other, index - 1 if other == name else -1) for other in definition.argnames]

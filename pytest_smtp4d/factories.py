@@ -5,8 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Protocol
 
-from pytest_smtp4d.server import ini
-
 if TYPE_CHECKING:
     from collections.abc import Mapping
     from contextlib import ExitStack
@@ -51,16 +49,14 @@ class MakeTransporter(Protocol):
         ...
 
 
-def server_maker(config: pytest.Config, defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
+def server_maker(defaults: Mapping[str, Any], stack: ExitStack) -> MakeSMTPServer:
     """Return a factory of running servers, all of which `stack` stops."""
 
     def make(**settings: Unpack[SettingsDict]) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
 
-        merged: dict[str, Any] = {**ini.settings(config), **defaults, **settings}
-        server = SMTPServer(**merged)
-        stack.enter_context(server)
-        return server
+        merged: dict[str, Any] = {**defaults, **settings}
+        return stack.enter_context(SMTPServer(**merged))
 
     return make
 

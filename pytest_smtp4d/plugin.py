@@ -30,6 +30,8 @@ _SERVER = "pytest_smtp4d.server.server"
 _PATCH = "pytest_smtp4d.intercept.patch"
 _UNREACHED = "smtp4d_unreached"
 _run: pytest.StashKey[testrun.TestRun] = pytest.StashKey()
+_reached: pytest.StashKey[tuple[tuple[str, ...], bool]] = pytest.StashKey()
+_ini: pytest.StashKey[Mapping[str, Any]] = pytest.StashKey()
 _doomed: pytest.StashKey[str] = pytest.StashKey()
 _running: list[pytest.Item] = []
 """The test that runs; where it runs a pytest session of its own inside, that one's test follows."""
@@ -38,6 +40,15 @@ _running: list[pytest.Item] = []
 def _run_of(item: pytest.Item) -> testrun.TestRun | None:
     """Return what is known of a test that runs."""
     return item.stash.get(_run, None)
+
+
+def _reaches_a_server(item: pytest.Item) -> bool:
+    """Return whether a test's fixtures come to one of ours; looked up once for the same fixtures."""
+    names = tuple(getattr(item, "fixturenames", ()))
+    known = item.stash.get(_reached, None)
+    if known is None or known[0] != names:
+        known = item.stash[_reached] = names, collection.reaches_a_server(item)
+    return known[1]
 
 
 # Options and markers
@@ -55,6 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
     try:
         ini.seconds(config)
         ini.checked_settings(config)
+        config.stash[_ini] = ini.settings(config)
         _configure_outgoing_mail(config)
         _configure_reports(config)
     except ValueError as error:
@@ -92,7 +104,7 @@ def _configure_outgoing_mail(config: pytest.Config) -> None:
     def make_server(suite: Mapping[str, Any]) -> SMTPServer:
         from pytest_smtp4d.server.server import SMTPServer
 
-        return SMTPServer(**{**ini.settings(config), **suite})
+        return SMTPServer(**dict(_suite_settings(config, suite)))
 
     register(config, intercepts=bool(intercepts), block=block, allow=allow, make_server=make_server)
 
@@ -148,6 +160,9 @@ def pytest_itemcollected(item: pytest.Item) -> None:
         collection.request_early(item, "smtp_intercept")
     if "_smtp_markers" in names or not collection.marks_of(item):
         return
+    if collection.is_ours(item, "smtp_server") and not collection.is_swept(item):
+        collection.request_early(item, "smtp_server")  # on which they act itself
+        return
     is_served = not {"smtp_server", "make_transporter"}.isdisjoint(names)
     if is_served or is_redirected or _intercepts_all(item.config):
         collection.request_early(item, "_smtp_markers")
@@ -164,12 +179,13 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         return
     if config.getoption("timeout") is not None or config.getini("timeout") or "PYTEST_TIMEOUT" in os.environ:
         return
+    limit = pytest.mark.timeout(seconds)
     for item in items:
         mark = item.get_closest_marker("timeout")
         is_set = mark is not None and (mark.args or "timeout" in mark.kwargs)
-        if not is_set and collection.reaches_a_server(item):
-            method = {} if mark is None else mark.kwargs  # it sets the method only
-            item.add_marker(pytest.mark.timeout(seconds, **method), append=False)
+        if not is_set and _reaches_a_server(item):
+            own = limit if mark is None else limit.with_args(**mark.kwargs)  # its own sets the method only
+            item.add_marker(own, append=False)
 
 
 # One test
@@ -178,7 +194,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
     """Cut every session when Ctrl-C is pressed, so that nothing hangs that unwinds."""
-    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
+    if not _reaches_a_server(item) and _SERVER not in sys.modules:
         return (yield)
     from pytest_smtp4d.timeout import cut_on_interrupt
 
@@ -289,7 +305,7 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
 @pytest.hookimpl(optionalhook=True)
 def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
     """Cut every session and show the transcript when pytest-timeout strikes."""
-    if not collection.reaches_a_server(item) and _SERVER not in sys.modules:
+    if not _reaches_a_server(item) and _SERVER not in sys.modules:
         return None
     from pytest_smtp4d.timeout import set_timer
 
@@ -317,6 +333,12 @@ def smtp_server_settings() -> Mapping[str, Any]:
     return {}
 
 
+def _suite_settings(config: pytest.Config, settings: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Return the defaults of a suite's servers: what the ini file says, and the fixture over it."""
+    of_ini = config.stash[_ini]
+    return {**of_ini, **settings} if of_ini else settings
+
+
 @pytest.fixture(scope="session")
 def smtp_ca() -> CertificateAuthority:
     """The authority that signs the servers' certificates (made by trustme when first needed).
@@ -338,7 +360,7 @@ def smtp_server_factory(
     ...     return smtp_server_factory(tls="none")
     """
     with ExitStack() as stack:
-        yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
+        yield factories.server_maker(_suite_settings(pytestconfig, smtp_server_settings), stack)
 
 
 @pytest.fixture
@@ -350,7 +372,7 @@ def make_smtp_server(
     ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
     """
     with ExitStack() as stack:
-        yield factories.server_maker(pytestconfig, smtp_server_settings, stack)
+        yield factories.server_maker(_suite_settings(pytestconfig, smtp_server_settings), stack)
 
 
 @pytest.fixture
@@ -363,15 +385,16 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.Make
     """
     from pytest_smtp4d.server.marker import settings_of
 
-    settings = settings_of(collection.marks_of(request.node))
+    run = request.node.stash[_run]
+    settings = settings_of(run.marks)
     plugin: Any = request.config.pluginmanager.get_plugin(_OUTGOING)
     if plugin is None or not plugin.intercepts:
         server = make_smtp_server(**settings)
     else:
         server = plugin.server()
         server.configure(**settings)
-    if "_smtp_markers" not in request.fixturenames:  # it was asked for while the test ran
-        request.node.stash[_run].act(server)
+    if "_smtp_markers" not in request.fixturenames:
+        run.act(server)
     return server
 
 

@@ -101,11 +101,12 @@ class TestRun:
         from pytest_smtp4d.server import watch
 
         before = server.settings
-        if before == before.replace(**settings):
+        after = before.replace(**settings)
+        if after is before or after == before:
             return
         self.undo.callback(server.configure, **{name: before._given[name] for name in settings})
         server.configure(**settings)
-        words = ", ".join(f"{name}={before.replace(**settings)._shown(name)}" for name in settings)
+        words = ", ".join(f"{name}={after._shown(name)}" for name in settings)
         watch.current.marked(server, f"smtp_server({words})")
 
     def acted(self) -> None:

@@ -106,6 +106,8 @@ ROOMS: tuple[str, ...] = (
     "server.output",
     "server.maildir",
     "server.loop",
+    "server.event_loop",
+    "server.selector",
     "server.kinds",
     "server.inbox",
     "server.fault_words",
@@ -190,13 +192,14 @@ ROOMS: tuple[str, ...] = (
     "words",
     "tls",
     "timeout",
+    "checks",
     "errors",
     "clock",
 )
 
 # What a package's rooms may import outside it. Rooms beside the packages may import whatever is below them.
 MAY_IMPORT: Mapping[str, frozenset[str]] = {
-    "faults": frozenset({"errors", "records", "smtp", "words"}),
+    "faults": frozenset({"checks", "errors", "records", "smtp", "words"}),
     "http": frozenset(
         {
             "errors",
@@ -227,7 +230,19 @@ MAY_IMPORT: Mapping[str, frozenset[str]] = {
     "records": frozenset({"errors", "mail", "slips", "smtp", "words"}),
     "report": frozenset({"errors", "mail", "records", "server.ini", "server.watch", "words"}),
     "server": frozenset(
-        {"clock", "errors", "faults", "http", "records", "server.dialogue", "slips", "smtp", "tls", "words"}
+        {
+            "checks",
+            "clock",
+            "errors",
+            "faults",
+            "http",
+            "records",
+            "server.dialogue",
+            "slips",
+            "smtp",
+            "tls",
+            "words",
+        }
     ),
     "server.dialogue": frozenset({"faults", "records", "server.settings", "smtp", "words"}),
     "smtp": frozenset({"errors"}),

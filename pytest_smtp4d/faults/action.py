@@ -36,9 +36,6 @@ __all__ = [
     "Silence",
     "Trickle",
     "Turn",
-    "check_count",
-    "check_octets",
-    "check_positive",
 ]
 
 Doing = Generator[Any, Any, None]
@@ -322,23 +319,3 @@ ACTIONS: Mapping[str, ActionKind] = {
     "disconnect": ActionKind(_disconnect_arguments, _read_disconnect, "close the connection", True),
 }
 """The actions by the name of their method; as keywords they are carried out in this order."""
-
-
-def check_count(name: str, value: object, least: int, meaning: str) -> None:
-    """Check a whole number; `SettingsError` names it, what it means and the least it can be."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
-        raise SettingsError(f"{name} is {meaning}: a whole number, {least} or more, not {value!r}")
-
-
-def check_positive(name: str, value: object, unit: str) -> float:
-    """Check and return a number above 0; `SettingsError` names the action and the unit."""
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 < value < float("inf"):
-        raise SettingsError(f"{name}() takes {unit}, a number above 0, not {value!r}")
-    return value
-
-
-def check_octets(value: object) -> bytes:
-    """Check and return the octets to send, at least one."""
-    if not isinstance(value, (bytes, bytearray)) or not value:
-        raise SettingsError(f"send() takes octets (bytes, at least one), not {value!r}")
-    return bytes(value)

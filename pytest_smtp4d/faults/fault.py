@@ -11,8 +11,9 @@ made by the test's thread while sessions run in the server's loop: counters move
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
+from pytest_smtp4d.checks import check_count, check_octets, check_positive
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.action import (
     ACTIONS,
@@ -26,21 +27,17 @@ from pytest_smtp4d.faults.action import (
     Send,
     Silence,
     Trickle,
-    check_count,
-    check_octets,
-    check_positive,
 )
 from pytest_smtp4d.faults.match import Event, Match, matcher
 from pytest_smtp4d.faults.reply import ReplySpec, make_reply
 from pytest_smtp4d.faults.stage import STAGES
+from pytest_smtp4d.smtp.reply import Reply
 from pytest_smtp4d.words import nearest, shown
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from pytest_smtp4d.smtp.reply import Reply
-
-__all__ = ["Fault"]
+__all__ = ["Decision", "Fault"]
 
 _REPLIES = (ReplyWith, PassThrough, ReplyFrom)
 
@@ -49,6 +46,20 @@ def actions_of(stage: str) -> tuple[str, ...]:
     """Return the names of the actions that a stage ("*": any stage) can have, in the order of the table."""
     has_reply = stage == "*" or STAGES[stage].has_reply
     return tuple(name for name in ACTIONS if has_reply or name not in ("reply", "replies", "reply_with"))
+
+
+class Decision(NamedTuple):
+    """What a fault does about an event.
+
+    Args:
+        fault: which one acts.
+        actions: what to carry out, in order.
+        error: what the user's function raised, where it did.
+    """
+
+    fault: Fault
+    actions: tuple[Action, ...]
+    error: Exception | None = None
 
 
 class Fault:
@@ -263,6 +274,25 @@ class Fault:
         self._is_optional = True
         return self
 
+    def _chain_all(self, actions: Mapping[str, object]) -> None:
+        """Chain actions given as keywords, in the one order in which they make sense."""
+        for name in actions:
+            if name not in ACTIONS:
+                known = (*ACTIONS, "times", "after", "optional")
+                raise SettingsError(f"unknown option {name!r} of a fault{nearest(name, known)}")
+        for name, kind in ACTIONS.items():
+            if name not in actions:
+                continue
+            arguments = kind.arguments(actions[name])
+            if isinstance(arguments, dict):
+                getattr(self, name)(**arguments)
+            elif arguments is not None:
+                getattr(self, name)(*arguments)
+        if not self._actions:
+            raise SettingsError(
+                f"the fault on {self.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
+            )
+
     def _has(self, *kinds: type[Any]) -> bool:
         return any(isinstance(action, kinds) for action in self._actions)
 
@@ -332,6 +362,16 @@ class Fault:
         """Whether it should have acted and never did."""
         return not self.hits and not self._is_optional
 
+    def _decide(self, event: Event, after_octets: int | None) -> Decision | None:
+        """Return what it does about an event; None: it lets it through.
+
+        Asked without a lock, for a predicate may take long; claimed under one, for another session may be
+        faster.
+        """
+        if not self._concerns(event, after_octets) or (actions := self._claim()) is None:
+            return None
+        return Decision(self, *_answered(actions, event))
+
     def _concerns(self, event: Event, after_octets: int | None = None) -> bool:
         """Return whether it would act on the event; runs the predicate, and raises what that raises."""
         return (
@@ -370,6 +410,22 @@ class Fault:
 
     def __repr__(self) -> str:
         return f"<Fault {self}, {self.hits} hits>"
+
+
+def _answered(actions: tuple[Action, ...], event: Event) -> tuple[tuple[Action, ...], Exception | None]:
+    """Call the user's function where there is one, and put its reply in its place."""
+    chosen: list[Action] = []
+    error = None
+    for action in actions:
+        if isinstance(action, ReplyFrom):
+            try:
+                reply = None if (said := action.function(event)) is None else make_reply(said)
+            except Exception as raised:  # noqa: BLE001 - told in the verdict
+                error, reply = raised, Reply(451, "4.3.0 The test's own function failed")
+            chosen.append(_reply_action(reply))
+        else:
+            chosen.append(action)
+    return tuple(chosen), error
 
 
 def _reply_action(reply: Reply | None) -> Action:

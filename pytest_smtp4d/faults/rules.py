@@ -8,36 +8,15 @@ replaced under a lock.
 from __future__ import annotations
 
 import threading
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import ACTIONS, Action, PassThrough, ReplyFrom, ReplyWith
-from pytest_smtp4d.faults.fault import Fault
-from pytest_smtp4d.faults.reply import make_reply
-from pytest_smtp4d.faults.stage import STAGES
-from pytest_smtp4d.smtp.reply import Reply
-from pytest_smtp4d.words import nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
+    from pytest_smtp4d.faults.fault import Decision, Fault
     from pytest_smtp4d.faults.match import Event, Match
 
-__all__ = ["Decision", "Rules"]
-
-
-class Decision(NamedTuple):
-    """What the rules say of an event.
-
-    Args:
-        fault: which of them acts.
-        actions: what to carry out, in order.
-        error: what the user's function raised, where it did.
-    """
-
-    fault: Fault
-    actions: tuple[Action, ...]
-    error: Exception | None = None
+__all__ = ["Rules"]
 
 
 class Rules:
@@ -69,7 +48,7 @@ class Rules:
         Raises:
             SettingsError: see `Fault`.
         """
-        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
+        fault = _make(stage, match, times, after, origin)
         self._append(fault)
         return fault
 
@@ -100,8 +79,8 @@ class Rules:
         Raises:
             SettingsError: an unknown or missing action, or what `add` and the action raise.
         """
-        fault = Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
-        _chain_all(fault, actions)
+        fault = _make(stage, match, times, after, origin)
+        fault._chain_all(actions)
         if not isinstance(optional, bool):
             raise SettingsError(f"optional is True or False, not {optional!r}")
         fault._is_optional = optional
@@ -111,7 +90,7 @@ class Rules:
     def _append(self, fault: Fault) -> None:
         with self._lock:
             self._faults = (*self._faults, fault)
-            for stage in STAGES if fault.stage == "*" else (fault.stage,):
+            for stage in fault._stages:
                 self._by_stage[stage] = (*self._by_stage.get(stage, ()), fault)
 
     def remove(self, fault: Fault) -> None:
@@ -156,10 +135,8 @@ class Rules:
             Exception: whatever a predicate raises.
         """
         for fault in self._by_stage.get(event.stage, ()):
-            # Asked without a lock, for a predicate may take long; claimed under one, for another session may
-            # be faster.
-            if fault._concerns(event, after_octets) and (actions := fault._claim()) is not None:
-                return _with_replies(fault, actions, event)
+            if (decision := fault._decide(event, after_octets)) is not None:
+                return decision
         return None
 
     def unhit(self) -> list[Fault]:
@@ -173,40 +150,10 @@ class Rules:
             self._by_stage = {}
 
 
-def _with_replies(fault: Fault, actions: tuple[Action, ...], event: Event) -> Decision:
-    """Call the user's function where the fault has one, and put its reply in its place."""
-    chosen: list[Action] = []
-    error = None
-    for action in actions:
-        if isinstance(action, ReplyFrom):
-            try:
-                reply = None if (said := action.function(event)) is None else make_reply(said)
-            except Exception as raised:  # noqa: BLE001 - told in the verdict
-                error, reply = raised, Reply(451, "4.3.0 The test's own function failed")
-            chosen.append(PassThrough() if reply is None else ReplyWith(reply))
-        else:
-            chosen.append(action)
-    return Decision(fault, tuple(chosen), error)
+def _make(stage: str, match: Match, times: int | None, after: int, origin: str | None) -> Fault:
+    from pytest_smtp4d.faults.fault import Fault  # with all its actions, of which most servers have none
 
-
-def _chain_all(fault: Fault, actions: Mapping[str, object]) -> None:
-    """Chain actions given as keywords, in the one order in which they make sense."""
-    for name in actions:
-        if name not in ACTIONS:
-            known = (*ACTIONS, "times", "after", "optional")
-            raise SettingsError(f"unknown option {name!r} of a fault{nearest(name, known)}")
-    for name, kind in ACTIONS.items():
-        if name not in actions:
-            continue
-        arguments = kind.arguments(actions[name])
-        if isinstance(arguments, dict):
-            getattr(fault, name)(**arguments)
-        elif arguments is not None:
-            getattr(fault, name)(*arguments)
-    if not fault._actions:
-        raise SettingsError(
-            f"the fault on {fault.stage!r} has no action; give it one of {', '.join(ACTIONS)}"
-        )
+    return Fault(stage, match, times=times, after=after, origin=_caller() if origin is None else origin)
 
 
 def _caller() -> str:

@@ -13,8 +13,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from pytest_smtp4d.checks import check_count
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import check_count
 from pytest_smtp4d.faults.stage import STAGES
 from pytest_smtp4d.words import nearest
 

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import asyncio
     from collections.abc import Callable
 
-    from pytest_smtp4d.faults.rules import Decision
+    from pytest_smtp4d.faults.fault import Decision
     from pytest_smtp4d.server.dialogue.step import Dialogue, Step
     from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.state import ServerState

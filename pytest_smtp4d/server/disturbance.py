@@ -8,19 +8,19 @@ more and takes a login in clear text.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from pytest_smtp4d.faults.sweep import SETTINGS_OF_KIND, apply
+from pytest_smtp4d.faults.sweep import SETTINGS_OF_KIND, apply, point_id
 from pytest_smtp4d.server import watch
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Iterator, Mapping, Sequence
 
     from pytest_smtp4d.faults.fault import Fault
     from pytest_smtp4d.records.record import Session
     from pytest_smtp4d.server.server import SMTPServer
 
-__all__ = ["Disturbance"]
+__all__ = ["Disturbance", "Sweep"]
 
 
 class Disturbance:
@@ -78,3 +78,19 @@ def _was_greeted(session: Session) -> bool:
         command.verb == "EHLO" and command.reply is not None and command.reply.is_positive
         for command in session.commands
     )
+
+
+class Sweep(NamedTuple):
+    """The grid of a swept test; the first point, None, is undisturbed."""
+
+    points: Sequence[tuple[str, str] | None]
+    occurrence: int
+
+    @property
+    def ids(self) -> list[str]:
+        """Return the readable id of each point."""
+        return ["undisturbed" if point is None else point_id(*point) for point in self.points]
+
+    def disturb(self, server: SMTPServer, point: tuple[str, str]) -> Disturbance:
+        """Disturb a server as one point says."""
+        return Disturbance(server, *point, self.occurrence)

@@ -11,8 +11,8 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from typing import TYPE_CHECKING, ClassVar, Literal, overload
 
+from pytest_smtp4d.checks import check_count
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.faults.action import check_count
 from pytest_smtp4d.server.arrivals import Arrivals, Look, refuse_to_block
 
 if TYPE_CHECKING:

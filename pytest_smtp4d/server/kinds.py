@@ -10,7 +10,6 @@ import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Protocol
 
@@ -46,12 +45,13 @@ _TRUTH = {
 }
 
 
-@dataclass(frozen=True, slots=True)
 class Boolean:
     """True or False; with `derived`, None too: it then follows from other settings."""
 
-    derived: bool = False
-    written: str = "`true` or `false`"
+    written = "`true` or `false`"
+
+    def __init__(self, derived: bool = False) -> None:
+        self.derived = derived
 
     def check(self, name: str, value: object) -> bool | None:
         """Return the value."""
@@ -70,11 +70,10 @@ class Boolean:
         return {"action": argparse.BooleanOptionalAction}
 
 
-@dataclass(frozen=True, slots=True)
 class Text:
     """A text that is not empty."""
 
-    written: str = "as it is"
+    written = "as it is"
 
     def check(self, name: str, value: object) -> str:
         """Return the value."""
@@ -91,7 +90,6 @@ class Text:
         return {"type": str}
 
 
-@dataclass(frozen=True, slots=True)
 class Number:
     """A number, or None where that is allowed.
 
@@ -101,11 +99,10 @@ class Number:
         optional: whether it may be None.
     """
 
-    unit: str
-    lowest: int
-    highest: int | None = None
-    optional: bool = True
-    written: str = "a number"
+    written = "a number"
+
+    def __init__(self, unit: str, lowest: int, highest: int | None = None, *, optional: bool = True) -> None:
+        self.unit, self.lowest, self.highest, self.optional = unit, lowest, highest, optional
 
     def check(self, name: str, value: object) -> float | None:
         """Return the value."""
@@ -143,12 +140,13 @@ class Number:
         return {"type": float if self.unit == "seconds" else int}
 
 
-@dataclass(frozen=True, slots=True)
 class OneOf:
     """One of several names."""
 
-    known: tuple[str, ...]
-    written: str = "as it is"
+    written = "as it is"
+
+    def __init__(self, known: tuple[str, ...]) -> None:
+        self.known = known
 
     def check(self, name: str, value: object) -> str:
         """Return the value."""
@@ -167,7 +165,6 @@ class OneOf:
         return {"choices": self.known}
 
 
-@dataclass(frozen=True, slots=True)
 class SeveralOf:
     """Several names, in the order given, spelled as they are known, each once.
 
@@ -179,12 +176,19 @@ class SeveralOf:
         elsewhere: names that are known, but belong to another setting.
     """
 
-    names: Callable[[], Sequence[str]]
-    optional: bool = False
-    all_by: str = ""
-    also: Callable[[str, tuple[str, ...]], tuple[str, ...]] | None = None
-    elsewhere: Mapping[str, str] = field(default_factory=dict, hash=False)
-    written: str = "words parted by blanks"
+    written = "words parted by blanks"
+
+    def __init__(
+        self,
+        names: Callable[[], Sequence[str]],
+        *,
+        optional: bool = False,
+        all_by: str = "",
+        also: Callable[[str, tuple[str, ...]], tuple[str, ...]] | None = None,
+        elsewhere: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
+        self.names, self.optional, self.all_by = names, optional, all_by
+        self.also, self.elsewhere = also, elsewhere
 
     def check(self, name: str, value: object) -> tuple[str, ...] | None:
         """Return the names."""
@@ -222,11 +226,10 @@ class SeveralOf:
         return {"metavar": "NAME,…", "type": _names_of}
 
 
-@dataclass(frozen=True, slots=True)
 class HostNames:
     """Host names, also with a wildcard ("*.shop.example"), and IP addresses."""
 
-    written: str = "words parted by blanks"
+    written = "words parted by blanks"
 
     def check(self, name: str, value: object) -> tuple[str, ...]:
         """Return the names, each once."""
@@ -252,7 +255,6 @@ def _names_of(text: str) -> tuple[str, ...]:
     return tuple(name for name in text.split(",") if name)
 
 
-@dataclass(frozen=True, slots=True)
 class Accounts:
     """Users, each with a secret.
 
@@ -261,9 +263,10 @@ class Accounts:
         anybody: whether "*" stands for anybody.
     """
 
-    secret: str
-    anybody: bool = False
-    written: str = "lines `user: secret`"
+    written = "lines `user: secret`"
+
+    def __init__(self, secret: str, *, anybody: bool = False) -> None:
+        self.secret, self.anybody = secret, anybody
 
     def check(self, name: str, value: object) -> Mapping[str, str] | str:
         """Return the accounts; no error shows a secret."""

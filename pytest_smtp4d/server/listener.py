@@ -5,7 +5,6 @@ The port is held by a second socket, which never listens, so that a server that 
 
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
@@ -28,12 +27,14 @@ RETRY = 0.1
 
 
 def prepare() -> None:
-    """Import what serves a connection, in the caller's thread: the loop would stand still meanwhile.
+    """Import what serves a connection, and make the loop, in the thread of the caller, who has the time.
 
     It takes longer than the whole life of a server that nobody connects to, so that one does without it.
     """
     import pytest_smtp4d.server.connection
     import pytest_smtp4d.server.transport  # noqa: F401
+
+    loop.current().make()
 
 
 MOST_TURNS = 1000
@@ -217,6 +218,8 @@ class Listener:
 
 async def _turn() -> None:
     """Let the loop turn until a connection that just waited to be accepted has been heard."""
+    import asyncio
+
     for _ in range(4):
         await asyncio.sleep(0)
 

@@ -6,18 +6,18 @@ the child starts its own.
 
 from __future__ import annotations
 
-import asyncio
 import atexit
 import os
 import selectors
+import socket
 import threading
-from concurrent.futures import CancelledError, wait
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from pytest_smtp4d import clock
+from pytest_smtp4d.server.selector import Selector
 
 if TYPE_CHECKING:
-    import socket
+    import asyncio
     from collections.abc import Callable, Coroutine, Iterable
 
 __all__ = ["LoopThread", "current", "stop"]
@@ -28,94 +28,61 @@ _T = TypeVar("_T")
 LOOK = 1.0
 """Seconds after which somebody who waits for the loop looks whether it still runs."""
 
+LATER = 0.1
+"""Seconds after which it is tried again to make the loop."""
+
 _IS_SEEN_AT_ONCE = hasattr(selectors, "EpollSelector")
 """Whether another thread can add a descriptor while the loop waits: an epoll can be."""
 
 
-class _Selector(selectors.DefaultSelector):
-    """Tells the loop what it watches, and calls who else watches at once, without the loop's ado.
+class LoopThread:
+    """A thread, and the event loop that runs in it as soon as there is something to do.
 
-    asyncio keeps a tuple with each descriptor that it registers; a function is somebody else's. As long as
-    nothing but such functions has something to do, the loop does not turn: it learns nothing of them.
+    Until somebody connects, or asks for the loop, the thread waits at the listening sockets: where nobody
+    connects to a server, nothing of asyncio is imported.
     """
 
     def __init__(self) -> None:
-        super().__init__()
-        self.is_loop_due = False
-        """Whether the loop was given something to do since it began to wait."""
-        self.failed: Callable[[Exception], None] = _ignore
-        """Told what a function raised."""
-
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        """Wait for events; return those that are the loop's."""
-        self.is_loop_due = False
-        of_loop: list[tuple[selectors.SelectorKey, int]] = []
-        until = None if timeout is None else clock.monotonic() + timeout
-        while happened := super().select(timeout):
-            for key, events in happened:
-                if type(key.data) is tuple:
-                    of_loop.append((key, events))
-                    continue
-                try:
-                    key.data(events)
-                except Exception as error:  # noqa: BLE001 - the loop says it, and goes on
-                    self.failed(error)
-            if until is not None:
-                timeout = until - clock.monotonic()
-            if of_loop or self.is_loop_due or (timeout is not None and timeout <= 0):
-                break
-        return of_loop
-
-
-def _ignore(_: Exception) -> None:
-    pass
-
-
-class _Loop(asyncio.SelectorEventLoop):
-    """A loop that goes by the real clock, and that a forked child neither closes nor complains about."""
-
-    is_of_servers = True
-
-    def __init__(self, selector: _Selector) -> None:
-        super().__init__(selector)
-        self._process = os.getpid()
-        self._waiting = selector
-        selector.failed = self._failed
-
-    def time(self) -> float:
-        """Return seconds on a clock that no test can freeze."""
-        return clock.monotonic()
-
-    def call_soon(self, *args: Any, **context: Any) -> asyncio.Handle:  # type: ignore[override]
-        """Do as asyncio does, and let the loop turn."""
-        self._waiting.is_loop_due = True
-        return super().call_soon(*args, **context)
-
-    def call_at(self, *args: Any, **context: Any) -> asyncio.TimerHandle:  # type: ignore[override]
-        """Do as asyncio does, and let the loop look how long it may wait."""
-        self._waiting.is_loop_due = True
-        return super().call_at(*args, **context)
-
-    def _failed(self, error: Exception) -> None:
-        self.call_exception_handler({"message": "in a server's loop", "exception": error})
-
-    def __del__(self) -> None:
-        if os.getpid() == self._process:
-            super().__del__()
-
-
-class LoopThread:
-    """A running event loop and its thread."""
-
-    def __init__(self) -> None:
-        self._selector = _Selector()
-        self.loop: asyncio.AbstractEventLoop = _Loop(self._selector)
+        self._selector = Selector()
+        self._guard = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._end: socket.socket | None = None
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()
         """Coroutines to run before the loop closes."""
+        if not _IS_SEEN_AT_ONCE:
+            self.make()
         self._thread = threading.Thread(target=self._run, name="smtp4d", daemon=True)
         self._thread.start()
 
+    @property
+    def loop(self) -> asyncio.AbstractEventLoop:
+        """The event loop, made when it is first asked for, by any thread."""
+        return self.make() if self._loop is None else self._loop
+
+    def make(self) -> asyncio.AbstractEventLoop:
+        """Make the event loop, unless that is done, and return it.
+
+        Raises:
+            OSError: there is no descriptor left for it.
+        """
+        from pytest_smtp4d.server.event_loop import EventLoop
+
+        with self._guard:
+            if self._loop is None:
+                self._loop = EventLoop(self._selector)
+            return self._loop
+
     def _run(self) -> None:
+        while self._loop is None:
+            self._selector.wait()
+            if self._end is not None:
+                self._selector.close()
+                self._end.close()
+                return
+            try:
+                self.make()
+            except OSError:  # the process has no descriptor left: somebody will close one
+                clock.sleep(LATER)
         try:
             self.loop.run_forever()
             self.loop.run_until_complete(self._leave())
@@ -123,6 +90,8 @@ class LoopThread:
             self.loop.close()
 
     async def _leave(self) -> None:
+        import asyncio
+
         for leave in tuple(self.at_end):
             await leave()
         tasks = asyncio.all_tasks() - {asyncio.current_task()}
@@ -150,6 +119,9 @@ class LoopThread:
         if self.is_current:
             coroutine.close()
             raise RuntimeError("a server's own loop cannot wait for itself: call this in another thread")
+        import asyncio
+        from concurrent.futures import CancelledError, wait
+
         try:
             future = asyncio.run_coroutine_threadsafe(coroutine, self.loop)
         except RuntimeError:  # the loop is closed
@@ -209,9 +181,16 @@ class LoopThread:
 
     def stop(self) -> None:
         """End the loop and its thread."""
-        if self._thread.is_alive():
+        if not self._thread.is_alive():
+            return
+        with self._guard:
+            if self._loop is None and not self.at_end:
+                self._end, other = socket.socketpair()
+                other.close()
+                self._selector.register(self._end, selectors.EVENT_READ)  # it is ready: the thread looks up
+        if self._end is None:
             self.loop.call_soon_threadsafe(self.loop.stop)
-            self._thread.join()
+        self._thread.join()
 
 
 # What looks at descriptors once, and needs none of its own.

@@ -6,12 +6,10 @@ pytest; marks come closest to the test first, as pytest lists them.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.faults.rules import Rules
-from pytest_smtp4d.faults.sweep import grid, point_id
-from pytest_smtp4d.server.disturbance import Disturbance
 from pytest_smtp4d.server.settings import ServerSettings
 from pytest_smtp4d.words import nearest
 
@@ -19,9 +17,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from pytest_smtp4d.faults.fault import Fault
-    from pytest_smtp4d.server.server import SMTPServer
+    from pytest_smtp4d.server.disturbance import Sweep
 
-__all__ = ["Mark", "Sweep", "check", "declare_faults", "settings_of", "sweep_of"]
+__all__ = ["Mark", "check", "declare_faults", "settings_of", "sweep_of"]
 
 
 class Mark(Protocol):
@@ -78,22 +76,6 @@ def declare_faults(marks: Iterable[Mark], rules: Rules, origin: str) -> list[Fau
     return faults
 
 
-class Sweep(NamedTuple):
-    """The grid of a swept test; the first point, None, is undisturbed."""
-
-    points: Sequence[tuple[str, str] | None]
-    occurrence: int
-
-    @property
-    def ids(self) -> list[str]:
-        """Return the readable id of each point."""
-        return ["undisturbed" if point is None else point_id(*point) for point in self.points]
-
-    def disturb(self, server: SMTPServer, point: tuple[str, str]) -> Disturbance:
-        """Disturb a server as one point says."""
-        return Disturbance(server, *point, self.occurrence)
-
-
 def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
     """Return the grid that the closest `smtp_sweep` marker lays out, or None without one.
 
@@ -103,6 +85,9 @@ def sweep_of(marks: Iterable[Mark]) -> Sweep | None:
     mark = next((mark for mark in marks if mark.name == "smtp_sweep"), None)
     if mark is None:
         return None
+    from pytest_smtp4d.faults.sweep import grid
+    from pytest_smtp4d.server.disturbance import Sweep
+
     known = ("stages", "kinds", "occurrence")
     if mark.args:
         raise SettingsError(f"smtp_sweep: {', '.join(known)} are given by name, not {mark.args[0]!r}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, fields
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, cast
 
 from pytest_smtp4d.errors import SettingsError
 from pytest_smtp4d.server.kinds import Accounts, Boolean, HostNames, Kind, Number, OneOf, SeveralOf, Text
@@ -44,8 +44,7 @@ __all__ = [
 TLS_MODES: tuple[TLSMode, ...] = ("none", "starttls", "implicit")
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """A kind of certificate that the server can show.
 
     Args:

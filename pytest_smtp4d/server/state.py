@@ -12,7 +12,6 @@ from pytest_smtp4d import clock
 from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.records.duplicate import Duplicates
 from pytest_smtp4d.server import watch
-from pytest_smtp4d.server.dialogue.offer import Offer
 from pytest_smtp4d.server.inbox import Inbox
 
 if TYPE_CHECKING:
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.records.recorder import Recorder
+    from pytest_smtp4d.server.dialogue.offer import Offer
     from pytest_smtp4d.server.settings import ServerSettings
     from pytest_smtp4d.server.watch import Watched
     from pytest_smtp4d.smtp.reply import Reply
@@ -113,6 +113,8 @@ class ServerState:
         """What the settings come to, worked out when they are new."""
         offer = self._offer
         if offer is None or offer.settings is not self.settings:
+            from pytest_smtp4d.server.dialogue.offer import Offer
+
             offer = self._offer = Offer(self.settings)
         return offer
 

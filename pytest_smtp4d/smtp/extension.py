@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from pytest_smtp4d.errors import RemoteProtocolError
 
@@ -75,8 +75,7 @@ class Extensions:
 # here.
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(NamedTuple):
     """A parameter of MAIL or RCPT (RFC 5321 4.1.1.11).
 
     Args:
@@ -92,8 +91,7 @@ class Parameter:
     accepts: Callable[[str], bool] | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Extension:
+class Extension(NamedTuple):
     """An extension of SMTP.
 
     Args:
@@ -116,8 +114,7 @@ class Extension:
 
 
 def _pattern(pattern: str) -> Callable[[str], bool]:
-    compiled = re.compile(pattern, re.ASCII | re.IGNORECASE)
-    return lambda value: compiled.fullmatch(value) is not None
+    return lambda value: re.fullmatch(pattern, value, re.ASCII | re.IGNORECASE) is not None
 
 
 def _is_xtext(value: str) -> bool:

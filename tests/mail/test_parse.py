@@ -671,7 +671,9 @@ def test_an_attachment_in_an_unknown_encoding() -> None:
 @pytest.mark.parametrize("blank", [" ", "\t"])
 def test_a_fold_is_no_line_of_its_own(blank: str) -> None:
     """RFC 5322 2.2.3: a field goes on where a blank begins the line, and a name ends on its own line."""
-    mail = parse(f"X-A: one{blank}", f"{blank}: two", f"{blank}X-B: three", "X-C", f"{blank}: four", "X-D: five")
+    mail = parse(
+        f"X-A: one{blank}", f"{blank}: two", f"{blank}X-B: three", "X-C", f"{blank}: four", "X-D: five"
+    )
     assert [(item["name"], item["value"]) for item in mail["headers"]] == [
         ("X-A", f"one{blank}{blank}: two{blank}X-B: three"),
         ("X-D", "five"),

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from pytest_smtp4d.faults.action import Action
-    from pytest_smtp4d.faults.rules import Decision
+    from pytest_smtp4d.faults.fault import Decision
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.smtp.reply import Reply
 

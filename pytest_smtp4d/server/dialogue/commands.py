@@ -17,7 +17,7 @@ from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, ask, paced
 from pytest_smtp4d.server.dialogue.step import Dialogue, Flight, Handshake, Sleep
 
 if TYPE_CHECKING:
-    from pytest_smtp4d.faults.rules import Decision
+    from pytest_smtp4d.faults.fault import Decision
     from pytest_smtp4d.server.dialogue.protocol import Commit, ServerProtocol
     from pytest_smtp4d.smtp.reply import Reply
 

@@ -11,7 +11,8 @@ from collections.abc import Callable, Iterable
 from datetime import datetime, timezone
 from typing import Any
 
-from pytest_smtp4d.faults.rules import Decision, Rules
+from pytest_smtp4d.faults.fault import Decision
+from pytest_smtp4d.faults.rules import Rules
 from pytest_smtp4d.records.record import ReceivedMessage, Session, Tls, Transaction
 from pytest_smtp4d.records.recorder import Recorder
 from pytest_smtp4d.server.dialogue.dialogue import converse
