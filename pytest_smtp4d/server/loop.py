@@ -14,7 +14,7 @@ import threading
 from typing import TYPE_CHECKING, TypeVar
 
 from pytest_smtp4d import clock
-from pytest_smtp4d.server.selector import Selector
+from pytest_smtp4d.server.selector import make_selector
 
 if TYPE_CHECKING:
     import asyncio
@@ -43,7 +43,7 @@ class LoopThread:
     """
 
     def __init__(self) -> None:
-        self._selector = Selector()
+        self._selector = make_selector()
         self._guard = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: socket.socket | None = None

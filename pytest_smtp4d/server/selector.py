@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import os
+import select
 import selectors
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from pytest_smtp4d import clock
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-__all__ = ["Selector"]
+__all__ = ["Selector", "make_selector"]
+
+Events = list[tuple[selectors.SelectorKey, int]]
 
 
 class Selector(selectors.DefaultSelector):
@@ -27,25 +31,35 @@ class Selector(selectors.DefaultSelector):
         self.failed: Callable[[Exception], None] = _ignore
         """Told what a function raised."""
 
-    def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
+    def select(self, timeout: float | None = None) -> Events:
         """Wait for events; return those that are the loop's."""
         self.is_loop_due = False
-        of_loop: list[tuple[selectors.SelectorKey, int]] = []
         until = None if timeout is None else clock.monotonic() + timeout
-        while happened := super().select(timeout):
-            for key, events in happened:
-                if type(key.data) is tuple:
-                    of_loop.append((key, events))
-                    continue
-                try:
-                    key.data(events)
-                except Exception as error:  # noqa: BLE001 - the loop says it, and goes on
-                    self.failed(error)
-            if until is not None:
-                timeout = until - clock.monotonic()
-            if of_loop or self.is_loop_due or (timeout is not None and timeout <= 0):
-                break
-        return of_loop
+        while True:
+            of_loop = self._turn(timeout)
+            if of_loop is None:
+                return []
+            if of_loop or self.is_loop_due:
+                return of_loop
+            if until is not None and (timeout := until - clock.monotonic()) <= 0:
+                return of_loop
+
+    def _turn(self, timeout: float | None) -> Events | None:
+        """Wait once, call whoever is to be called, and return the loop's events; None: nothing happened."""
+        of_loop: Events = []
+        happened = super().select(timeout)
+        for key, events in happened:
+            if type(key.data) is tuple:
+                of_loop.append((key, events))
+            else:
+                self._call(key.data, events)
+        return of_loop if happened else None
+
+    def _call(self, function: Callable[[int], None], events: int) -> None:
+        try:
+            function(events)
+        except Exception as error:  # noqa: BLE001 - the loop says it, and goes on
+            self.failed(error)
 
     def wait(self) -> None:
         """Wait until there is an event, and leave it to whoever selects next."""
@@ -55,3 +69,59 @@ class Selector(selectors.DefaultSelector):
 
 def _ignore(_: Exception) -> None:
     pass
+
+
+class _Epoll(Selector):
+    """The same on Linux, without what the standard library does for each event beside waiting for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
+        self._functions: dict[int, Callable[[int], None]] = {}
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch a file, for the loop or for a function."""
+        key = super().register(fileobj, events, data)
+        if type(data) is not tuple:
+            self._functions[key.fd] = data
+        return key
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        """Watch it for other events."""
+        key = super().modify(fileobj, events, data)
+        if type(data) is not tuple:
+            self._functions[key.fd] = data
+        return key
+
+    def unregister(self, fileobj: Any) -> selectors.SelectorKey:
+        """Watch it no longer."""
+        key = super().unregister(fileobj)
+        self._functions.pop(key.fd, None)
+        return key
+
+    def _turn(self, timeout: float | None) -> Events | None:
+        happened = self._epoll.poll(timeout, len(self._functions) + 2)
+        is_loops = False
+        for descriptor, mask in happened:
+            function = self._functions.get(descriptor)
+            if function is None:
+                is_loops = True
+            elif mask == select.EPOLLIN:
+                self._call(function, selectors.EVENT_READ)
+            else:
+                reads = selectors.EVENT_READ if mask & ~select.EPOLLOUT else 0
+                self._call(function, selectors.EVENT_WRITE | reads)
+        if is_loops:
+            events = selectors.DefaultSelector.select(self, 0)
+            return [event for event in events if type(event[0].data) is tuple]
+        return [] if happened else None
+
+    def close(self) -> None:
+        """Close both descriptors of the epoll."""
+        self._epoll.close()
+        super().close()
+
+
+def make_selector() -> Selector:
+    """Return what waits best on this system."""
+    return _Epoll() if hasattr(select, "epoll") else Selector()

@@ -9,9 +9,26 @@ from __future__ import annotations
 
 import io
 
-__all__ = ["ChunkReader", "DotReader"]
+__all__ = ["ChunkReader", "DotReader", "whole_content"]
 
 _END = b"\r\n.\r\n"
+
+
+def whole_content(octets: bytes, start: int, limit: int | None) -> tuple[bytes, int] | None:
+    """Return content that has arrived in one piece, as most has, and where what follows it begins.
+
+    Args:
+        octets: what has arrived.
+        start: where content begins.
+        limit: octets that it may have; None: no limit.
+
+    Returns:
+        None for any other: a `DotReader` takes it.
+    """
+    end = octets.find(_END, start) + 2
+    if end < 2 or (limit is not None and end - start > limit) or octets.startswith(b".", start):
+        return None
+    return octets[start:end].replace(b"\r\n.", b"\r\n"), end + 3
 
 
 class _Store:

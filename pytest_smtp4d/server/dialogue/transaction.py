@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from pytest_smtp4d.records.record import ReceivedMessage, Transaction
 from pytest_smtp4d.server.dialogue import replies
 from pytest_smtp4d.server.dialogue.answer import FaultTurn, answer, answer_plainly, ask
-from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader
+from pytest_smtp4d.server.dialogue.content import ChunkReader, DotReader, whole_content
 from pytest_smtp4d.server.dialogue.step import MORE
 from pytest_smtp4d.smtp.envelope import MalformedPath, Path, parse_path
 from pytest_smtp4d.smtp.reply import Reply
@@ -212,16 +212,24 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     """Take content up to its final dot, and answer it."""
     protocol.expects_content = False
     protocol.record.stage = "CONTENT"
-    reader = DotReader(protocol.settings.size_limit)
-    if not protocol.host.rules.may_match("CONTENT"):
-        while not _feed(protocol, reader):
-            yield MORE
-    elif not (yield from _read(protocol, reader, ("CONTENT",))):
-        return
-    octets = reader.content
+    limit, is_too_big = protocol.settings.size_limit, False
+    if protocol.position == len(protocol.input):
+        yield MORE
+    has_faults = protocol.host.rules.may_match("CONTENT")
+    if not has_faults and (whole := whole_content(protocol.input, protocol.position, limit)) is not None:
+        octets, protocol.position = whole
+    else:
+        reader = DotReader(limit)
+        if has_faults:
+            if not (yield from _read(protocol, reader, ("CONTENT",))):
+                return
+        else:
+            while not _feed(protocol, reader):
+                yield MORE
+        octets, is_too_big = reader.content, reader.is_too_big
     transaction = protocol.transaction
     protocol.record.content(octets, transaction.mail_options if transaction is not None and octets else None)
-    own, commit = _end_content(protocol, octets, is_too_big=reader.is_too_big)
+    own, commit = _end_content(protocol, octets, is_too_big=is_too_big)
     if protocol.mute or protocol.host.rules.may_match("CONTENT"):
         yield from answer(protocol, "", own, commit, content=octets)
     else:
