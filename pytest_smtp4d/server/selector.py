@@ -14,6 +14,18 @@ if TYPE_CHECKING:
 
 __all__ = ["Selector", "make_selector"]
 
+ATTENTION = 30e-6
+"""Seconds for which the thread looks again before it sleeps: many a client answers before one wakes up."""
+
+SHARED = 10e-6
+"""Seconds that a look takes where others want the processor or the interpreter: it is left to them then."""
+
+MISSES = 20
+"""Looks in vain, one after the other, after which it sleeps at once."""
+
+SLEEPS = 1000
+"""How often it does so before it tries again."""
+
 Events = list[tuple[selectors.SelectorKey, int]]
 
 
@@ -78,6 +90,9 @@ class _Epoll(Selector):
         super().__init__()
         self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
         self._functions: dict[int, Callable[[int], None]] = {}
+        self._has_called = False
+        self._misses = 0
+        self._sleeps = 0
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file, for the loop or for a function."""
@@ -100,7 +115,8 @@ class _Epoll(Selector):
         return key
 
     def _turn(self, timeout: float | None) -> Events | None:
-        happened = self._epoll.poll(timeout, len(self._functions) + 2)
+        happened = self._attend() if self._has_called and timeout != 0 else []
+        happened = happened or self._epoll.poll(timeout, len(self._functions) + 2)
         is_loops = False
         for descriptor, mask in happened:
             function = self._functions.get(descriptor)
@@ -111,10 +127,32 @@ class _Epoll(Selector):
             else:
                 reads = selectors.EVENT_READ if mask & ~select.EPOLLOUT else 0
                 self._call(function, selectors.EVENT_WRITE | reads)
+        self._has_called = bool(happened) and not is_loops
         if is_loops:
             events = selectors.DefaultSelector.select(self, 0)
             return [event for event in events if type(event[0].data) is tuple]
         return [] if happened else None
+
+    def _attend(self) -> list[tuple[int, int]]:
+        """Look for a moment whether a client answers at once; not where that was in vain, or cost others."""
+        if self._sleeps:
+            self._sleeps -= 1
+            return []
+        most = len(self._functions) + 2
+        began = looked = clock.monotonic()
+        while looked - began < ATTENTION:
+            if happened := self._epoll.poll(0, most):
+                self._misses = 0
+                return happened
+            os.sched_yield()
+            before, looked = looked, clock.monotonic()
+            if looked - before > SHARED:
+                self._misses = MISSES
+                break
+        self._misses += 1
+        if self._misses > MISSES:
+            self._misses, self._sleeps = 0, SLEEPS
+        return []
 
     def close(self) -> None:
         """Close both descriptors of the epoll."""
