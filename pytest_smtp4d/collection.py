@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     import pytest
 
@@ -29,6 +29,9 @@ INTERCEPT_MARKS = ("smtp_intercept", "smtp_block")
 SERVER_MARKS = ("smtp_server", "smtp_fault", "smtp_sweep")
 """Marks that act on a server."""
 
+OUR_MARKS = frozenset((*SERVER_MARKS, *INTERCEPT_MARKS, "smtp_injection"))
+"""All marks of ours."""
+
 SERVER_FIXTURES = (
     "make_smtp_server",
     "make_transporter",
@@ -47,7 +50,11 @@ _checked: list[pytest.Mark] = []
 
 def marks_of(item: pytest.Item) -> list[pytest.Mark]:
     """Return the marks of a test that act on a server, the closest first (a parameter's, its function's)."""
-    marks = [mark for mark in item.iter_markers() if mark.name in SERVER_MARKS]
+    return _of_server(item, item.iter_markers())
+
+
+def _of_server(item: pytest.Item, every: Iterable[pytest.Mark]) -> list[pytest.Mark]:
+    marks = [mark for mark in every if mark.name in SERVER_MARKS]
     of_parameters = getattr(getattr(item, "callspec", None), "marks", ())
     return sorted(marks, key=lambda mark: mark not in of_parameters)
 
@@ -64,32 +71,32 @@ def wrong(item: pytest.Item, *, intercepts_all: bool) -> str:
         item: the test.
         intercepts_all: whether every test of the run has a server.
     """
-    names = {mark.name for mark in item.iter_markers()}
-    ours = names.intersection((*SERVER_MARKS, *INTERCEPT_MARKS, "smtp_injection"))
-    if not ours:
+    marks = [mark for mark in item.iter_markers() if mark.name in OUR_MARKS]
+    if not marks:
         return ""
     from pytest_smtp4d.errors import SettingsError
 
     try:
-        return _wrong(item, ours, intercepts_all=intercepts_all)
+        return _wrong(item, marks, intercepts_all=intercepts_all)
     except SettingsError as error:
         return str(error)
 
 
-def _wrong(item: pytest.Item, names: set[str], *, intercepts_all: bool) -> str:
+def _wrong(item: pytest.Item, ours: list[pytest.Mark], *, intercepts_all: bool) -> str:
     from pytest_smtp4d.server.marker import check, sweep_of
 
     fixture_names = getattr(item, "fixturenames", ())
-    if names.intersection(INTERCEPT_MARKS):
+    names = {mark.name for mark in ours}
+    if not names.isdisjoint(INTERCEPT_MARKS):
         from pytest_smtp4d.intercept.marks import blocks, redirected
 
-        redirected(item.iter_markers())
-        blocks(item.iter_markers())
+        redirected(ours)
+        blocks(ours)
     if "smtp_injection" in names:
         from pytest_smtp4d.faults.injection import injection_of
 
-        injection_of(item.iter_markers(), fixture_names)
-    marks = marks_of(item)
+        injection_of(ours, fixture_names)
+    marks = _of_server(item, ours)
     if marks != _checked:  # the items of one test have the same
         check(marks)
         _checked[:] = marks

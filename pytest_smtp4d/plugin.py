@@ -273,7 +273,8 @@ def pytest_runtest_makereport(
     wanted = item.config.getoption("smtp4d_transcript")
     if call.excinfo is not None and failure.is_settings_error(call.excinfo.value):
         wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
-    report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
+    if not report.passed or wanted == "all":
+        report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
         del item.stash[_run]  # pytest keeps items to the end of the run: not so their messages
     return report
@@ -363,20 +364,22 @@ def smtp_server_factory(
         yield factories.server_maker(_suite_settings(pytestconfig, smtp_server_settings), stack)
 
 
+# The two that nearly every test pays for ask neither for `request` nor for `pytestconfig`: pytest makes these
+# anew for each test, which takes longer than to start and stop a server.
+
+
 @pytest.fixture
-def make_smtp_server(
-    pytestconfig: pytest.Config, smtp_server_settings: Mapping[str, Any]
-) -> Iterator[factories.MakeSMTPServer]:
+def make_smtp_server(smtp_server_settings: Mapping[str, Any]) -> Iterator[factories.MakeSMTPServer]:
     """A factory of servers that are stopped when the test ends.
     >>> def test_two_servers(make_smtp_server):
     ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
     """
     with ExitStack() as stack:
-        yield factories.server_maker(_suite_settings(pytestconfig, smtp_server_settings), stack)
+        yield factories.server_maker(_suite_settings(_running[-1].config, smtp_server_settings), stack)
 
 
 @pytest.fixture
-def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.MakeSMTPServer) -> SMTPServer:
+def smtp_server(make_smtp_server: factories.MakeSMTPServer) -> SMTPServer:
     """A real SMTP server on loopback, on a port the system chose, that misbehaves on command.
     >>> def test_retry(smtp_server):
     ...     smtp_server.on("RCPT", times=1).reply(451, "4.3.0 Try later")
@@ -385,15 +388,16 @@ def smtp_server(request: pytest.FixtureRequest, make_smtp_server: factories.Make
     """
     from pytest_smtp4d.server.marker import settings_of
 
-    run = request.node.stash[_run]
+    item = _running[-1]
+    run = item.stash[_run]
     settings = settings_of(run.marks)
-    plugin: Any = request.config.pluginmanager.get_plugin(_OUTGOING)
+    plugin: Any = item.config.pluginmanager.get_plugin(_OUTGOING)
     if plugin is None or not plugin.intercepts:
         server = make_smtp_server(**settings)
     else:
         server = plugin.server()
         server.configure(**settings)
-    if "_smtp_markers" not in request.fixturenames:
+    if "_smtp_markers" not in getattr(item, "fixturenames", ()):
         run.act(server)
     return server
 

@@ -64,7 +64,3 @@ class Duplicates:
         while len(self._seen) > REMEMBERED:
             del self._seen[next(iter(self._seen))]
         return again
-
-    def clear(self) -> None:
-        """Forget everything."""
-        self._seen.clear()

@@ -31,6 +31,7 @@ def prepare() -> None:
 
     It takes longer than the whole life of a server that nobody connects to, so that one does without it.
     """
+    import pytest_smtp4d.records.duplicate
     import pytest_smtp4d.server.connection
     import pytest_smtp4d.server.transport  # noqa: F401
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import atexit
 import os
+import select
 import selectors
 import socket
 import threading
@@ -174,10 +175,13 @@ class LoopThread:
     @staticmethod
     def is_called(watched: Iterable[socket.socket]) -> bool:
         """Return whether a connection, or octets, wait at one of these open sockets."""
-        with _Glance() as glance:
-            for one in watched:
-                glance.register(one, selectors.EVENT_READ)
-            return bool(glance.select(0))
+        sockets = tuple(watched)
+        if not hasattr(select, "poll"):  # Windows
+            return bool(sockets and select.select(sockets, (), (), 0)[0])
+        glance = select.poll()
+        for one in sockets:
+            glance.register(one, select.POLLIN)
+        return bool(glance.poll(0))
 
     def stop(self) -> None:
         """End the loop and its thread."""
@@ -192,9 +196,6 @@ class LoopThread:
             self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
 
-
-# What looks at descriptors once, and needs none of its own.
-_Glance = getattr(selectors, "PollSelector", selectors.SelectSelector)
 
 _lock = threading.Lock()
 _current: LoopThread | None = None

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal
 
 from pytest_smtp4d.errors import SettingsError
-from pytest_smtp4d.server import entrance, watch
-from pytest_smtp4d.server.entrance import Entrance
+from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.listener import Listener, prepare
 from pytest_smtp4d.server.settings import KINDS, ServerSettings
 from pytest_smtp4d.server.state import ServerState
@@ -34,6 +33,7 @@ if TYPE_CHECKING:
     from pytest_smtp4d.faults.rules import Rules
     from pytest_smtp4d.faults.stage import StageName
     from pytest_smtp4d.records.record import Session, Transaction
+    from pytest_smtp4d.server.entrance import Entrance
     from pytest_smtp4d.server.inbox import Inbox
     from pytest_smtp4d.server.keywords import ClientOptions, SettingsDict
     from pytest_smtp4d.smtp.reply import Reply
@@ -273,6 +273,8 @@ class SMTPServer(Slips):
             ...     europe = make_smtp_server()
             ...     europe.intercept("smtp.eu.*")  # the mail for other hosts goes to smtp_intercept
         """
+        from pytest_smtp4d.server import entrance
+
         self._require_listener()
         if entrance.take_hosts is None:
             raise RuntimeError(
@@ -293,9 +295,11 @@ class SMTPServer(Slips):
             if self._listener is None or self._is_down:
                 return None
             if implicit not in self._entrances:
+                from pytest_smtp4d.server.entrance import HOST, Entrance
+
                 prepare()
                 door = Entrance(self._state, implicit=implicit)
-                listener = Listener(self._state, entrance.HOST, 0, door)
+                listener = Listener(self._state, HOST, 0, door)
                 door.port = listener.port
                 self._entrances[implicit] = listener, door
             return self._entrances[implicit][1]

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Protocol
 
 from pytest_smtp4d import clock
 from pytest_smtp4d.faults.rules import Rules
-from pytest_smtp4d.records.duplicate import Duplicates
 from pytest_smtp4d.server import watch
 from pytest_smtp4d.server.inbox import Inbox
 
@@ -19,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from datetime import datetime
 
+    from pytest_smtp4d.records.duplicate import Duplicates
     from pytest_smtp4d.records.record import ReceivedMessage, Session, Transaction
     from pytest_smtp4d.records.recorder import Recorder
     from pytest_smtp4d.server.dialogue.offer import Offer
@@ -99,7 +99,7 @@ class ServerState:
         """Why connections are refused for the rest of a test whose time is up; "" where they are not."""
         self.epoch: int = 0
         """How often the server was cleared or reset: sessions that were open then go on in a new record."""
-        self._duplicates = Duplicates()
+        self._duplicates: Duplicates | None = None
         self._offer: Offer | None = None
         self._clock = 0.0
         self._first_tries: dict[tuple[str, str, str], float] = {}
@@ -156,6 +156,10 @@ class ServerState:
 
     def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
         """Look whether a message that was stored had been accepted before, and is sent again all the same."""
+        if self._duplicates is None:
+            from pytest_smtp4d.records.duplicate import Duplicates
+
+            self._duplicates = Duplicates()
         answered = reply is not None and reply.code < 400
         again = self._duplicates.find(message.content, message.rcpt_to, answered=answered)
         if again is not None:
@@ -188,7 +192,7 @@ class ServerState:
         self.epoch += 1
         self.inbox.clear()
         self.transactions = []
-        self._duplicates.clear()
+        self._duplicates = None
         self.sessions = []
 
     def forget_ended(self) -> None:
