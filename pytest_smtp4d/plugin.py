@@ -13,13 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from pytest_smtp4d import collection, factories, failure, options, testrun
+from pytest_smtp4d import collection, options, testrun
 from pytest_smtp4d.server import ini
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Iterator, Mapping
     from pathlib import Path
 
+    from pytest_smtp4d import factories
     from pytest_smtp4d.server.certificates import CertificateAuthority
     from pytest_smtp4d.server.server import SMTPServer
     from pytest_smtp4d.server.watch import Watch
@@ -161,7 +162,7 @@ def pytest_itemcollected(item: pytest.Item) -> None:
     if "_smtp_markers" in names or not collection.marks_of(item):
         return
     if collection.is_ours(item, "smtp_server") and not collection.is_swept(item):
-        collection.request_early(item, "smtp_server")  # on which they act itself
+        collection.request_early(item, "smtp_server")  # and that lets them act
         return
     is_served = not {"smtp_server", "make_transporter"}.isdisjoint(names)
     if is_served or is_redirected or _intercepts_all(item.config):
@@ -256,23 +257,28 @@ def pytest_runtest_makereport(
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
     """Add the transcript to a failure, and the verdict where it cannot fail the test any more."""
     if call.excinfo is not None and not item.config.getoption("fulltrace", default=False):
+        from pytest_smtp4d import failure
+
         failure.end_at_the_users_line(call.excinfo.value)
     report = yield
     run = _run_of(item)
     if run is None:
         return report
-    if call.excinfo is not None and (timing := sys.modules.get("pytest_smtp4d.timeout")):
-        timing.note_failure(call.excinfo.value)
-    if call.excinfo is not None and failure.is_our_verdict(call.excinfo):
-        report.longrepr = failure.verdict_words(item, call.excinfo)
+    wanted = item.config.getoption("smtp4d_transcript")
+    if call.excinfo is not None:
+        from pytest_smtp4d import failure
+
+        if timing := sys.modules.get("pytest_smtp4d.timeout"):
+            timing.note_failure(call.excinfo.value)
+        if failure.is_our_verdict(call.excinfo):
+            report.longrepr = failure.verdict_words(item, call.excinfo)
+        if failure.is_settings_error(call.excinfo.value):
+            wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
     if call.when == "call":
         run.has_failed = run.has_failed or report.failed
         run.passed = report.passed and not run.has_failed
         if report.skipped and run.swept and not run.swept.is_reached:
             setattr(report, _UNREACHED, True)
-    wanted = item.config.getoption("smtp4d_transcript")
-    if call.excinfo is not None and failure.is_settings_error(call.excinfo.value):
-        wanted = "off"  # what is wrong stands in the test, and nothing was sent for it
     if not report.passed or wanted == "all":
         report.sections.extend(run.sections(outcome=report.outcome, when=report.when, wanted=wanted))
     if call.when == "teardown":
@@ -310,7 +316,7 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
         return None
     from pytest_smtp4d.timeout import set_timer
 
-    set_timer(item, settings, lambda words: failure.show_now(item, _run_of(item), words))
+    set_timer(item, settings, lambda words: _show_now(item, words))
     return True
 
 
@@ -318,7 +324,14 @@ def pytest_timeout_set_timer(item: pytest.Item, settings: Any) -> bool | None:
 def pytest_keyboard_interrupt() -> None:
     """Show the transcript of the test that was interrupted."""
     if _running:
-        failure.show_now(_running[-1], _run_of(_running[-1]), "interrupted")
+        _show_now(_running[-1], "interrupted")
+
+
+def _show_now(item: pytest.Item, words: str) -> None:
+    """Show the transcript of a test that runs."""
+    from pytest_smtp4d import failure
+
+    failure.show_now(item, _run_of(item), words)
 
 
 # Servers
@@ -360,6 +373,8 @@ def smtp_server_factory(
     ... def app_smtp(smtp_server_factory):
     ...     return smtp_server_factory(tls="none")
     """
+    from pytest_smtp4d import factories
+
     with ExitStack() as stack:
         yield factories.server_maker(_suite_settings(pytestconfig, smtp_server_settings), stack)
 
@@ -374,6 +389,8 @@ def make_smtp_server(smtp_server_settings: Mapping[str, Any]) -> Iterator[factor
     >>> def test_two_servers(make_smtp_server):
     ...     first, second = make_smtp_server(), make_smtp_server(tls="implicit", certificate="expired")
     """
+    from pytest_smtp4d import factories
+
     with ExitStack() as stack:
         yield factories.server_maker(_suite_settings(_running[-1].config, smtp_server_settings), stack)
 
@@ -448,6 +465,8 @@ def make_transporter(request: pytest.FixtureRequest) -> Iterator[factories.MakeT
     ...     smtp_server.configure(users={"ada": "secret"})
     ...     assert make_transporter(password="wrong").check_connection().status == 535
     """
+    from pytest_smtp4d import factories
+
     with ExitStack() as stack:
         yield factories.transporter_maker(request, stack)
 

@@ -164,7 +164,7 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
     values: dict[str, EmailBodyValue] = {}
     attachments: list[MailAttachment] = []
     top: list[EmailBodyPart] = []
-    waiting: list[tuple[Part, int, list[EmailBodyPart]]] = [(Part(children=(root,)), 0, top)]
+    waiting: list[tuple[Part, int, list[EmailBodyPart]]] = [(Part(children=[root]), 0, top)]
     while waiting:
         parent, index, siblings = waiting.pop()
         part = parent.children[index]
@@ -188,7 +188,7 @@ def _body(root: Part, octets: bytes, *, is_text: bool) -> dict[str, Any]:
 
 def leaves_of(root: Part) -> Iterator[Part]:
     """Yield the parts that are texts of the body, in order."""
-    waiting = [(Part(children=(root,)), 0)]
+    waiting = [(Part(children=[root]), 0)]
     while waiting:
         parent, index = waiting.pop()
         part = parent.children[index]

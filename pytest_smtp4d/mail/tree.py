@@ -17,7 +17,7 @@ from pytest_smtp4d.mail.encoded_word import escape_words
 from pytest_smtp4d.mail.parameter import is_media_type, read_parameters
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
 __all__ = ["Header", "Part", "read_root_header", "read_tree"]
 
@@ -124,6 +124,7 @@ _DASHED_LINE = re.compile(rb"^--([^\n]*)", re.MULTILINE)
 
 
 _NO_PARAMETERS: Mapping[str, str] = MappingProxyType({})
+_NO_PARTS: list[Part] = []  # of every part that is no multipart; never changed
 
 
 @dataclass(slots=True)
@@ -144,7 +145,7 @@ class Part:
     parameters: Mapping[str, str] = field(default_factory=lambda: _NO_PARAMETERS)
     start: int = 0
     end: int = 0
-    children: Sequence[Part] = ()
+    children: list[Part] = field(default_factory=lambda: _NO_PARTS)
 
     def value_of(self, name: str) -> str:
         """Return the first field called `name` (lower case), or ""."""
@@ -153,6 +154,8 @@ class Part:
 
 class _Reader:
     """Reads a message front to back; boundaries of multiparts that are open are looked up in a table.
+
+    The table says how deep each stands; of an outer one with the same boundary, that is kept beside.
 
     A line is a delimiter when it is "--" and an open boundary, with "--" after it to close (RFC 2046
     5.1.1); one of an outer multipart also ends those inside it. Words behind a boundary are let pass
@@ -163,8 +166,10 @@ class _Reader:
     def __init__(self, octets: bytes, *, is_text: bool) -> None:
         self._octets = octets
         self._is_text = is_text
-        self._open: list[_Open] = []
-        self._depths: dict[bytes, list[int]] = {}
+        self._open: list[Part] = []
+        self._boundaries: list[bytes] = []
+        self._shadowed: list[int | None] = []
+        self._depths: dict[bytes, int] = {}
         self._dashed_lines: frozenset[bytes] | None = None
 
     def read(self) -> Part:
@@ -191,16 +196,17 @@ class _Reader:
         elif content == stop and stop > position:
             content = position + _end_of_fields(octets[position:stop])
         part.start = part.end = content
-        in_digest = self._open and self._open[-1].part.type == "multipart/digest"
+        in_digest = self._open and self._open[-1].type == "multipart/digest"
         default = "message/rfc822" if in_digest else "text/plain"
         part.type, part.parameters = _read_type(part.value_of("content-type"), default)
         if part.type.startswith("multipart/"):
             boundary = part.parameters.get("boundary", "").rstrip(" \t").encode("utf-8", "replace")
             if boundary:
-                self._depths.setdefault(boundary, []).append(len(self._open))
-                children: list[Part] = []
-                part.children = children
-                self._open.append(_Open(part, boundary, children))
+                part.children = []
+                self._shadowed.append(self._depths.get(boundary))
+                self._depths[boundary] = len(self._open)
+                self._boundaries.append(boundary)
+                self._open.append(part)
         return cut
 
     def _header_end(self, position: int) -> tuple[int, int, _Delimiter | None]:
@@ -228,7 +234,7 @@ class _Reader:
         while True:
             delimiter = delimiter or self._next_delimiter(position)
             end = self._line_end_before(delimiter.start) if delimiter else len(self._octets)
-            if inside is not None and not (self._open and self._open[-1].part is inside):
+            if inside is not None and not (self._open and self._open[-1] is inside):
                 inside.end = max(inside.start, end)
                 if delimiter is None or delimiter.depth < len(self._open) - 1:
                     self._leave_out_nothing(inside)
@@ -254,12 +260,12 @@ class _Reader:
 
     def _close_innermost(self, end: int) -> None:
         """End the innermost open multipart."""
-        part, boundary, _ = self._open.pop()
+        part, boundary, outer = self._open.pop(), self._boundaries.pop(), self._shadowed.pop()
         part.end = max(part.start, end)
-        depths = self._depths[boundary]
-        depths.pop()
-        if not depths:
+        if outer is None:
             del self._depths[boundary]
+        else:
+            self._depths[boundary] = outer
 
     def _next_delimiter(self, position: int) -> _Delimiter | None:
         """Return the next line from `position` on that is a delimiter of an open multipart."""
@@ -288,12 +294,12 @@ class _Reader:
                 boundary, closes = self._boundary_before_words(line)
         if not boundary:
             return None
-        return _Delimiter(start, min(end + 1, len(self._octets)), self._depths[boundary][-1], closes)
+        return _Delimiter(start, min(end + 1, len(self._octets)), self._depths[boundary], closes)
 
     def _boundary_before_words(self, line: bytes) -> tuple[bytes, bool]:
         """Return the open boundary that a line begins with, and whether it closes; no boundary for none."""
         word = line.partition(b" ")[0].partition(b"\t")[0]
-        innermost = self._open[-1].boundary
+        innermost = self._boundaries[-1]
         if word in self._depths:
             boundary, closes = word, False
         elif word.endswith(b"--") and word[:-2] in self._depths:
@@ -314,14 +320,6 @@ class _Reader:
         if self._octets.startswith(b"\r\n", position - 2) and position > 1:
             return position - 2
         return position - 1 if position else 0
-
-
-class _Open(NamedTuple):
-    """A multipart that has not ended: its boundary, and its parts so far."""
-
-    part: Part
-    boundary: bytes
-    children: list[Part]
 
 
 class _Delimiter(NamedTuple):

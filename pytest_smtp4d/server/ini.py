@@ -7,12 +7,23 @@ comes as text from an ini file, and in TOML's own types from pytest 9's `[tool.p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
-
-from pytest_smtp4d.errors import SettingsError
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from typing import Protocol
+
     from pytest_smtp4d.server.settings import ServerSettings
+
+    class Config(Protocol):
+        """pytest's configuration, as far as it is needed here."""
+
+        def getini(self, name: str) -> Any:
+            """Return a value as the type says under which its name was declared."""
+
+        @property
+        def inicfg(self) -> Any:
+            """The values as they stand in the file."""
+
 
 __all__ = [
     "MEANINGS",
@@ -75,17 +86,6 @@ DEFAULT_TIMEOUT = 60.0
 """Seconds that a test may take which uses a server."""
 
 
-class Config(Protocol):
-    """pytest's configuration, as far as it is needed here."""
-
-    def getini(self, name: str) -> Any:
-        """Return a value as the type says under which its name was declared."""
-
-    @property
-    def inicfg(self) -> Any:
-        """The values as they stand in the file."""
-
-
 def value(config: Config, name: str) -> object:
     """Return an ini value, as text or in TOML's own type; None where there is none.
 
@@ -122,13 +122,13 @@ def checked_settings(config: Config) -> ServerSettings | None:
     Raises:
         SettingsError: one that cannot be, with the name of its ini value.
     """
-    try:
-        given = settings(config)
-        if not given:
-            return None
-        from pytest_smtp4d.server.settings import ServerSettings
+    if not gives(config, *SETTINGS):
+        return None
+    from pytest_smtp4d.errors import SettingsError
+    from pytest_smtp4d.server.settings import ServerSettings
 
-        return ServerSettings.from_mapping(given)
+    try:
+        return ServerSettings.from_mapping(settings(config))
     except SettingsError as error:
         raise SettingsError(f"ini: {PREFIX}{error}") from None
 
@@ -149,6 +149,8 @@ def seconds(config: Config) -> float:
         except ValueError:
             number = -1.0
     if not 0 <= number < float("inf"):
+        from pytest_smtp4d.errors import SettingsError
+
         raise SettingsError(f"ini: smtp4d_timeout is {given!r}: give a number of seconds, or 0 for no limit")
     return number
 
@@ -161,6 +163,8 @@ def flag(config: Config, name: str) -> bool:
     """
     given = _truth(value(config, name))
     if not isinstance(given, bool):
+        from pytest_smtp4d.errors import SettingsError
+
         raise SettingsError(f"ini: {PREFIX}{name} is true or false, not {given!r}")
     return given
 
@@ -191,5 +195,7 @@ def words(config: Config, name: str) -> tuple[str, ...]:
     if isinstance(given, str):
         return tuple(given.split())
     if not isinstance(given, list) or not all(isinstance(word, str) for word in given):
+        from pytest_smtp4d.errors import SettingsError
+
         raise SettingsError(f"ini: {PREFIX}{name} is several words, not {given!r}")
     return tuple(given)

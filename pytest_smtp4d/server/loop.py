@@ -45,7 +45,7 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._selector = make_selector()
-        self._guard = threading.Lock()
+        self._guard = threading.RLock()  # a signal handler may ask while its thread holds it
         self._loop: asyncio.AbstractEventLoop | None = None
         self._end: socket.socket | None = None
         self.at_end: set[Callable[[], Coroutine[object, object, object]]] = set()

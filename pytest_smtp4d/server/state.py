@@ -156,12 +156,13 @@ class ServerState:
 
     def stored(self, recorder: Recorder, message: ReceivedMessage, reply: Reply | None) -> None:
         """Look whether a message that was stored had been accepted before, and is sent again all the same."""
-        if self._duplicates is None:
+        duplicates = self._duplicates
+        if duplicates is None:
             from pytest_smtp4d.records.duplicate import Duplicates
 
-            self._duplicates = Duplicates()
+            duplicates = self._duplicates = Duplicates()
         answered = reply is not None and reply.code < 400
-        again = self._duplicates.find(message.content, message.rcpt_to, answered=answered)
+        again = duplicates.find(message.content, message.rcpt_to, answered=answered)
         if again is not None:
             recorder.duplicate(again)
 
