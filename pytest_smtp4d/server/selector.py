@@ -18,13 +18,19 @@ ATTENTION = 30e-6
 """Seconds for which the thread looks again before it sleeps: many a client answers before one wakes up."""
 
 SHARED = 10e-6
-"""Seconds that a look takes where others want the processor or the interpreter: it is left to them then."""
+"""Seconds that a look takes where others ran meanwhile, in whose way it is."""
 
-MISSES = 20
-"""Looks in vain, one after the other, after which it sleeps at once."""
+DOUBT = 20
+"""How many looks in vain, without one that was not, make it sleep at once from then on."""
 
-SLEEPS = 1000
-"""How often it does so before it tries again."""
+IN_THE_WAY = 5
+"""How many of these a look counts for that was in others' way."""
+
+REST = 1000
+"""How often it sleeps at once before it tries again; each time twice as often, while no look is of use."""
+
+LONGEST_REST = 100_000
+"""How often at most."""
 
 Events = list[tuple[selectors.SelectorKey, int]]
 
@@ -91,8 +97,9 @@ class _Epoll(Selector):
         self._epoll = select.epoll.fromfd(os.dup(self.fileno()))
         self._functions: dict[int, Callable[[int], None]] = {}
         self._has_called = False
-        self._misses = 0
+        self._doubt = 0
         self._sleeps = 0
+        self._rest = REST
 
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         """Watch a file, for the loop or for a function."""
@@ -134,25 +141,30 @@ class _Epoll(Selector):
         return [] if happened else None
 
     def _attend(self) -> list[tuple[int, int]]:
-        """Look for a moment whether a client answers at once; not where that was in vain, or cost others."""
+        """Look for a moment whether a client answers at once; not where that is in vain or in others' way."""
         if self._sleeps:
             self._sleeps -= 1
             return []
         most = len(self._functions) + 2
+        happened = self._epoll.poll(0, most)
+        if happened:
+            return happened
         began = looked = clock.monotonic()
-        while looked - began < ATTENTION:
-            if happened := self._epoll.poll(0, most):
-                self._misses = 0
-                return happened
+        doubt = 1
+        while not happened and looked - began < ATTENTION:
             os.sched_yield()
+            happened = self._epoll.poll(0, most)
             before, looked = looked, clock.monotonic()
             if looked - before > SHARED:
-                self._misses = MISSES
+                doubt = IN_THE_WAY
                 break
-        self._misses += 1
-        if self._misses > MISSES:
-            self._misses, self._sleeps = 0, SLEEPS
-        return []
+        if happened and doubt == 1:
+            self._doubt, self._rest = 0, REST
+        else:
+            self._doubt += doubt
+        if self._doubt > DOUBT:
+            self._doubt, self._sleeps, self._rest = 0, self._rest, min(2 * self._rest, LONGEST_REST)
+        return happened
 
     def close(self) -> None:
         """Close both descriptors of the epoll."""
