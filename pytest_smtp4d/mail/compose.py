@@ -58,13 +58,14 @@ class Composer:
         MailError: a malformed address or item of `headers`; names the key and the value.
     """
 
-    __slots__ = ("_entries", "_items", "_mail")
+    __slots__ = ("_boxes", "_entries", "_items", "_mail")
 
     def __init__(self, mail: Email | Mapping[str, Any]) -> None:
         check_email(mail)
         self._mail: Mapping[str, Any] = mail
         self._items = _own_items(mail)
         self._entries = _entries(mail)
+        self._boxes = {key: mailboxes_of(entries) for key, entries in self._entries.items()}
 
     def envelope(self) -> tuple[str, tuple[str, ...]]:
         """Return where the mail comes from and all it goes to (RFC 8621 7, 4D `send`).
@@ -77,16 +78,13 @@ class Composer:
             MailError: no origin, no destination, or an origin without a domain.
         """
         for key in ("sender", "from"):
-            origins = mailboxes_of(self._entries.get(key, []))
-            if not all("@" in box.addr_spec for box in origins):
-                origins = parse_addresses(self._mail[key], key)  # says what is wrong with it
-            if origins:
+            if origins := self._boxes.get(key):
                 break
         else:
             raise MailError("the mail has no origin: set 'from' (or 'sender') to an address")
-        recipients = distinct(
-            box for key in ("to", "cc", "bcc") for box in mailboxes_of(self._entries.get(key, []))
-        )
+        if not all("@" in box.addr_spec for box in origins):
+            origins = parse_addresses(self._mail[key], key)  # says what is wrong with it
+        recipients = distinct(box for key in ("to", "cc", "bcc") for box in self._boxes.get(key, ()))
         if not recipients:
             raise MailError("the mail has no destination: set 'to', 'cc' or 'bcc' to one address or more")
         return origins[0].ascii_addr_spec, recipients
@@ -99,8 +97,8 @@ class Composer:
         message identifier or a Content-ID is not ASCII.
         """
         mail = self._mail
-        for entries in self._entries.values():
-            for box in mailboxes_of(entries):
+        for boxes in self._boxes.values():
+            for box in boxes:
                 if not box.ascii_addr_spec.isascii():
                     return True
         identifiers = [mail.get("messageId"), mail.get("inReplyTo"), *(mail.get("references") or ())]

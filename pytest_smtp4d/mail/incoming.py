@@ -76,7 +76,12 @@ class IncomingMail:
     @cached_property
     def _header(self) -> Header:
         """The message's own header."""
-        return self._tree.header if "_tree" in self.__dict__ else read_root_header(self._octets)
+        return read_root_header(self._octets) if self.known_tree is None else self.known_tree.header
+
+    @property
+    def known_tree(self) -> Part | None:
+        """The tree of parts where a view needed it; None: it was not read yet."""
+        return self.__dict__.get("_tree")
 
     @cached_property
     def _tree(self) -> Part:

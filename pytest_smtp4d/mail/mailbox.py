@@ -64,6 +64,8 @@ class Group:
 
 def mailboxes_of(entries: list[Mailbox | Group]) -> list[Mailbox]:
     """Return the mailboxes of `entries`, those inside groups included, in order."""
+    if not entries:
+        return []
     return [box for entry in entries for box in (entry.mailboxes if isinstance(entry, Group) else (entry,))]
 
 

@@ -45,7 +45,7 @@ class Header(NamedTuple):
         plain: whether all of it is ASCII without encoded words.
     """
 
-    fields: list[tuple[str, str]]
+    fields: tuple[tuple[str, str], ...]
     first: dict[str, str]
     plain: bool
 
@@ -56,7 +56,7 @@ class Header(NamedTuple):
         return [value for field_name, value in self.fields if field_name.lower() == name]
 
 
-_NO_HEADER = Header([], {}, plain=True)
+_NO_HEADER = Header((), {}, plain=True)
 
 
 def _read_header(octets: bytes, *, is_text: bool) -> Header:
@@ -76,7 +76,7 @@ def _read_header(octets: bytes, *, is_text: bool) -> Header:
         (name, (value.replace("\0", "") if "\0" in value else value).strip(" \t"))
         for name, value in _FIELD.findall(lines)
     ]
-    return Header(fields, {name.lower(): value for name, value in reversed(fields)}, plain)
+    return Header(tuple(fields), {name.lower(): value for name, value in reversed(fields)}, plain)
 
 
 _LONGEST_KEPT = 200

@@ -96,15 +96,18 @@ class Finding:
     rfc: str
 
 
-def lint(content: bytes, *, utf8: bool = False, binary: bool = False) -> tuple[Finding, ...]:
+def lint(
+    content: bytes, *, utf8: bool = False, binary: bool = False, tree: Part | None = None
+) -> tuple[Finding, ...]:
     """Return what is wrong with a message, in the order of `FLAWS`.
 
     Args:
         content: the octets, transparency undone.
         utf8: MAIL had the parameter SMTPUTF8: UTF-8 may stand in the header (RFC 6532).
         binary: MAIL had BODY=BINARYMIME: any octet may stand anywhere in the body (RFC 3030 3).
+        tree: its parts, where somebody has read them already.
     """
-    message = _Message(content, utf8=utf8, binary=binary)
+    message = _Message(content, tree or read_tree(content), utf8=utf8, binary=binary)
     return tuple(finding for rule in _RULES for finding in rule(message))
 
 
@@ -116,11 +119,11 @@ _SHOWN = 100
 class _Message:
     """What the rules read."""
 
-    def __init__(self, content: bytes, *, utf8: bool, binary: bool) -> None:
+    def __init__(self, content: bytes, root: Part, *, utf8: bool, binary: bool) -> None:
         self.content = content
         self.utf8 = utf8
         self.binary = binary
-        self.root = read_tree(content)
+        self.root = root
 
     def named(self, *names: str) -> Iterator[tuple[str, str]]:
         """Yield name and unfolded value of the header's fields with one of these names (lower case)."""

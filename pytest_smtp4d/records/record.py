@@ -280,7 +280,7 @@ class ReceivedMessage(Slips):
         """What is wrong with the message itself, each with its RFC section and the line that shows it."""
         from pytest_smtp4d.records.violation import flaws_of
 
-        return flaws_of(self.content, self.mail_options)
+        return flaws_of(self.content, self.mail_options, self._mail.known_tree)
 
     def snapshot(self) -> str:
         """Return the message as text that is the same in every run, for snapshot tests.

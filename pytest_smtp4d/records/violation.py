@@ -23,6 +23,7 @@ from pytest_smtp4d.words import escaped
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from pytest_smtp4d.mail.tree import Part
     from pytest_smtp4d.records.recorder import Entry, Raw
     from pytest_smtp4d.smtp.reply import Reply
 
@@ -127,15 +128,18 @@ VIOLATIONS: dict[ViolationName, Rule] = {
 """The closed list, in the order of the documentation."""
 
 
-def flaws_of(content: bytes, mail_options: Sequence[str] = ()) -> tuple[Violation, ...]:
+def flaws_of(
+    content: bytes, mail_options: Sequence[str] = (), tree: Part | None = None
+) -> tuple[Violation, ...]:
     """Return what is wrong with a message itself.
 
     Args:
         content: the octets.
         mail_options: the parameters of MAIL, as received.
+        tree: its parts, where somebody has read them already.
     """
     options = {option.upper() for option in mail_options}
-    found = lint(content, utf8="SMTPUTF8" in options, binary="BODY=BINARYMIME" in options)
+    found = lint(content, utf8="SMTPUTF8" in options, binary="BODY=BINARYMIME" in options, tree=tree)
     return tuple(Violation(flaw.name, flaw.line, flaw.rfc, VIOLATIONS[flaw.name].fatal) for flaw in found)
 
 
