@@ -27,9 +27,9 @@ RETRY = 0.1
 
 
 def prepare() -> None:
-    """Import what serves a connection, and make the loop, in the thread of the caller, who has the time.
+    """Import what serves a connection and make the loop, in the caller's thread: no connection waits for it.
 
-    It takes longer than the whole life of a server that nobody connects to, so that one does without it.
+    This takes longer than starting and stopping a server, so a server that nobody connects to does not do it.
     """
     import pytest_smtp4d.records.duplicate
     import pytest_smtp4d.server.connection

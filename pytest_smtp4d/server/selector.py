@@ -1,4 +1,4 @@
-"""What the thread of the servers waits with: it calls at once whoever watches, and tells the loop its own."""
+"""The selector of the servers' thread: calls our transports itself, and leaves other events to asyncio."""
 
 from __future__ import annotations
 
@@ -15,28 +15,28 @@ if TYPE_CHECKING:
 __all__ = ["Selector", "make_selector"]
 
 ATTENTION = 30e-6
-"""Seconds for which the thread looks again before it sleeps: many a client answers before one wakes up."""
+"""Seconds for which it polls before it sleeps: many clients answer sooner than a thread wakes up."""
 
 SHARED = 10e-6
-"""Seconds that a look takes where others ran meanwhile, in whose way it is."""
+"""A poll that takes more seconds than this was held up by another thread, which needs the processor."""
 
 DOUBT = 20
-"""How many looks in vain, without one that was not, make it sleep at once from then on."""
+"""After so many polls in a row without an event, it sleeps at once."""
 
 IN_THE_WAY = 5
-"""How many of these a look counts for that was in others' way."""
+"""A poll that was held up counts as so many without an event."""
 
 REST = 1000
-"""How often it sleeps at once before it tries again; each time twice as often, while no look is of use."""
+"""How many times it sleeps at once before it polls again; doubled each time until a poll finds an event."""
 
 LONGEST_REST = 100_000
-"""How often at most."""
+"""The most times that it sleeps at once."""
 
 Events = list[tuple[selectors.SelectorKey, int]]
 
 
 class Selector(selectors.DefaultSelector):
-    """Tells the loop what it watches, and calls who else watches at once, without the loop's ado.
+    """Returns the loop's events, and calls the functions that were registered for the others.
 
     asyncio keeps a tuple with each descriptor that it registers; a function is somebody else's. As long as
     nothing but such functions has something to do, the loop does not turn: it learns nothing of them.
@@ -141,7 +141,7 @@ class _Epoll(Selector):
         return [] if happened else None
 
     def _attend(self) -> list[tuple[int, int]]:
-        """Look for a moment whether a client answers at once; not where that is in vain or in others' way."""
+        """Poll for a short time, unless earlier polls found nothing or were held up; return the events."""
         if self._sleeps:
             self._sleeps -= 1
             return []
