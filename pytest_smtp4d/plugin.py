@@ -66,8 +66,7 @@ def pytest_configure(config: pytest.Config) -> None:
         config.addinivalue_line("markers", name + meaning)
     try:
         ini.seconds(config)
-        ini.checked_settings(config)
-        config.stash[_ini] = ini.settings(config)
+        config.stash[_ini] = ini.checked_settings(config)
         _configure_outgoing_mail(config)
         _configure_reports(config)
     except ValueError as error:

@@ -35,7 +35,7 @@ from pytest_smtp4d.words import nearest
 if TYPE_CHECKING:
     from pytest_smtp4d.mail.smime import Signer
 
-__all__ = ["Composer", "MIMEOptions", "compose", "mail_convert_to_mime", "unique_text"]
+__all__ = ["Composer", "MIMEOptions", "mail_convert_to_mime", "unique_text"]
 
 _ADDRESS_KEYS = ("from", "sender", "to", "cc", "bcc", "replyTo")
 _ADDRESS_FIELDS = (
@@ -122,7 +122,25 @@ class Composer:
         unique: Callable[[], str],
         signer: Signer | None = None,
     ) -> bytes:
-        """Return the message that the mail object describes; as `compose` says."""
+        """Return the message that the mail object describes; `bcc` is never written.
+
+        Args:
+            header_charset: 4D's `headerCharset`; None: UTF-8 with quoted-printable.
+            body_charset: 4D's `bodyCharset`; the same.
+            eightbit: whether octets above 127 may stand in bodies (the server offers 8BITMIME).
+            utf8: whether headers are raw UTF-8 (the server offers SMTPUTF8; `needs_utf8`).
+            now: the Date of a mail without `sendAt`; UTC where it has no offset.
+            unique: gives a text that no other message has, of ASCII letters and digits: for Message-ID and
+                boundaries.
+            signer: an identity to sign with (RFC 8551), or None.
+
+        Returns:
+            Octets with CRLF line ends, the last line ended too.
+
+        Raises:
+            MailError: the mail object cannot become a message; names the key and the value.
+            CertificateError: the signer cannot sign now (a `MailError`).
+        """
         style = HeaderStyle(mode_of(header_charset, "headerCharset"), utf8)
         parts = HeaderStyle(style.mode) if signer else style
         body_style = BodyStyle(
@@ -136,49 +154,6 @@ class Composer:
             entity = b"%b\r\n%b" % (content_header, body)
             content_header, body = sign_entity(signer, entity, now=now, unique=unique)
         return b"".join((header, content_header, b"\r\n", body, b"\r\n"))
-
-
-def compose(
-    mail: Email | Mapping[str, Any],
-    *,
-    header_charset: MailMode | str | None = None,
-    body_charset: MailMode | str | None = None,
-    eightbit: bool = True,
-    utf8: bool = False,
-    now: datetime,
-    unique: Callable[[], str],
-    signer: Signer | None = None,
-) -> bytes:
-    """Return the message that a mail object describes.
-
-    Args:
-        mail: the mail object; `bcc` is never written.
-        header_charset: 4D's `headerCharset`; None: UTF-8 with quoted-printable.
-        body_charset: 4D's `bodyCharset`; the same.
-        eightbit: whether octets above 127 may stand in bodies (the server offers 8BITMIME).
-        utf8: whether headers are raw UTF-8 (the server offers SMTPUTF8; `needs_utf8`).
-        now: the Date of a mail without `sendAt`; UTC where it has no offset.
-        unique: gives a text that no other message has, of ASCII letters and digits: for Message-ID and
-            boundaries.
-        signer: an identity to sign with (RFC 8551), or None.
-
-    Returns:
-        Octets with CRLF line ends, the last line ended too.
-
-    Raises:
-        TypeError: `mail` is not a mapping.
-        MailError: the mail object cannot become a message; names the key and the value.
-        CertificateError: the signer cannot sign now (a `MailError`).
-    """
-    return Composer(mail).compose(
-        header_charset=header_charset,
-        body_charset=body_charset,
-        eightbit=eightbit,
-        utf8=utf8,
-        now=now,
-        unique=unique,
-        signer=signer,
-    )
 
 
 # Fields of which a message has one (RFC 5322 3.6): further items of `headers` by that name are left out.

@@ -92,10 +92,11 @@ def encoded_pieces(text: str, codec: str, writing: Writing, limit: int, first: i
     """
     start, room = 0, first
     while start < len(text):
-        count = _fitting(text, start, codec, writing, room) or _fitting(text, start, codec, writing, limit)
+        count = (
+            _fitting(text, start, codec, writing, room) or _fitting(text, start, codec, writing, limit) or 1
+        )
         if writing.quantum > 1:
-            count = _unpadded(text, start, count or 1, codec, writing.quantum)
-        count = count or 1
+            count = _unpadded(text, start, count, codec, writing.quantum)
         yield writing.write(text[start : start + count].encode(codec))
         start += count
         room = limit

@@ -95,6 +95,6 @@ def _boundary_token(root: Multipart, unique: Callable[[], str]) -> bytes:
         else:
             waiting += node.children
     token = unique().encode("ascii")
-    while any(token in body for body in bodies):
+    while any(b"_" + token in body for body in bodies):
         token += unique().encode("ascii")  # longer each time: this ends even where `unique` repeats itself
     return token

@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from typing import Protocol
 
-    from pytest_smtp4d.server.settings import ServerSettings
-
     class Config(Protocol):
         """pytest's configuration, as far as it is needed here."""
 
@@ -116,21 +114,23 @@ def settings(config: Config) -> dict[str, Any]:
     return {name: KINDS[name].from_ini(name, found) for name, found in given.items()}
 
 
-def checked_settings(config: Config) -> ServerSettings | None:
-    """Check the settings of the ini file; None where it has none.
+def checked_settings(config: Config) -> dict[str, Any]:
+    """Return the settings that the ini file gives, after a check of what they mean.
 
     Raises:
         SettingsError: one that cannot be, with the name of its ini value.
     """
     if not gives(config, *SETTINGS):
-        return None
+        return {}
     from pytest_smtp4d.errors import SettingsError
     from pytest_smtp4d.server.settings import ServerSettings
 
     try:
-        return ServerSettings.from_mapping(settings(config))
+        given = settings(config)
+        ServerSettings.from_mapping(given)
     except SettingsError as error:
         raise SettingsError(f"ini: {PREFIX}{error}") from None
+    return given
 
 
 def seconds(config: Config) -> float:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from datetime import datetime, timezone
 from typing import Any
 
-from pytest_smtp4d.mail.compose import Composer, compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
@@ -22,7 +22,7 @@ def counter() -> Callable[[], str]:
 
 def octets_of(mail: Any, **options: Any) -> bytes:
     """Compose with a fixed clock and fixed ids."""
-    return compose(mail, **{"now": NOW, "unique": counter(), **options})
+    return Composer(mail).compose(**{"now": NOW, "unique": counter(), **options})
 
 
 BLANKS = " \t"

@@ -16,7 +16,7 @@ from pytest_smtp4d import (
     mail_convert_to_mime,
     mail_new_attachment,
 )
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import Composer
 
 NOW = datetime(2018, 10, 12, 9, 30, tzinfo=timezone.utc)
 
@@ -24,7 +24,7 @@ NOW = datetime(2018, 10, 12, 9, 30, tzinfo=timezone.utc)
 def composed(mail: Any, **options: Any) -> str:
     """Compose with a fixed clock and fixed ids."""
     numbers = itertools.count(1)
-    return compose(mail, now=NOW, unique=lambda: f"ID{next(numbers)}", **options).decode("ascii")
+    return Composer(mail).compose(now=NOW, unique=lambda: f"ID{next(numbers)}", **options).decode("ascii")
 
 
 def test_a_mail_is_built_empty_and_filled() -> None:

@@ -12,7 +12,7 @@ import pytest
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import Composer, compose, mail_convert_to_mime
+from pytest_smtp4d.mail.compose import Composer, mail_convert_to_mime
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 
@@ -20,7 +20,11 @@ NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 def composed(mail: Any, **options: Any) -> str:
     """Compose with a fixed clock and fixed ids."""
     numbers = itertools.count(1)
-    return compose(mail, **{"now": NOW, "unique": lambda: f"ID{next(numbers)}", **options}).decode("utf-8")
+    return (
+        Composer(mail)
+        .compose(**{"now": NOW, "unique": lambda: f"ID{next(numbers)}", **options})
+        .decode("utf-8")
+    )
 
 
 def fields(mail: Any, **options: Any) -> list[str]:

@@ -18,7 +18,7 @@ from typing import Any
 
 import pytest
 
-from pytest_smtp4d.mail.compose import Composer, compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
 
 CORPUS = Path(__file__).parent.parent / "corpus"
@@ -31,8 +31,8 @@ NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 def composed(mail: Any) -> bytes:
     """Compose with a fixed clock and fixed ids, in 7 bits."""
     numbers = itertools.count(1)
-    return compose(
-        mail, eightbit=False, utf8=Composer(mail).needs_utf8, now=NOW, unique=lambda: f"ID{next(numbers)}"
+    return Composer(mail).compose(
+        eightbit=False, utf8=Composer(mail).needs_utf8, now=NOW, unique=lambda: f"ID{next(numbers)}"
     )
 
 

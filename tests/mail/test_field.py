@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.address import read_addresses
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import Composer, compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.field import KINDS, field_value, header_field, header_needs_utf8
 from pytest_smtp4d.mail.header import HeaderStyle
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
@@ -311,8 +311,8 @@ def composed(mail: Any, **options: Any) -> bytes:
     """Compose with a fixed clock and fixed ids, and SMTPUTF8 where it is needed."""
     numbers = itertools.count(1)
     now = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
-    return compose(
-        mail, utf8=Composer(mail).needs_utf8, now=now, unique=lambda: f"ID{next(numbers)}", **options
+    return Composer(mail).compose(
+        utf8=Composer(mail).needs_utf8, now=now, unique=lambda: f"ID{next(numbers)}", **options
     )
 
 

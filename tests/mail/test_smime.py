@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import mail_new_attachment
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import mail_convert_from_mime, text_body_of
 from pytest_smtp4d.mail.smime import (
     CertificateError,
@@ -69,7 +69,9 @@ def signed(mail: Any, signer: Signer, **options: Any) -> bytes:
     """Compose and sign, with a fixed clock and fixed ids."""
     numbers = itertools.count(1)
     mail = {"from": "shop@example.com", "to": "ann@example.org", "subject": "Größe", **mail}
-    return compose(mail, **{"now": NOW, "unique": lambda: f"ID{next(numbers)}", "signer": signer, **options})
+    return Composer(mail).compose(
+        **{"now": NOW, "unique": lambda: f"ID{next(numbers)}", "signer": signer, **options}
+    )
 
 
 @pytest.mark.parametrize("name", MAILS)

@@ -11,7 +11,7 @@ import pytest
 
 from pytest_smtp4d.errors import MailError
 from pytest_smtp4d.mail.attachment import Disposition, MailAttachment, mail_new_attachment
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import mail_convert_from_mime
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
@@ -20,7 +20,7 @@ NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
 def octets_of(mail: Any, **options: Any) -> bytes:
     """Compose with a fixed clock and fixed ids."""
     numbers = itertools.count(1)
-    return compose(mail, **{"now": NOW, "unique": lambda: f"ID{next(numbers)}", **options})
+    return Composer(mail).compose(**{"now": NOW, "unique": lambda: f"ID{next(numbers)}", **options})
 
 
 def read(mail: Any, **options: Any) -> EmailMessage:

@@ -14,7 +14,7 @@ import pytest
 
 from pytest_smtp4d.mail.attachment import mail_new_attachment
 from pytest_smtp4d.mail.charset import MailMode
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import Composer
 from tests.peers.conftest import PROJECT, missing
 
 NOW = datetime(2026, 1, 31, 9, 30, tzinfo=timezone.utc)
@@ -94,8 +94,8 @@ def mail_of(script: str, length: int) -> dict[str, Any]:
 
 def composed(mode: MailMode, script: str, length: int) -> bytes:
     """Compose in one mode."""
-    return compose(
-        mail_of(script, length), header_charset=mode, body_charset=mode, now=NOW, unique=lambda: "0123456789"
+    return Composer(mail_of(script, length)).compose(
+        header_charset=mode, body_charset=mode, now=NOW, unique=lambda: "0123456789"
     )
 
 

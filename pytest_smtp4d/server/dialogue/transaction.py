@@ -213,19 +213,15 @@ def content(protocol: ServerProtocol) -> Dialogue[None]:
     protocol.expects_content = False
     protocol.record.stage = "CONTENT"
     limit, is_too_big = protocol.settings.size_limit, False
-    if protocol.position == len(protocol.input):
+    if not protocol.waiting:
         yield MORE
     has_faults = protocol.host.rules.may_match("CONTENT")
     if not has_faults and (whole := whole_content(protocol.input, protocol.position, limit)) is not None:
         octets, protocol.position = whole
     else:
         reader = DotReader(limit)
-        if has_faults:
-            if not (yield from _read(protocol, reader, ("CONTENT",))):
-                return
-        else:
-            while not _feed(protocol, reader):
-                yield MORE
+        if not (yield from _read(protocol, reader, ("CONTENT",))):
+            return
         octets, is_too_big = reader.content, reader.is_too_big
     transaction = protocol.transaction
     protocol.record.content(octets, transaction.mail_options if transaction is not None and octets else None)

@@ -14,7 +14,7 @@ from datetime import datetime, timezone
 from email.message import EmailMessage
 
 from pytest_smtp4d.mail.attachment import mail_new_attachment
-from pytest_smtp4d.mail.compose import compose
+from pytest_smtp4d.mail.compose import Composer
 from pytest_smtp4d.mail.parse import html_body_of, mail_convert_from_mime, text_body_of
 
 ASCII = ("Dear customer,\n\nyour invoice is attached.\n\n" + "It says what you owe.\n" * 10, "Your invoice")
@@ -42,7 +42,7 @@ def compose_ours(text: str, subject: str) -> bytes:
         "htmlBody": html_of(text),
         "attachments": [mail_new_attachment(CONTENT, "invoice.pdf")],
     }
-    return compose(mail, now=NOW, unique=lambda: UNIQUE)
+    return Composer(mail).compose(now=NOW, unique=lambda: UNIQUE)
 
 
 def compose_theirs(text: str, subject: str) -> bytes:
